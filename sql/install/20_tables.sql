@@ -1,0 +1,159 @@
+-- Tables: created once. Applications have no privilege on them; they use verbs and views.
+-- Lock order: execution_key, workflow (by id), closed, task, then the rest (docs/architecture.md).
+
+-- ---- definitions ----
+
+CREATE TABLE hermes.rule_version (
+    id         integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name       text NOT NULL,
+    version    integer NOT NULL,
+    current    boolean NOT NULL,
+    rule       jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    CONSTRAINT rule_version_name_version UNIQUE (name, version)
+);
+CREATE UNIQUE INDEX rule_version_current ON hermes.rule_version (name) WHERE current;
+COMMENT ON TABLE hermes.rule_version IS 'Cascade rules, one row a version, never changed; current: the version new cascades take.';
+
+CREATE TABLE hermes.provider (
+    id         integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name       text NOT NULL,
+    config     jsonb NOT NULL,
+    dropped_at timestamptz
+);
+CREATE UNIQUE INDEX provider_name ON hermes.provider (name) WHERE dropped_at IS NULL;
+COMMENT ON TABLE hermes.provider IS 'Message providers. A dropped one keeps its row, because histories name it by id.';
+
+CREATE TABLE hermes.endpoint (
+    id              integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant          text,
+    url             text NOT NULL,
+    options         jsonb NOT NULL,
+    disabled_at     timestamptz,
+    disabled_reason text,
+    dropped_at      timestamptz
+);
+CREATE INDEX endpoint_tenant ON hermes.endpoint (tenant) WHERE dropped_at IS NULL;
+COMMENT ON TABLE hermes.endpoint IS 'Tenant webhook endpoints that receive outcome reports.';
+
+CREATE TABLE hermes.secret (
+    name  text PRIMARY KEY,
+    value text NOT NULL
+);
+COMMENT ON TABLE hermes.secret IS 'Secrets by name. Read by dispatchers only; present in base backups and replicas.';
+
+CREATE TABLE hermes.tenant_access (
+    role_name name NOT NULL,
+    tenant    text NOT NULL,
+    PRIMARY KEY (role_name, tenant)
+);
+COMMENT ON TABLE hermes.tenant_access IS 'Which tenants a role may act for; tenant * means all. Members of hermes_admin need no row; the NULL tenant is open to every hermes_app.';
+
+-- ---- executions ----
+
+-- Open executions only. No indexed column is ever updated; message stands last so that an update logs no byte of it.
+CREATE TABLE hermes.workflow (
+    id      uuid PRIMARY KEY,
+    rule_id integer NOT NULL,
+    tenant  text,
+    key     text,
+    history bytea NOT NULL,
+    message jsonb NOT NULL
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
+ALTER TABLE hermes.workflow ALTER COLUMN message SET STORAGE MAIN, ALTER COLUMN history SET STORAGE MAIN;
+COMMENT ON TABLE hermes.workflow IS 'Open cascades: pinned rule version, history (binary events, see hermes.history), message.';
+
+-- Claimed by an update of columns no index knows (HOT); finished by a delete.
+CREATE TABLE hermes.task (
+    workflow_id uuid NOT NULL,
+    due         timestamptz NOT NULL,
+    owner       bigint,
+    number      integer NOT NULL,
+    queue       integer NOT NULL,
+    target      integer NOT NULL,
+    kind        smallint NOT NULL,
+    attempt     smallint NOT NULL,
+    claims      smallint NOT NULL DEFAULT 0,
+    tries       smallint NOT NULL DEFAULT 0,
+    detail      text,
+    last_error  text,
+    PRIMARY KEY (workflow_id, number)
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
+CREATE INDEX task_due ON hermes.task (queue, due);
+COMMENT ON TABLE hermes.task IS 'Outstanding work: one row a send, timer, sandbox receipt, rematch or report. owner: incarnation of the worker that claimed it.';
+
+-- Archive, partitioned by range of the UUIDv7 id (start time). No key or index on the parent.
+CREATE TABLE hermes.closed (
+    id          uuid NOT NULL,
+    closed_at   timestamptz NOT NULL,
+    reported_at timestamptz,
+    rule_id     integer NOT NULL,
+    outcome     smallint NOT NULL,
+    tenant      text,
+    key         text,
+    history     bytea NOT NULL
+) PARTITION BY RANGE (id);
+COMMENT ON TABLE hermes.closed IS 'Ended cascades with their full history; message bodies are not kept.';
+CREATE TABLE hermes.closed_default PARTITION OF hermes.closed (PRIMARY KEY (id)) DEFAULT;
+COMMENT ON TABLE hermes.closed_default IS 'Ended cascades whose day has no partition (yet); the supervisor moves them.';
+
+CREATE TABLE hermes.execution_key (
+    hash        uuid PRIMARY KEY,
+    workflow_id uuid NOT NULL,
+    fingerprint bigint NOT NULL
+);
+COMMENT ON TABLE hermes.execution_key IS 'Idempotency keys: 128 bits of SHA-256 of (tenant, key) to the cascade; fingerprint tells rule and message apart.';
+
+-- Provider message id to attempt; outlives the cascade.
+CREATE TABLE hermes.attempt (
+    hash        bigint NOT NULL,
+    created_at  timestamptz NOT NULL,
+    workflow_id uuid NOT NULL,
+    attempt     integer NOT NULL
+) PARTITION BY RANGE (created_at);
+COMMENT ON TABLE hermes.attempt IS 'Look-up: 64-bit hash of (provider, provider message id) to the attempt, partitioned by day.';
+CREATE TABLE hermes.attempt_default PARTITION OF hermes.attempt DEFAULT;
+CREATE INDEX attempt_default_hash ON hermes.attempt_default (hash);
+COMMENT ON TABLE hermes.attempt_default IS 'Attempts of a day without a partition (yet); the supervisor moves them.';
+
+CREATE TABLE hermes.receipt_inbox (
+    id                  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    hash                bigint NOT NULL,
+    provider            integer,
+    provider_message_id text,
+    workflow_id         uuid,
+    parked              boolean NOT NULL,
+    payload             text NOT NULL,
+    received_at         timestamptz NOT NULL
+);
+CREATE INDEX receipt_inbox_hash ON hermes.receipt_inbox (hash) WHERE NOT parked;
+CREATE INDEX receipt_inbox_received ON hermes.receipt_inbox (received_at);
+COMMENT ON TABLE hermes.receipt_inbox IS 'Receipts whose attempt is not stored yet (parked false) or whose status is not understood (parked true).';
+
+CREATE TABLE hermes.dead_letter (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    workflow_id uuid NOT NULL,
+    tenant      text,
+    kind        smallint NOT NULL,
+    number      integer NOT NULL,
+    queue       integer NOT NULL,
+    target      integer NOT NULL,
+    attempt     smallint NOT NULL,
+    tries       smallint NOT NULL,
+    detail      text,
+    error       text NOT NULL,
+    created_at  timestamptz NOT NULL
+);
+CREATE INDEX dead_letter_workflow ON hermes.dead_letter (workflow_id);
+COMMENT ON TABLE hermes.dead_letter IS 'Tasks given up: reports whose retries ended, poison tasks. hermes.retry_dead_letter(id) puts one back.';
+
+-- Which system these rows belong to; a difference tells a restore from a promotion (see hermes.confirm_restore).
+CREATE TABLE hermes.fence (
+    singleton         boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    system_identifier bigint NOT NULL,
+    timeline          integer NOT NULL,
+    database          oid NOT NULL,
+    held_since        timestamptz,
+    reason            text
+);
+COMMENT ON TABLE hermes.fence IS 'Identity of the system that ran this database last; held_since: outbound requests wait for hermes.confirm_restore().';

@@ -1,0 +1,96 @@
+-- Partitions: created ahead and dropped by the supervisor. Functions of this file run as the extension owner.
+
+CREATE FUNCTION hermes.first_id_at(at timestamptz) RETURNS uuid
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'hc_first_id_at';
+COMMENT ON FUNCTION hermes.first_id_at(timestamptz) IS
+'Smallest cascade id of a start time: lower bound of id ranges. Example: SELECT count(*) FROM hermes.cascades WHERE cascade_id >= hermes.first_id_at(now() - interval ''1 hour'');';
+
+CREATE FUNCTION hermes.time_of_id(id uuid) RETURNS timestamptz
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'hc_time_of_id';
+COMMENT ON FUNCTION hermes.time_of_id(uuid) IS 'Start time (millisecond precision) held in a cascade id.';
+
+CREATE FUNCTION hermes.create_day_partition(parent regclass, day timestamptz) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    parent_name text := (SELECT c.relname FROM pg_catalog.pg_class c WHERE c.oid = parent);
+    partition   text := pg_catalog.format('%s_p%s', parent_name, pg_catalog.to_char(day AT TIME ZONE 'UTC', 'YYYYMMDD'));
+    by_id       boolean := parent = 'hermes.closed'::pg_catalog.regclass;
+    low         text;
+    high        text;
+    predicate   text;
+BEGIN
+    IF pg_catalog.to_regclass(pg_catalog.format('hermes.%I', partition)) IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    IF by_id THEN
+        low := hermes.first_id_at(day)::text;
+        high := hermes.first_id_at(day + interval '1 day')::text;
+        predicate := pg_catalog.format('id >= %L AND id < %L', low, high);
+    ELSE
+        low := day::text;
+        high := (day + interval '1 day')::text;
+        predicate := pg_catalog.format('created_at >= %L AND created_at < %L', low, high);
+    END IF;
+    -- standalone with CHECK, then ATTACH: no scan of the new table, and a short lock on the parent
+    EXECUTE pg_catalog.format('CREATE TABLE hermes.%I (LIKE %s INCLUDING STORAGE, CONSTRAINT range CHECK (%s)) '
+                              'WITH (fillfactor = 90)', partition, parent, predicate);
+    EXECUTE pg_catalog.format(CASE WHEN by_id THEN 'ALTER TABLE hermes.%I ADD PRIMARY KEY (id)'
+                                              ELSE 'CREATE INDEX ON hermes.%I (hash)' END, partition);
+    EXECUTE pg_catalog.format('LOCK TABLE hermes.%I IN ACCESS EXCLUSIVE MODE', parent_name || '_default');
+    EXECUTE pg_catalog.format('WITH moved AS (DELETE FROM hermes.%I WHERE %s RETURNING *) INSERT INTO hermes.%I '
+                              'SELECT * FROM moved', parent_name || '_default', predicate, partition);
+    EXECUTE pg_catalog.format('ALTER TABLE %s ATTACH PARTITION hermes.%I FOR VALUES FROM (%L) TO (%L)',
+                              parent, partition, low, high);
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION hermes.create_day_partition(regclass, timestamptz) IS
+'Creates the partition of hermes.closed or hermes.attempt for the UTC day that starts at the given time, moving rows out of the default partition. Returns false when it exists. Called by the supervisor.';
+
+CREATE FUNCTION hermes.create_partitions() RETURNS integer
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    today   timestamptz := pg_catalog.date_trunc('day', pg_catalog.clock_timestamp(), 'UTC');
+    created integer := 0;
+    ahead   integer;
+BEGIN
+    FOR ahead IN 0 .. 2 LOOP
+        created := created + hermes.create_day_partition('hermes.closed', today + ahead * interval '1 day')::integer
+                           + hermes.create_day_partition('hermes.attempt', today + ahead * interval '1 day')::integer;
+    END LOOP;
+    RETURN created;
+END
+$$;
+COMMENT ON FUNCTION hermes.create_partitions() IS 'Creates the partitions of today (UTC) and the next two days. Returns how many were created.';
+
+CREATE FUNCTION hermes.drop_old_partitions(history_age interval, attempt_age interval, key_age interval) RETURNS SETOF text
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    part  record;
+    newest timestamptz;
+BEGIN
+    FOR part IN
+        SELECT i.inhparent::pg_catalog.regclass AS parent, c.oid::pg_catalog.regclass AS name,
+               pg_catalog.to_timestamp(pg_catalog.right(c.relname, 8) || '+00', 'YYYYMMDDTZH') AS day
+        FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent IN ('hermes.closed'::pg_catalog.regclass, 'hermes.attempt'::pg_catalog.regclass)
+          AND c.relname ~ '_p[0-9]{8}$'
+        ORDER BY c.relname
+    LOOP
+        IF part.parent = 'hermes.attempt'::pg_catalog.regclass THEN
+            CONTINUE WHEN part.day + interval '1 day' > pg_catalog.clock_timestamp() - attempt_age;
+        ELSE
+            -- retention counts from the newest close, and a key must outlive its closed cascade
+            CONTINUE WHEN part.day + interval '1 day' > pg_catalog.clock_timestamp() - greatest(history_age, key_age);
+            EXECUTE pg_catalog.format('SELECT pg_catalog.max(closed_at) FROM %s', part.name) INTO newest;
+            CONTINUE WHEN newest > pg_catalog.clock_timestamp() - greatest(history_age, key_age);
+            EXECUTE pg_catalog.format('DELETE FROM hermes.execution_key k USING %s c WHERE k.workflow_id = c.id', part.name);
+        END IF;
+        EXECUTE pg_catalog.format('ALTER TABLE %s DETACH PARTITION %s', part.parent, part.name);
+        EXECUTE pg_catalog.format('DROP TABLE %s', part.name);
+        RETURN NEXT part.name::text;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION hermes.drop_old_partitions(interval, interval, interval) IS
+'Drops partitions of closed cascades and attempts past their retention, with the idempotency keys of the cascades dropped. Returns their names. Called by the supervisor under a short lock_timeout.';

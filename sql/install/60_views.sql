@@ -1,0 +1,81 @@
+-- Views: security barriers with an explicit tenant predicate. None of them counts rows.
+
+CREATE VIEW hermes.cascades WITH (security_barrier) AS
+SELECT w.id AS cascade_id, r.name AS rule, r.version AS rule_version, w.tenant, w.key, 'RUNNING'::text AS status,
+       s.outcome, s.corrected_outcome, s.step, r.rule -> 'steps' -> (s.step - 1) ->> 'channel' AS channel,
+       s.attempts, s.started_at, s.closed_at, s.next_timer, NULL::timestamptz AS reported_at
+FROM hermes.workflow w
+     JOIN hermes.rule_version r ON r.id = w.rule_id
+     CROSS JOIN LATERAL hermes.summarize_history(w.history) s
+WHERE hermes.tenant_visible(w.tenant)
+UNION ALL
+SELECT c.id, r.name, r.version, c.tenant, c.key, 'CLOSED',
+       s.outcome, s.corrected_outcome, s.step, r.rule -> 'steps' -> (s.step - 1) ->> 'channel',
+       s.attempts, s.started_at, s.closed_at, NULL, c.reported_at
+FROM hermes.closed c
+     JOIN hermes.rule_version r ON r.id = c.rule_id
+     CROSS JOIN LATERAL hermes.summarize_history(c.history) s
+WHERE hermes.tenant_visible(c.tenant);
+COMMENT ON VIEW hermes.cascades IS 'All cascades, open and closed, with their present state.';
+
+CREATE VIEW hermes.history WITH (security_barrier) AS
+SELECT w.id AS cascade_id, w.tenant, e.event_id, e.event_time, e.event_type, e.attributes
+FROM hermes.workflow w CROSS JOIN LATERAL hermes.decode_history(w.history) e
+WHERE hermes.tenant_visible(w.tenant)
+UNION ALL
+SELECT c.id, c.tenant, e.event_id, e.event_time, e.event_type, e.attributes
+FROM hermes.closed c CROSS JOIN LATERAL hermes.decode_history(c.history) e
+WHERE hermes.tenant_visible(c.tenant);
+COMMENT ON VIEW hermes.history IS 'Events of all cascades; filter by cascade_id.';
+
+CREATE VIEW hermes.tasks WITH (security_barrier) AS
+SELECT t.workflow_id AS cascade_id, t.number AS task,
+       CASE t.kind WHEN 1 THEN 'send' WHEN 2 THEN 'timer' WHEN 3 THEN 'report' WHEN 4 THEN 'sandbox_receipt'
+                   WHEN 5 THEN 'rematch' END AS kind,
+       t.due, t.owner IS NOT NULL AS claimed, t.owner AS incarnation, t.attempt::integer AS attempt,
+       CASE WHEN t.kind = 1 THEN (SELECT p.name FROM hermes.provider p WHERE p.id = t.target) END AS provider,
+       CASE WHEN t.kind = 3 THEN t.target END AS endpoint_id,
+       t.claims::integer AS claims, t.tries::integer AS tries, t.last_error
+FROM hermes.task t
+WHERE hermes.tenant_visible((SELECT w.tenant FROM hermes.workflow w WHERE w.id = t.workflow_id
+                             UNION ALL SELECT c.tenant FROM hermes.closed c WHERE c.id = t.workflow_id LIMIT 1));
+COMMENT ON VIEW hermes.tasks IS 'Outstanding work: sends, timers, reports. incarnation names the row of hermes.workers that claimed it.';
+
+CREATE VIEW hermes.timers WITH (security_barrier) AS
+SELECT t.workflow_id AS cascade_id, t.number AS task, t.due, w.tenant
+FROM hermes.task t JOIN hermes.workflow w ON w.id = t.workflow_id
+WHERE t.queue = 1 AND t.kind = 2 AND hermes.tenant_visible(w.tenant);
+COMMENT ON VIEW hermes.timers IS 'Timers that have not fired; order by due uses an index.';
+
+CREATE VIEW hermes.deliveries WITH (security_barrier) AS
+SELECT t.workflow_id AS cascade_id, c.tenant, t.target AS endpoint_id, e.url, t.detail::jsonb ->> 'type' AS event_type,
+       t.due AS next_try, t.tries::integer AS failed_tries, t.owner IS NOT NULL AS in_flight, t.last_error
+FROM hermes.task t
+     JOIN hermes.closed c ON c.id = t.workflow_id
+     LEFT JOIN hermes.endpoint e ON e.id = t.target
+WHERE t.queue = 2 AND hermes.tenant_visible(c.tenant);
+COMMENT ON VIEW hermes.deliveries IS 'Reports on their way to tenant webhooks; a delivered one shows as reported_at in hermes.cascades.';
+
+CREATE VIEW hermes.dead_letters WITH (security_barrier) AS
+SELECT d.id, d.workflow_id AS cascade_id, d.tenant, CASE d.kind WHEN 1 THEN 'send' WHEN 2 THEN 'timer' WHEN 3 THEN 'report'
+       WHEN 4 THEN 'sandbox_receipt' WHEN 5 THEN 'rematch' END AS kind, d.target, d.attempt::integer AS attempt,
+       d.tries::integer AS tries, d.error, d.created_at
+FROM hermes.dead_letter d
+WHERE hermes.tenant_visible(d.tenant);
+COMMENT ON VIEW hermes.dead_letters IS 'Tasks given up. SELECT hermes.retry_dead_letter(id) puts one back.';
+
+CREATE FUNCTION hermes.worker_slots()
+    RETURNS TABLE (role text, pid integer, state text, incarnation bigint, started_at timestamptz, batches bigint,
+                   tasks bigint, errors bigint, in_flight integer)
+    LANGUAGE C VOLATILE ROWS 10 AS 'MODULE_PATHNAME', 'hc_worker_slots';
+COMMENT ON FUNCTION hermes.worker_slots() IS 'Workers of this database, from shared memory.';
+
+CREATE VIEW hermes.workers AS SELECT * FROM hermes.worker_slots();
+COMMENT ON VIEW hermes.workers IS 'Background workers of this database: role, process, state, work done since it started.';
+
+CREATE FUNCTION hermes.statistics() RETURNS TABLE (name text, value bigint)
+    LANGUAGE C VOLATILE ROWS 20 AS 'MODULE_PATHNAME', 'hc_statistics';
+COMMENT ON FUNCTION hermes.statistics() IS 'Counters of this database since the server started, from shared memory.';
+
+CREATE VIEW hermes.stats AS SELECT * FROM hermes.statistics();
+COMMENT ON VIEW hermes.stats IS 'Counters since the server started: cascades started and ended by outcome, sends, signals, timers, reports. Kept in shared memory, so reading them costs nothing.';

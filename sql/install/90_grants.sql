@@ -1,0 +1,33 @@
+-- Privileges: nothing to PUBLIC; verbs to the group roles that need them.
+
+REVOKE ALL ON ALL TABLES IN SCHEMA hermes FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA hermes FROM PUBLIC;
+REVOKE ALL ON TYPE hermes.signal_result FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA hermes TO hermes_admin, hermes_app, hermes_worker, hermes_monitor;
+GRANT USAGE ON TYPE hermes.signal_result TO hermes_admin, hermes_app, hermes_monitor;
+
+GRANT EXECUTE ON FUNCTION
+    hermes.start_cascade(text, jsonb, text, text, jsonb), hermes.start_cascades(text, jsonb[], text[], text, jsonb),
+    hermes.signal_cascade(uuid, text, jsonb, text), hermes.signal_cascades(uuid[], text[], jsonb[], text[]),
+    hermes.apply_receipt(text, text, jsonb), hermes.cancel_cascade(uuid, text)
+TO hermes_admin, hermes_app;
+
+GRANT EXECUTE ON FUNCTION
+    hermes.cascade_status(uuid), hermes.cascade_history(uuid), hermes.tenant_visible(text), hermes.decode_history(bytea),
+    hermes.summarize_history(bytea), hermes.worker_slots(), hermes.statistics(), hermes.first_id_at(timestamptz),
+    hermes.time_of_id(uuid)
+TO hermes_admin, hermes_app, hermes_monitor;
+
+GRANT EXECUTE ON FUNCTION
+    hermes.create_cascade_rule(text, jsonb), hermes.alter_cascade_rule(text, jsonb), hermes.drop_cascade_rule(text),
+    hermes.create_provider(text, jsonb), hermes.alter_provider(text, jsonb), hermes.drop_provider(text),
+    hermes.create_endpoint(text, text, jsonb), hermes.alter_endpoint(integer, text, jsonb), hermes.drop_endpoint(integer),
+    hermes.set_secret(text, text), hermes.drop_secret(text), hermes.grant_tenant(name, text), hermes.revoke_tenant(name, text),
+    hermes.terminate_cascade(uuid, text), hermes.retry_dead_letter(bigint), hermes.confirm_restore()
+TO hermes_admin;
+
+GRANT SELECT ON
+    hermes.cascades, hermes.history, hermes.tasks, hermes.timers, hermes.deliveries, hermes.dead_letters, hermes.workers,
+    hermes.stats
+TO hermes_admin, hermes_app, hermes_monitor;

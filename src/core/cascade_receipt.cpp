@@ -1,0 +1,213 @@
+// The cascade state machine: receipts. Matching, merging by rank, what follows, in time and after the end. Pure.
+#include "core/cascade_machine.hpp"
+
+#include <algorithm>
+
+namespace hc::core {
+namespace {
+
+SignalResult to_result(MergeResult m) {
+    switch (m) {
+    case MergeResult::applied:
+        return SignalResult::applied;
+    case MergeResult::corrected:
+        return SignalResult::corrected;
+    case MergeResult::stale:
+        return SignalResult::stale;
+    case MergeResult::conflict:
+        break;
+    }
+    return SignalResult::conflict;
+}
+
+FailureKind kind_of(const ReceiptFacts &facts) {
+    if (!is_failure(facts.state))
+        return FailureKind::none;
+    return facts.kind == FailureKind::none ? default_failure_kind(facts.state) : facts.kind;
+}
+
+} // namespace
+
+bool meets(ReceiptState state, SuccessOn success_on) {
+    if (is_failure(state))
+        return false;
+    const bool progress = state != ReceiptState::deferred && state != ReceiptState::unknown;
+    return rank(state) >= success_rank(success_on) && (progress || success_on == SuccessOn::accepted);
+}
+
+HistoryEvent CascadeMachine::receipt_event(EventType type, const ReceiptInput &in, std::string_view id) const {
+    HistoryEvent e{.type = type, .attempt = in.attempt, .state = in.facts.state, .kind = kind_of(in.facts)};
+    e.hash = in.hash;
+    e.sequence = in.facts.sequence;
+    e.provider_time = in.facts.time;
+    e.text = std::string(id);
+    e.reason = std::string(cut_utf8(in.reason, kMaxReasonBytes));
+    return e;
+}
+
+SignalResult CascadeMachine::on(const ReceiptInput &in) {
+    const std::string_view id = cut_utf8(in.provider_message_id, kMaxTextBytes);
+    HistoryEvent e = receipt_event(EventType::receipt_recorded, in, id);
+    if (seen(in.hash)) {
+        e.result = SignalResult::duplicate;
+        if (room())
+            emit(std::move(e));
+        return SignalResult::duplicate;
+    }
+    const Matched matched = match(in, id);
+    switch (matched.match) {
+    case Match::attempt:
+        e.attempt = matched.attempt;
+        return take_receipt(std::move(e), false);
+    case Match::buffer:
+        e.type = EventType::receipt_buffered;
+        emit(std::move(e));
+        return SignalResult::buffered;
+    case Match::none:
+        break;
+    }
+    e.type = EventType::receipt_unmatched;
+    if (room())
+        emit(std::move(e));
+    return SignalResult::unmatched;
+}
+
+SignalResult CascadeMachine::on(const ParkInput &in) {
+    if (seen(in.hash))
+        return SignalResult::duplicate;
+    if (room())
+        emit({.type = EventType::receipt_parked,
+              .hash = in.hash,
+              .text = std::string(cut_utf8(in.raw, kMaxParkedBytes))});
+    return SignalResult::parked;
+}
+
+// R4 and R5: by attempt, else by the exact id, else, when nothing is named, the only attempt there ever was.
+CascadeMachine::Matched CascadeMachine::match(const ReceiptInput &in, std::string_view id) const {
+    if (in.attempt != 0) {
+        const AttemptState *a = find(in.attempt);
+        if (a == nullptr)
+            return {};
+        const bool other_id = !id.empty() && !a->provider_message_id.empty() && a->provider_message_id != id;
+        return other_id ? Matched{} : Matched{Match::attempt, in.attempt};
+    }
+    if (id.empty())
+        return state_.attempts.size() == 1 ? Matched{Match::attempt, 1} : Matched{};
+    const auto named = std::find_if(state_.attempts.rbegin(), state_.attempts.rend(),
+                                    [id](const AttemptState &a) { return a.provider_message_id == id; });
+    if (named != state_.attempts.rend())
+        return {Match::attempt, named->number};
+    const auto nameless = [](const AttemptState &a) {
+        return a.provider_message_id.empty() && (a.unanswered || a.phase == AttemptPhase::ambiguous);
+    };
+    const bool may_come = std::any_of(state_.attempts.begin(), state_.attempts.end(), nameless);
+    return {may_come && state_.buffered.size() < kMaxBufferedReceipts ? Match::buffer : Match::none, 0};
+}
+
+SignalResult CascadeMachine::take_receipt(HistoryEvent event, bool from_buffer) {
+    const std::uint16_t attempt = event.attempt;
+    const AttemptState &a = get(attempt);
+    const ReceiptFacts facts{
+        .state = *event.state, .kind = event.kind, .time = event.provider_time, .sequence = event.sequence};
+    const SignalResult merged = to_result(merge(a.receipt, facts, step_of(a.step).revocable));
+    const bool no_effect = merged == SignalResult::stale || merged == SignalResult::conflict;
+    if (!room() && !from_buffer && no_effect)
+        return merged;
+    // A flood of receipts must not grow the history without end: past the cap only the ladder of ranks is open.
+    if (!room() && !from_buffer && rank(facts.state) <= rank(a.receipt.state))
+        return SignalResult::ignored;
+    if (closed() && !no_effect)
+        return take_closed(std::move(event), merged);
+    event.result = merged;
+    const std::string reason = event.reason.empty() ? std::string(to_string(facts.state)) : event.reason;
+    emit(std::move(event));
+    if (!no_effect)
+        follow_receipt(attempt, reason);
+    return merged;
+}
+
+// R9: after the end the outcome is corrected by a success that it does not tell, and by the failure of the very attempt
+// that it rests on, unless another attempt has succeeded too.
+SignalResult CascadeMachine::take_closed(HistoryEvent event, SignalResult merged) {
+    const AttemptState &a = get(event.attempt);
+    const bool delivered = effective_outcome(state_) == Outcome::delivered;
+    const bool success = !delivered && meets(*event.state, step_of(a.step).success_on);
+    const bool failure = delivered && a.number == state_.outcome_attempt && is_failure(*event.state);
+    if (!success && !failure) {
+        event.result = merged;
+        emit(std::move(event));
+        return merged;
+    }
+    const bool wanted = success ? program_.rule->late_success == LateSuccess::complete
+                                : program_.rule->late_failure == LateFailure::notify;
+    const bool correct = wanted && state_.reports < kMaxReports;
+    const std::uint16_t attempt = event.attempt;
+    event.result = correct ? SignalResult::corrected : SignalResult::applied;
+    emit(std::move(event));
+    if (!correct)
+        return SignalResult::applied;
+
+    const auto holds = [this](const AttemptState &other) {
+        return meets(other.receipt.state, step_of(other.step).success_on);
+    };
+    const auto other = std::find_if(state_.attempts.begin(), state_.attempts.end(), holds);
+    const bool still = other != state_.attempts.end();
+    const AttemptState &deciding = failure && still ? *other : get(attempt);
+    emit({.type = EventType::outcome_corrected,
+          .attempt = deciding.number,
+          .step = deciding.step,
+          .state = deciding.receipt.state,
+          .outcome = success || still ? Outcome::delivered : Outcome::exhausted,
+          .sequence = std::int64_t{state_.reports} + 1});
+    decision_.report = true;
+    return SignalResult::corrected;
+}
+
+// Receipts that came before the answer that names their id.
+void CascadeMachine::take_buffered(std::uint16_t attempt) {
+    const std::string id = get(attempt).provider_message_id;
+    if (id.empty())
+        return;
+    std::vector<BufferedReceipt> mine;
+    std::copy_if(state_.buffered.begin(), state_.buffered.end(), std::back_inserter(mine),
+                 [&id](const BufferedReceipt &b) { return b.provider_message_id == id; });
+    for (const BufferedReceipt &b : mine) {
+        const ReceiptInput in{.attempt = attempt,
+                              .provider_message_id = id,
+                              .facts = b.receipt,
+                              .hash = b.hash,
+                              .reason = b.reason};
+        take_receipt(receipt_event(EventType::receipt_recorded, in, id), true);
+    }
+}
+
+// R7 and R8: what the attempt's new state means for the running cascade.
+void CascadeMachine::follow_receipt(std::uint16_t attempt, std::string_view reason) {
+    const AttemptState &a = get(attempt);
+    const Step &step = step_of(a.step);
+    const bool newest = newest_of_step(attempt);
+    const bool unknown = newest && a.receipt.state == ReceiptState::unknown;
+    if (meets(a.receipt.state, step.success_on) || (unknown && step.on_unknown == OnUnknown::success)) {
+        if (a.step == state_.step || program_.rule->late_success == LateSuccess::complete)
+            complete(Outcome::delivered, attempt);
+        return;
+    }
+    if (newest && is_failure(a.receipt.state))
+        fail_attempt(attempt, a.receipt.kind, reason);
+    else if (unknown && step.on_unknown == OnUnknown::failure)
+        fail_attempt(attempt, FailureKind::soft, reason);
+}
+
+void CascadeMachine::fail_attempt(std::uint16_t attempt, FailureKind kind, std::string_view reason) {
+    const AttemptState &a = get(attempt);
+    if (kind == FailureKind::hard || kind == FailureKind::policy)
+        return fail_step(reason);
+    const std::int32_t provider = a.provider;
+    const std::optional<Time> due = kind == FailureKind::config ? std::nullopt : retry_time(a, reason, std::nullopt);
+    if (due)
+        schedule(provider, *due);
+    else
+        try_next_provider(provider, reason);
+}
+
+} // namespace hc::core

@@ -1,0 +1,279 @@
+// State of a cascade as the fold of its history: what each event does to it. Pure.
+#include "core/cascade.hpp"
+#include "core/error.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace hc::core {
+namespace {
+
+[[noreturn]] void corrupt(const HistoryEvent &e) {
+    throw Error(sqlstate::corrupt_state, "cascade history is not consistent",
+                "The event " + std::string(to_string(e.type)) + " does not fit the events before it.");
+}
+
+AttemptState &attempt_of(State &s, const HistoryEvent &e) {
+    if (e.attempt == 0 || e.attempt > s.attempts.size())
+        corrupt(e);
+    return s.attempts[e.attempt - 1U]; // numbers have no gap, see schedule()
+}
+
+void remember(State &s, std::uint64_t hash) {
+    if (hash != 0 && std::find(s.seen.begin(), s.seen.end(), hash) == s.seen.end())
+        s.seen.push_back(hash);
+}
+
+// Where an attempt stands that waits for no answer any more, by what is known of it.
+AttemptPhase settled_phase(const AttemptState &a) {
+    return rank(a.receipt.state) > rank(ReceiptState::queued) && !is_failure(a.receipt.state) ? AttemptPhase::answered
+                                                                                             : AttemptPhase::over;
+}
+
+// The cascade goes on without the answer to its queued attempt; only the newest one can be queued. A send that is not
+// due yet has certainly not left and never will.
+void give_up_queued(State &s, Time now) {
+    if (s.attempts.empty() || s.attempts.back().phase != AttemptPhase::queued)
+        return;
+    AttemptState &a = s.attempts.back();
+    a.phase = settled_phase(a);
+    a.task = 0;
+    if (a.due > now)
+        a.due = kNever;
+}
+
+void clear_timer(State &s) {
+    s.timer_task = 0;
+    s.timer_due.reset();
+}
+
+void clear_deadlines(State &s) {
+    s.dispatch_deadline.reset();
+    s.receipt_deadline.reset();
+}
+
+void start_step(State &s, const HistoryEvent &e) {
+    s.step = e.step.value_or(0);
+    s.dispatch_deadline = e.due;
+    s.receipt_deadline.reset();
+}
+
+void schedule(State &s, const HistoryEvent &e) {
+    if (e.attempt != s.attempts.size() + 1 || !e.step || !e.due)
+        corrupt(e);
+    give_up_queued(s, e.time);
+    AttemptState &a = s.attempts.emplace_back();
+    a.number = e.attempt;
+    a.step = *e.step;
+    a.provider = e.provider;
+    a.task = e.task;
+    a.due = *e.due;
+    s.last_task = std::max(s.last_task, e.task);
+    s.receipt_deadline.reset(); // the attempt before it is not waited for any more
+}
+
+void complete_send(State &s, const HistoryEvent &e) {
+    AttemptState &a = attempt_of(s, e);
+    a.phase = AttemptPhase::answered;
+    a.unanswered = false;
+    a.task = 0;
+    if (!e.text.empty())
+        a.provider_message_id = e.text;
+    if (rank(ReceiptState::accepted) > rank(a.receipt.state)) // a receipt may have come first
+        a.receipt = {.state = ReceiptState::accepted, .kind = FailureKind::none, .time = {}, .sequence = {}};
+    a.contact = !is_failure(a.receipt.state);
+    a.reason = a.contact ? std::string() : a.reason;
+    if (e.due)
+        s.receipt_deadline = e.due;
+}
+
+void ambiguous_send(State &s, const HistoryEvent &e) {
+    AttemptState &a = attempt_of(s, e);
+    const bool known = rank(a.receipt.state) > rank(ReceiptState::queued);
+    a.phase = known ? settled_phase(a) : AttemptPhase::ambiguous;
+    a.unanswered = false;
+    a.task = 0;
+    a.contact = !is_failure(a.receipt.state);
+    if (!known)
+        a.reason = e.reason;
+    if (e.due)
+        s.receipt_deadline = e.due;
+}
+
+void retry_send(State &s, const HistoryEvent &e) {
+    AttemptState &a = attempt_of(s, e);
+    if (a.phase != AttemptPhase::queued || !e.due)
+        corrupt(e);
+    if (a.sends < std::numeric_limits<std::uint16_t>::max())
+        ++a.sends;
+    a.task = e.task;
+    a.due = *e.due;
+    a.contact = a.contact || (e.flags & kFlagContacted) != 0;
+    a.reason = e.reason;
+    s.last_task = std::max(s.last_task, e.task);
+}
+
+void fail_send(State &s, const HistoryEvent &e) {
+    AttemptState &a = attempt_of(s, e);
+    const ReceiptState failure = e.state.value_or(ReceiptState::failed);
+    if (rank(failure) > rank(a.receipt.state)) {
+        a.receipt = {.state = failure, .kind = e.kind, .time = {}, .sequence = {}};
+        a.reason = e.reason;
+    }
+    a.phase = settled_phase(a);
+    a.unanswered = false;
+    a.task = 0;
+    a.contact = a.contact || (e.flags & kFlagContacted) != 0;
+}
+
+void take_receipt(State &s, const HistoryEvent &e) {
+    if (e.result == SignalResult::duplicate)
+        return;
+    AttemptState &a = attempt_of(s, e);
+    remember(s, e.hash);
+    std::erase_if(s.buffered, [&e](const BufferedReceipt &b) {
+        return b.hash == e.hash && b.provider_message_id == e.text;
+    });
+    if (a.provider_message_id.empty())
+        a.provider_message_id = e.text;
+    if (e.result != SignalResult::applied && e.result != SignalResult::corrected)
+        return;
+    a.receipt = {.state = e.state.value_or(ReceiptState::unknown),
+                 .kind = e.kind,
+                 .time = e.provider_time,
+                 .sequence = e.sequence};
+    a.contact = !is_failure(a.receipt.state);
+    a.reason = a.contact ? std::string() : e.reason;
+    if (!a.contact)
+        a.task = 0; // a recorded answer is not needed any more
+    if (!a.contact || a.phase != AttemptPhase::queued)
+        a.phase = settled_phase(a);
+}
+
+void buffer_receipt(State &s, const HistoryEvent &e) {
+    remember(s, e.hash);
+    s.buffered.push_back({.provider_message_id = e.text,
+                          .receipt = {.state = e.state.value_or(ReceiptState::unknown),
+                                      .kind = e.kind,
+                                      .time = e.provider_time,
+                                      .sequence = e.sequence},
+                          .hash = e.hash,
+                          .reason = e.reason});
+}
+
+void start_timer(State &s, const HistoryEvent &e) {
+    s.timer_task = e.task;
+    s.timer_due = e.due;
+    s.last_task = std::max(s.last_task, e.task);
+}
+
+void complete_cascade(State &s, const HistoryEvent &e) {
+    if (e.outcome == Outcome::none || e.attempt > s.attempts.size())
+        corrupt(e);
+    give_up_queued(s, e.time);
+    clear_timer(s);
+    clear_deadlines(s);
+    s.outcome = e.outcome;
+    s.outcome_attempt = e.attempt;
+    s.closed = e.time;
+    s.flags = e.flags;
+    s.reports = static_cast<std::uint32_t>(e.sequence.value_or(0));
+}
+
+void correct_outcome(State &s, const HistoryEvent &e) {
+    if (!s.closed_p() || e.outcome == Outcome::none || e.attempt > s.attempts.size())
+        corrupt(e);
+    s.corrected = e.outcome;
+    s.outcome_attempt = e.attempt;
+    s.reports = static_cast<std::uint32_t>(e.sequence.value_or(0));
+}
+
+void apply_by_type(State &s, const HistoryEvent &e) {
+    switch (e.type) {
+    case EventType::cascade_started:
+        s.started = e.time;
+        s.expires = e.due;
+        return;
+    case EventType::step_started:
+        return start_step(s, e);
+    case EventType::send_scheduled:
+        return schedule(s, e);
+    case EventType::send_completed:
+        return complete_send(s, e);
+    case EventType::send_ambiguous:
+        return ambiguous_send(s, e);
+    case EventType::send_retry:
+        return retry_send(s, e);
+    case EventType::send_failed:
+        return fail_send(s, e);
+    case EventType::receipt_recorded:
+        return take_receipt(s, e);
+    case EventType::receipt_buffered:
+        return buffer_receipt(s, e);
+    case EventType::timer_started:
+        return start_timer(s, e);
+    case EventType::timer_fired:
+    case EventType::timer_canceled:
+        return clear_timer(s);
+    case EventType::step_failed:
+        give_up_queued(s, e.time);
+        return clear_deadlines(s);
+    case EventType::receipt_parked:
+    case EventType::signal_received:
+        return remember(s, e.hash);
+    case EventType::cascade_completed:
+        return complete_cascade(s, e);
+    case EventType::outcome_corrected:
+        return correct_outcome(s, e);
+    case EventType::receipt_unmatched: // not taken: the same receipt may come again when its attempt is known
+    case EventType::cancel_requested:
+    case EventType::terminated:
+        return;
+    }
+    corrupt(e);
+}
+
+} // namespace
+
+void apply(State &state, const HistoryEvent &event) {
+    apply_by_type(state, event);
+    state.last_event = std::max(state.last_event, event.time);
+    ++state.events;
+}
+
+State replay(std::span<const HistoryEvent> events) {
+    State state;
+    for (const HistoryEvent &e : events)
+        apply(state, e);
+    return state;
+}
+
+Outcome effective_outcome(const State &state) {
+    return state.corrected != Outcome::none ? state.corrected : state.outcome;
+}
+
+std::string report_type(const State &state) {
+    if (state.reports > 1)
+        return "message.status_corrected";
+    switch (state.outcome) {
+    case Outcome::delivered:
+        return "message.delivered";
+    case Outcome::exhausted:
+        return "message.failed";
+    case Outcome::expired:
+        return "message.expired";
+    case Outcome::canceled:
+        return "message.canceled";
+    case Outcome::none:
+        break;
+    }
+    return {};
+}
+
+const AttemptState *deciding_attempt(const State &state) {
+    if (state.outcome_attempt == 0 || state.outcome_attempt > state.attempts.size())
+        return nullptr;
+    return &state.attempts[state.outcome_attempt - 1U];
+}
+
+} // namespace hc::core

@@ -1,0 +1,84 @@
+// See dlr.hpp.
+#include "core/dlr.hpp"
+
+#include "core/crypto.hpp"
+#include "core/json_reader.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace hc::core {
+
+namespace {
+
+constexpr JsonDocumentRules kRules{"invalid delivery report", 64 * 1024, 16};
+constexpr std::size_t kMaxIdBytes = 255;
+constexpr std::array<JsonWord<FailureKind>, 4> kKinds{{{"soft", FailureKind::soft},
+                                                       {"hard", FailureKind::hard},
+                                                       {"policy", FailureKind::policy},
+                                                       {"config", FailureKind::config}}};
+
+// A member that is there and not null.
+std::optional<JsonNode> member(const JsonNode &root, const char *name) {
+    const auto it = root.value().find(name);
+    if (it == root.value().end() || it->is_null()) {
+        return std::nullopt;
+    }
+    return root.child(*it, name);
+}
+
+// Providers send codes as numbers or as text.
+std::string text_or_number(const JsonNode &node) {
+    return node.value().is_number_integer() ? node.value().dump() : node.text(kMaxIdBytes);
+}
+
+void read_facts(const JsonNode &root, ReceiptInput &receipt) {
+    if (const auto kind = member(root, "failure_kind")) {
+        receipt.facts.kind = kind->word(kKinds);
+    }
+    if (const auto timestamp = member(root, "timestamp")) {
+        receipt.facts.time = parse_iso8601(timestamp->text(64));
+        if (!receipt.facts.time) {
+            timestamp->fail("must be an ISO 8601 time with a zone", "Example: \"2026-01-01T00:00:00Z\".");
+        }
+    }
+    if (const auto sequence = member(root, "sequence")) {
+        receipt.facts.sequence = sequence->integer(0, INT64_MAX);
+    }
+}
+
+} // namespace
+
+Input parse_dlr(std::string_view json, std::string_view identity) {
+    const nlohmann::json document = parse_json_document(json, kRules);
+    const JsonNode root(document, "$", kRules.message);
+    if (!document.is_object()) {
+        root.fail_type("an object", "");
+    }
+    const auto status = member(root, "status");
+    if (!status) {
+        root.fail("member \"status\" is required", "Example: {\"status\": \"delivered\", \"attempt\": 1}.");
+    }
+    const std::string word = status->text(kMaxIdBytes);
+    // the text of a jsonb value is canonical, so it identifies the content; 0 means "no identity" elsewhere
+    const std::uint64_t hash = hash64(identity.empty() ? "content" : "id", identity.empty() ? json : identity) | 1U;
+    const std::optional<ReceiptState> state = parse_receipt_state(word);
+    if (!state) {
+        return ParkInput{std::string(json), hash};
+    }
+    ReceiptInput receipt;
+    receipt.hash = hash;
+    receipt.facts.state = *state;
+    read_facts(root, receipt);
+    if (const auto attempt = member(root, "attempt")) {
+        receipt.attempt = static_cast<std::uint16_t>(attempt->integer(1, static_cast<std::int64_t>(kMaxAttempts)));
+    }
+    if (const auto id = member(root, "provider_message_id")) {
+        receipt.provider_message_id = text_or_number(*id);
+    }
+    if (const auto code = member(root, "error_code")) {
+        receipt.reason = text_or_number(*code);
+    }
+    return receipt;
+}
+
+} // namespace hc::core

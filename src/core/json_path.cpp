@@ -1,0 +1,257 @@
+// JSON paths and their look-up in JSON text; any process.
+#include "core/json_path.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <charconv>
+
+namespace hc::core {
+
+namespace {
+
+bool is_plain_name_byte(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+           static_cast<unsigned char>(c) >= 0x80;
+}
+
+// Each parser takes the text after its opening mark and removes what it read.
+bool parse_name(std::string_view &rest, JsonPathSegment &out) {
+    std::size_t n = 0;
+    while (n < rest.size() && is_plain_name_byte(rest[n]))
+        ++n;
+    out.member = rest.substr(0, n);
+    rest.remove_prefix(n);
+    return n > 0;
+}
+
+bool parse_quoted(std::string_view &rest, JsonPathSegment &out) {
+    std::size_t i = 0;
+    for (; i < rest.size() && rest[i] != '\''; ++i) {
+        if (rest[i] == '\\') {
+            ++i;
+            if (i == rest.size() || (rest[i] != '\'' && rest[i] != '\\'))
+                return false;
+        }
+        out.member.push_back(rest[i]);
+    }
+    if (!rest.substr(i).starts_with("']"))
+        return false;
+    rest.remove_prefix(i + 2);
+    return true;
+}
+
+bool parse_index(std::string_view &rest, JsonPathSegment &out) {
+    if (rest.empty() || rest.front() < '0' || rest.front() > '9')
+        return false;  // from_chars would take a sign
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), out.index);
+    if (error != std::errc{} || out.index > kMaxJsonPathIndex)
+        return false;
+    rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+    if (!rest.starts_with(']'))
+        return false;
+    rest.remove_prefix(1);
+    return true;
+}
+
+// Reads JSON text value by value without recursion; every step checks its bounds.
+class Scanner {
+public:
+    explicit Scanner(std::string_view text) : text_(text) {}
+
+    void skip_space() {
+        while (pos_ < text_.size() &&
+               (text_[pos_] == ' ' || text_[pos_] == '\t' || text_[pos_] == '\n' || text_[pos_] == '\r'))
+            ++pos_;
+    }
+
+    // Skips white space, then takes the character when it stands there.
+    bool take(char c) {
+        skip_space();
+        if (pos_ >= text_.size() || text_[pos_] != c)
+            return false;
+        ++pos_;
+        return true;
+    }
+
+    // One value after white space, as text; empty when there is none.
+    std::string_view value() {
+        skip_space();
+        const std::size_t start = pos_;
+        if (pos_ >= text_.size())
+            return {};
+        if (text_[pos_] == '"')
+            skip_string();
+        else if (text_[pos_] == '{' || text_[pos_] == '[')
+            skip_container();
+        else
+            skip_scalar();
+        return text_.substr(start, pos_ - start);
+    }
+
+private:
+    void skip_string() {
+        for (++pos_; pos_ < text_.size(); ++pos_) {
+            if (text_[pos_] == '"') {
+                ++pos_;
+                return;
+            }
+            if (text_[pos_] == '\\' && pos_ + 1 < text_.size())
+                ++pos_;
+        }
+    }
+
+    void skip_container() {
+        std::size_t depth = 0;
+        while (pos_ < text_.size()) {
+            const char c = text_[pos_];
+            if (c == '"') {
+                skip_string();
+                continue;
+            }
+            ++pos_;
+            if (c == '{' || c == '[')
+                ++depth;
+            else if ((c == '}' || c == ']') && --depth == 0)
+                return;
+        }
+    }
+
+    void skip_scalar() {
+        constexpr std::string_view kEnds = ",:]}[{\" \t\r\n";
+        while (pos_ < text_.size() && kEnds.find(text_[pos_]) == std::string_view::npos)
+            ++pos_;
+    }
+
+    std::string_view text_;
+    std::size_t pos_ = 0;
+};
+
+bool is_member(std::string_view key, std::string_view member) {
+    if (key.size() < 2 || key.front() != '"' || key.back() != '"')
+        return false;
+    const std::string_view inner = key.substr(1, key.size() - 2);
+    if (inner.find('\\') == std::string_view::npos)
+        return inner == member;
+    return json_scalar_text(key) == member;
+}
+
+std::optional<std::string_view> find_member(std::string_view object, std::string_view member) {
+    Scanner scan(object);
+    std::optional<std::string_view> found;
+    if (!scan.take('{'))
+        return found;
+    do {
+        const std::string_view key = scan.value();
+        if (key.empty() || !scan.take(':'))
+            break;
+        const std::string_view value = scan.value();
+        if (value.empty())
+            break;
+        if (is_member(key, member))
+            found = value;
+    } while (scan.take(','));
+    return found;
+}
+
+std::optional<std::string_view> find_element(std::string_view array, std::int32_t index) {
+    Scanner scan(array);
+    if (!scan.take('['))
+        return std::nullopt;
+    do {
+        const std::string_view value = scan.value();
+        if (value.empty())
+            break;
+        if (index-- == 0)
+            return value;
+    } while (scan.take(','));
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<JsonPath> parse_json_path(std::string_view text) {
+    JsonPath path;
+    if (text.size() > kMaxJsonPathBytes || !text.starts_with('$'))
+        return std::nullopt;
+    std::string_view rest = text.substr(1);
+    while (!rest.empty()) {
+        JsonPathSegment segment;
+        bool good = false;
+        if (rest.starts_with("['")) {
+            rest.remove_prefix(2);
+            good = parse_quoted(rest, segment);
+        } else if (rest.starts_with('[')) {
+            rest.remove_prefix(1);
+            good = parse_index(rest, segment);
+        } else if (rest.starts_with('.')) {
+            rest.remove_prefix(1);
+            good = parse_name(rest, segment);
+        }
+        if (!good || path.segments.size() == kMaxJsonPathSegments)
+            return std::nullopt;
+        path.segments.push_back(std::move(segment));
+    }
+    return path;
+}
+
+void append_json_member(std::string &path, std::string_view member) {
+    bool plain = !member.empty();
+    for (const char c : member)
+        plain = plain && is_plain_name_byte(c);
+    if (plain) {
+        path.append(".").append(member);
+        return;
+    }
+    path += "['";
+    for (const char c : member) {
+        if (c == '\'' || c == '\\')
+            path.push_back('\\');
+        path.push_back(c);
+    }
+    path += "']";
+}
+
+std::string to_string(const JsonPath &path) {
+    std::string text = "$";
+    for (const JsonPathSegment &segment : path.segments) {
+        if (segment.index >= 0)
+            text.append("[").append(std::to_string(segment.index)).append("]");
+        else
+            append_json_member(text, segment.member);
+    }
+    return text;
+}
+
+bool is_valid_json(std::string_view json) {
+    // The parser takes a zero byte for the end of its input.
+    return json.find('\0') == std::string_view::npos && nlohmann::json::accept(json.begin(), json.end());
+}
+
+std::optional<std::string_view> find_json(std::string_view json, const JsonPath &path) {
+    Scanner scan(json);
+    std::optional<std::string_view> found = scan.value();
+    for (const JsonPathSegment &segment : path.segments) {
+        found = segment.index >= 0 ? find_element(*found, segment.index) : find_member(*found, segment.member);
+        if (!found)
+            break;
+    }
+    if (found && found->empty())
+        found.reset();
+    return found;
+}
+
+std::optional<std::string> json_scalar_text(std::string_view json) {
+    if (json.empty() || json == "null" || json.front() == '{' || json.front() == '[')
+        return std::nullopt;
+    if (json.front() != '"')
+        return std::string(json);
+    const bool closed = json.size() >= 2 && json.back() == '"';
+    if (closed && json.find('\\') == std::string_view::npos)
+        return std::string(json.substr(1, json.size() - 2));
+    const auto parsed = nlohmann::json::parse(json.begin(), json.end(), nullptr, false);
+    if (!parsed.is_string())
+        return std::nullopt;
+    return parsed.get<std::string>();
+}
+
+}  // namespace hc::core

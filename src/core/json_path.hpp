@@ -1,0 +1,51 @@
+// JSON paths ("$.a.b[0]", "$['a b']") and their look-up in JSON text, used on messages and on answers of providers.
+// Works on the text, not on a parsed document: numbers keep every digit, and deep nesting costs no stack.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hc::core {
+
+inline constexpr std::size_t kMaxJsonPathBytes = 512;
+inline constexpr std::size_t kMaxJsonPathSegments = 32;
+inline constexpr std::int32_t kMaxJsonPathIndex = 1'000'000;
+
+struct JsonPathSegment {
+    std::string member;       // object member; meaningful when index is negative
+    std::int32_t index = -1;  // array element, 0-based
+
+    bool operator==(const JsonPathSegment &) const = default;
+};
+
+struct JsonPath {
+    std::vector<JsonPathSegment> segments;  // empty: the root
+
+    bool operator==(const JsonPath &) const = default;
+};
+
+// "$", then ".name" (letters, digits, '_', '-', bytes above ASCII), "[n]" or "['any text']" (\' and \\ for those two
+// characters). nullopt when malformed or over the limits.
+std::optional<JsonPath> parse_json_path(std::string_view text);
+
+// Text that parse_json_path reads back to the same path.
+std::string to_string(const JsonPath &path);
+
+// Appends ".name" or "['any text']".
+void append_json_member(std::string &path, std::string_view member);
+
+// True for exactly one JSON value in valid UTF-8 whose numbers fit a double; any depth.
+bool is_valid_json(std::string_view json);
+
+// The text of the value at `path`; the last one of duplicate members, as in jsonb. `json` must be valid for the answer
+// to mean anything; other text is read safely.
+std::optional<std::string_view> find_json(std::string_view json, const JsonPath &path);
+
+// The characters of a JSON string, the digits of a number, "true" or "false"; nullopt for null, arrays, objects and
+// malformed text. `json` is one value without white space around it, as find_json gives it.
+std::optional<std::string> json_scalar_text(std::string_view json);
+
+}  // namespace hc::core

@@ -1,0 +1,109 @@
+// Canonical receipt states and the rule that merges a receipt into an attempt. Pure; used by every process that
+// decides.
+#include "core/receipt.hpp"
+
+#include <cstddef>
+#include <iterator>
+
+namespace hc::core {
+namespace {
+
+struct StateInfo {
+    std::string_view word;
+    int rank;
+    FailureKind kind; // what a failure is taken for when the receipt does not say
+};
+
+constexpr int kFailureRank = 40; // final from here on
+constexpr int kSuccessRank = 50;
+
+// In the order of ReceiptState.
+constexpr StateInfo kStates[] = {
+    {"queued", 0, FailureKind::none},
+    {"accepted", 10, FailureKind::none},
+    {"sent", 20, FailureKind::none},
+    {"deferred", 20, FailureKind::none},
+    {"unknown", 30, FailureKind::none},
+    {"failed", kFailureRank, FailureKind::soft},
+    {"expired", kFailureRank, FailureKind::soft},
+    {"undeliverable", kFailureRank, FailureKind::hard},
+    {"rejected", kFailureRank, FailureKind::policy},
+    {"canceled", kFailureRank, FailureKind::policy},
+    {"delivered", kSuccessRank, FailureKind::none},
+    {"read", 60, FailureKind::none},
+};
+static_assert(std::size(kStates) == kReceiptStates);
+
+// In the order of FailureKind.
+constexpr std::string_view kKinds[] = {"none", "soft", "hard", "policy", "config"};
+
+const StateInfo &info(ReceiptState s) { return kStates[static_cast<std::size_t>(s)]; }
+
+constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool same_word(std::string_view text, std::string_view lower_case_word) {
+    if (text.size() != lower_case_word.size())
+        return false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (lower(text[i]) != lower_case_word[i])
+            return false;
+    }
+    return true;
+}
+
+// The provider's own order number is the better witness; without one on both sides, its clock.
+bool is_newer(const ReceiptFacts &current, const ReceiptFacts &incoming) {
+    if (current.sequence && incoming.sequence)
+        return *incoming.sequence > *current.sequence;
+    if (current.time && incoming.time)
+        return *incoming.time > *current.time;
+    return false;
+}
+
+} // namespace
+
+int rank(ReceiptState s) { return info(s).rank; }
+
+bool is_final(ReceiptState s) { return rank(s) >= kFailureRank; }
+
+bool is_failure(ReceiptState s) { return rank(s) == kFailureRank; }
+
+bool is_success(ReceiptState s) { return rank(s) >= kSuccessRank; }
+
+FailureKind default_failure_kind(ReceiptState s) { return info(s).kind; }
+
+std::string_view to_string(ReceiptState s) { return info(s).word; }
+
+std::string_view to_string(FailureKind k) { return kKinds[static_cast<std::size_t>(k)]; }
+
+std::optional<ReceiptState> parse_receipt_state(std::string_view word) {
+    for (std::size_t i = 0; i < std::size(kStates); ++i) {
+        if (same_word(word, kStates[i].word))
+            return static_cast<ReceiptState>(i);
+    }
+    return std::nullopt;
+}
+
+std::optional<FailureKind> parse_failure_kind(std::string_view word) {
+    for (std::size_t i = 0; i < std::size(kKinds); ++i) {
+        if (same_word(word, kKinds[i]))
+            return static_cast<FailureKind>(i);
+    }
+    return std::nullopt;
+}
+
+MergeResult merge(const ReceiptFacts &current, const ReceiptFacts &incoming, bool revocable) {
+    const int current_rank = rank(current.state);
+    const int incoming_rank = rank(incoming.state);
+    if (incoming_rank > current_rank)
+        return is_failure(current.state) ? MergeResult::corrected : MergeResult::applied; // only success ranks above
+    if (incoming_rank == current_rank) {
+        const bool replaces = !is_final(current.state) && is_newer(current, incoming);
+        return replaces ? MergeResult::applied : MergeResult::stale;
+    }
+    if (is_success(current.state) && is_failure(incoming.state))
+        return revocable ? MergeResult::corrected : MergeResult::conflict;
+    return MergeResult::stale;
+}
+
+} // namespace hc::core

@@ -1,0 +1,123 @@
+// See report.hpp.
+#include "core/report.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace hc::core {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json text_or_null(const std::string &text) { return text.empty() ? Json() : Json(text); }
+Json text_or_null(const std::optional<std::string> &text) { return text ? Json(*text) : Json(); }
+Json time_or_null(const std::optional<Time> &t) { return t ? Json(format_iso8601(*t)) : Json(); }
+Json outcome_or_null(Outcome o) { return o == Outcome::none ? Json() : Json(std::string(to_string(o))); }
+
+std::string_view phase_name(AttemptPhase phase) {
+    switch (phase) {
+    case AttemptPhase::queued:
+        return "queued";
+    case AttemptPhase::answered:
+        return "answered";
+    case AttemptPhase::ambiguous:
+        return "ambiguous";
+    case AttemptPhase::over:
+        return "over";
+    }
+    return "over";
+}
+
+std::string dump(const Json &json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+Json attempt_json(const AttemptState &a, const StatusFacts &facts, std::size_t index) {
+    Json json;
+    json["attempt"] = a.number;
+    json["step"] = a.step + 1;
+    json["channel"] = a.step < facts.channels.size() ? Json(facts.channels[a.step]) : Json();
+    json["provider"] = index < facts.provider_names.size() ? text_or_null(facts.provider_names[index]) : Json();
+    json["phase"] = phase_name(a.phase);
+    json["state"] = to_string(a.receipt.state);
+    json["failure_kind"] = a.receipt.kind == FailureKind::none ? Json() : Json(std::string(to_string(a.receipt.kind)));
+    json["reason"] = text_or_null(a.reason);
+    json["sends"] = a.sends;
+    json["provider_message_id"] = text_or_null(a.provider_message_id);
+    json["receipt_time"] = time_or_null(a.receipt.time);
+    return json;
+}
+
+Json report_state_json(const State &state, const StatusFacts &facts) {
+    Json json;
+    json["state"] = facts.report_state;
+    json["sequence"] = state.reports;
+    json["failed_tries"] = facts.report_failed_tries;
+    json["reported_at"] = time_or_null(facts.reported_at);
+    json["last_error"] = text_or_null(facts.report_error);
+    return json;
+}
+
+} // namespace
+
+std::string report_json(const State &state, const ReportFacts &facts) {
+    const AttemptState *deciding = deciding_attempt(state);
+    Json data;
+    data["cascade_id"] = to_string(facts.id);
+    data["key"] = text_or_null(facts.key);
+    data["tenant"] = text_or_null(facts.tenant);
+    data["rule"] = facts.rule;
+    data["outcome"] = std::string(to_string(effective_outcome(state)));
+    if (state.corrected != Outcome::none) {
+        data["previous_outcome"] = std::string(to_string(state.outcome));
+    }
+    data["channel"] = text_or_null(facts.channel);
+    data["step"] = deciding != nullptr ? Json(deciding->step + 1) : Json();
+    data["attempt"] = deciding != nullptr ? Json(deciding->number) : Json();
+    data["provider"] = text_or_null(facts.provider);
+    data["provider_message_id"] = deciding != nullptr ? text_or_null(deciding->provider_message_id) : Json();
+    data["state"] = deciding != nullptr ? Json(std::string(to_string(deciding->receipt.state))) : Json();
+    data["reason"] = state.attempts.empty() ? Json() : text_or_null(state.attempts.back().reason);
+    data["duplicate_contact"] = (state.flags & kFlagDuplicateContact) != 0;
+    data["contacted"] = (state.flags & kFlagContacted) != 0 || effective_outcome(state) == Outcome::delivered;
+    data["sequence"] = state.reports;
+    Json json;
+    json["type"] = report_type(state);
+    json["timestamp"] = format_iso8601(state.last_event);
+    json["data"] = std::move(data);
+    return dump(json);
+}
+
+std::string report_id(const WorkflowId &id, std::uint32_t sequence, std::int32_t endpoint) {
+    return fmt::format("{}-r{}-e{}", to_string(id), sequence, endpoint);
+}
+
+std::string status_json(const State &state, const StatusFacts &facts) {
+    Json json;
+    json["cascade_id"] = to_string(facts.id);
+    json["rule"] = facts.rule;
+    json["rule_version"] = facts.rule_version;
+    json["tenant"] = text_or_null(facts.tenant);
+    json["key"] = text_or_null(facts.key);
+    json["status"] = state.closed_p() ? "CLOSED" : "RUNNING";
+    json["outcome"] = outcome_or_null(state.outcome);
+    json["corrected_outcome"] = outcome_or_null(state.corrected);
+    json["step"] = state.step + 1;
+    json["channel"] = state.step < facts.channels.size() ? Json(facts.channels[state.step]) : Json();
+    json["started_at"] = format_iso8601(state.started);
+    json["expires_at"] = time_or_null(state.expires);
+    json["closed_at"] = state.closed_p() ? Json(format_iso8601(state.closed)) : Json();
+    Json attempts = Json::array();
+    for (std::size_t i = 0; i < state.attempts.size(); ++i) {
+        attempts.push_back(attempt_json(state.attempts[i], facts, i));
+    }
+    json["attempts"] = std::move(attempts);
+    json["next_timer"] = state.closed_p() ? Json() : time_or_null(state.timer_due);
+    json["duplicate_contact"] = (state.flags & kFlagDuplicateContact) != 0;
+    json["contacted"] = (state.flags & kFlagContacted) != 0;
+    json["terminated"] = (state.flags & kFlagTerminated) != 0;
+    json["events"] = state.events;
+    json["report"] = report_state_json(state, facts);
+    return dump(json);
+}
+
+} // namespace hc::core

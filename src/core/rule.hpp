@@ -1,0 +1,71 @@
+// A cascade rule: the JSON document given to hermes.create_cascade_rule, parsed and validated.
+//
+//   { "steps": [ { "channel": "email",            required, [a-z0-9_-]{1,63}
+//                  "providers": ["ses", "sg"],    optional: these providers in this order; default: all of the channel
+//                  "success_on": "delivered",     accepted | sent | delivered (default) | read
+//                  "timeout": "30s",              wait for the receipt, from the provider's answer; default 60s
+//                  "dispatch_timeout": "5m",      optional: from the start of the step to the provider's answer
+//                  "retry": { "initial_interval": "1s", "backoff_coefficient": 2, "maximum_interval": "100s",
+//                             "maximum_attempts": 3, "jitter": 0.1, "non_retryable": ["reason"] },
+//                  "on_ambiguous": "auto",        auto (default) | retry | wait_for_dlr | next_channel
+//                  "on_unknown": "wait",          wait (default) | success | failure
+//                  "revocable": false } ],        default true for channel "email", else false
+//     "validity": "1h",                           optional: the whole cascade
+//     "late_success": "complete",                 complete (default) | ignore
+//     "late_failure": "notify",                   notify (default) | ignore
+//     "webhook_events": ["message.delivered"] }   optional: default all
+//
+// Durations are strings with units, or numbers of seconds. Unknown keys are errors. Limits: 1 to kMaxSteps steps,
+// document at most kMaxRuleBytes, nesting at most kMaxRuleDepth, durations 1 ms to 365 days.
+#pragma once
+
+#include "core/receipt.hpp"
+#include "core/retry.hpp"
+#include "core/time.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hc::core {
+
+inline constexpr std::size_t kMaxSteps = 32;
+inline constexpr std::size_t kMaxRuleBytes = 64 * 1024;
+inline constexpr std::size_t kMaxRuleDepth = 16;
+
+enum class SuccessOn : std::uint8_t { accepted, sent, delivered, read };
+enum class OnAmbiguous : std::uint8_t { automatic, retry, wait_for_dlr, next_channel };
+enum class OnUnknown : std::uint8_t { wait, success, failure };
+enum class LateSuccess : std::uint8_t { complete, ignore };
+enum class LateFailure : std::uint8_t { notify, ignore };
+
+struct Step {
+    std::string channel;
+    std::vector<std::string> providers; // empty: all enabled providers of the channel, by position
+    SuccessOn success_on = SuccessOn::delivered;
+    Duration timeout = std::chrono::seconds(60);
+    std::optional<Duration> dispatch_timeout;
+    RetryPolicy retry;
+    OnAmbiguous on_ambiguous = OnAmbiguous::automatic;
+    OnUnknown on_unknown = OnUnknown::wait;
+    bool revocable = false;
+};
+
+struct Rule {
+    std::vector<Step> steps;
+    std::optional<Duration> validity;
+    LateSuccess late_success = LateSuccess::complete;
+    LateFailure late_failure = LateFailure::notify;
+    std::vector<std::string> webhook_events; // empty: all
+};
+
+// Throws hc::Error (sqlstate 22023, or 54000 for a passed limit) whose detail starts with the JSON path, e.g.
+// "$.steps[0].timeout: must be positive.", and whose hint names what is allowed.
+Rule parse_rule(std::string_view json);
+
+// Smallest rank that counts as success of a step.
+int success_rank(SuccessOn s);
+
+} // namespace hc::core

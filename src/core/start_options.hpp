@@ -1,0 +1,15 @@
+// Options of start_cascade: {"on_conflict": "return" | "error"}.
+#pragma once
+
+#include <string_view>
+
+namespace hc::core {
+
+struct StartOptions {
+    bool error_on_conflict = false; // same key, other rule or message: error WF002 instead of a notice
+};
+
+// Throws hc::Error 22023 with the JSON path for unknown keys or words.
+StartOptions parse_start_options(std::string_view json);
+
+} // namespace hc::core

@@ -1,0 +1,271 @@
+// See advance.hpp. Runs in callers' backends and in workers, inside one transaction and one SPI scope.
+#include "engine/advance.hpp"
+
+#include "core/crypto.hpp"
+#include "core/error.hpp"
+#include "core/report.hpp"
+#include "engine/definitions.hpp"
+#include "engine/receipts.hpp"
+#include "pg/random.hpp"
+#include "pg/wake.hpp"
+#include "store/receipts.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace hc::engine {
+
+namespace {
+
+using core::WorkflowId;
+
+// One execution of the batch, from load to write.
+struct Execution {
+    Subject subject;
+    core::State state;
+    std::vector<core::HistoryEvent> events; // new ones
+    TaskChanges tasks;
+    std::optional<core::Time> last_stored;  // time of the last stored event: base of the appended ones
+    bool was_closed = false;
+};
+
+class Batch {
+public:
+    Batch(std::span<const Item> items, store::LockWait mode, Oid user)
+        : items_(items), mode_(mode), user_(user), results_(items.size()) {}
+
+    std::vector<ItemResult> run() {
+        load();
+        for (std::size_t i = 0; i < items_.size(); ++i) {
+            decide(i);
+        }
+        write();
+        return std::move(results_);
+    }
+
+private:
+    void load();
+    void load_closed(std::vector<WorkflowId> missing);
+    template <class Row> void add(const Row &row, bool closed);
+    void decide(std::size_t i);
+    void note_effects(Execution &execution, const core::Input &input, const core::Decision &decision);
+    void write();
+
+    std::span<const Item> items_;
+    store::LockWait mode_;
+    Oid user_;
+    core::Time now_ = pg::now();
+    std::vector<ItemResult> results_;
+    std::unordered_map<WorkflowId, Execution> executions_;
+    std::unordered_map<WorkflowId, bool> locked_;
+    std::vector<store::AttemptRow> attempts_;
+    std::vector<WorkflowId> order_; // executions in id order
+    Writes writes_;
+};
+
+void Batch::load() {
+    std::vector<WorkflowId> ids;
+    ids.reserve(items_.size());
+    for (const Item &item : items_) {
+        ids.push_back(item.id);
+    }
+    std::sort(ids.begin(), ids.end());
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+    executions_.reserve(ids.size());
+    order_.reserve(ids.size());
+    for (const store::OpenRow &row : store::lock_open(ids, mode_)) {
+        add(row, false);
+    }
+    if (executions_.size() == ids.size()) {
+        return;
+    }
+    std::erase_if(ids, [this](const WorkflowId &id) { return executions_.contains(id); });
+    if (mode_ == store::LockWait::skip) {
+        for (const WorkflowId &id : store::existing_open(ids)) {
+            locked_[id] = true;
+        }
+        std::erase_if(ids, [this](const WorkflowId &id) { return locked_.contains(id); });
+    }
+    if (!ids.empty()) {
+        load_closed(std::move(ids));
+    }
+}
+
+void Batch::load_closed(std::vector<WorkflowId> missing) {
+    for (const store::ClosedRow &row : store::lock_closed(missing, mode_)) {
+        add(row, true);
+    }
+    if (mode_ == store::LockWait::skip) {
+        std::erase_if(missing, [this](const WorkflowId &id) { return executions_.contains(id); });
+        for (const store::ClosedRow &row : missing.empty() ? std::vector<store::ClosedRow>{} : store::read_closed(missing)) {
+            locked_[row.id] = true;
+        }
+    }
+}
+
+template <class Row> void Batch::add(const Row &row, bool closed) {
+    Definitions &defs = definitions();
+    if (OidIsValid(user_) && !defs.tenant_allowed(user_, row.tenant)) {
+        return; // tells no more than an id that does not exist
+    }
+    const std::vector<core::HistoryEvent> events = core::decode_events(row.history.data);
+    Execution execution;
+    execution.subject = Subject{row.id, &defs.rule(row.rule_id), row.tenant, row.key};
+    execution.state = core::replay(events);
+    execution.last_stored = events.empty() ? std::optional<core::Time>() : events.back().time;
+    execution.was_closed = closed;
+    executions_.emplace(row.id, std::move(execution));
+    order_.push_back(row.id);
+}
+
+void Batch::decide(std::size_t i) {
+    const Item &item = items_[i];
+    const auto it = executions_.find(item.id);
+    if (it == executions_.end()) {
+        results_[i].status = locked_.contains(item.id) ? ItemStatus::locked : ItemStatus::unknown;
+        return;
+    }
+    Execution &execution = it->second;
+    core::Decision decision = core::decide(execution.subject.rule->program, execution.state, item.input, now_, pg::random01());
+    results_[i] = {ItemStatus::done, decision.result, !decision.events.empty()};
+    note_effects(execution, item.input, decision);
+    execution.events.insert(execution.events.end(), std::make_move_iterator(decision.events.begin()),
+                            std::make_move_iterator(decision.events.end()));
+}
+
+void Batch::note_effects(Execution &execution, const core::Input &input, const core::Decision &decision) {
+    collect_tasks(execution.subject, decision, execution.tasks);
+    if (decision.report) {
+        collect_report(execution.subject, execution.state, execution.tasks);
+    }
+    if (decision.completed) {
+        count_outcome(execution.state.outcome);
+    }
+    for (const core::HistoryEvent &event : decision.events) {
+        if (event.type == core::EventType::send_completed && !event.text.empty()) {
+            const auto &attempts = execution.state.attempts;
+            const auto attempt = std::find_if(attempts.begin(), attempts.end(),
+                                              [&](const core::AttemptState &a) { return a.number == event.attempt; });
+            if (attempt != attempts.end()) {
+                attempts_.push_back({attempt_hash(attempt->provider, event.text), execution.subject.id, event.attempt});
+            }
+        }
+    }
+    if (const auto *park = std::get_if<core::ParkInput>(&input);
+        park != nullptr && decision.result == core::SignalResult::parked) {
+        store::insert_parked_receipt(static_cast<std::int64_t>(park->hash), execution.subject.id, park->raw, now_);
+    }
+}
+
+void Batch::write() {
+    for (const WorkflowId &id : order_) {
+        Execution &execution = executions_.at(id);
+        writes_.add(std::move(execution.tasks));
+        if (execution.events.empty()) {
+            continue;
+        }
+        pg::bytes encoded{core::encode_events(execution.events, execution.last_stored)};
+        if (execution.was_closed) {
+            store::append_closed_history(id, encoded);
+        } else if (execution.state.closed_p()) {
+            writes_.closing.ids.push_back(id);
+            writes_.closing.events.push_back(std::move(encoded));
+            writes_.closing.outcomes.push_back(static_cast<std::int16_t>(execution.state.outcome));
+            writes_.closing.closed_at.push_back(execution.state.closed);
+        } else {
+            writes_.append_ids.push_back(id);
+            writes_.append_events.push_back(std::move(encoded));
+        }
+    }
+    writes_.write();
+    store::insert_attempts(attempts_, now_);
+}
+
+} // namespace
+
+void Writes::write() {
+    if (!append_ids.empty()) {
+        store::append_open_history(append_ids, append_events);
+    }
+    if (!closing.ids.empty()) {
+        store::close_open(closing);
+    }
+    store::delete_tasks(tasks.drops);
+    store::insert_tasks(tasks.puts);
+}
+
+void Writes::add(TaskChanges &&changes) {
+    tasks.puts.insert(tasks.puts.end(), std::make_move_iterator(changes.puts.begin()), std::make_move_iterator(changes.puts.end()));
+    tasks.drops.insert(tasks.drops.end(), changes.drops.begin(), changes.drops.end());
+}
+
+void collect_tasks(const Subject &subject, const core::Decision &decision, TaskChanges &changes) {
+    for (const std::uint32_t number : decision.drops) {
+        const store::TaskKey key{subject.id, static_cast<std::int32_t>(number)};
+        // put and dropped within one batch: it never existed
+        const auto unwritten = std::find_if(changes.puts.begin(), changes.puts.end(),
+                                            [&](const store::Task &task) { return task.number == key.number; });
+        if (unwritten != changes.puts.end()) {
+            changes.puts.erase(unwritten);
+        } else {
+            changes.drops.push_back(key);
+        }
+    }
+    for (const core::TaskPut &put : decision.puts) {
+        const bool send = put.kind == core::TaskKind::send;
+        changes.puts.push_back({subject.id, static_cast<std::int32_t>(put.number), send ? store::Kind::send : store::Kind::timer,
+                               send ? pg::queue_of_provider(put.provider) : pg::kTimerQueue, put.due, put.attempt,
+                               put.provider, std::nullopt});
+    }
+}
+
+void collect_report(const Subject &subject, const core::State &state, TaskChanges &changes) {
+    Definitions &defs = definitions();
+    const std::vector<Endpoint> &endpoints = defs.endpoints(subject.tenant);
+    const std::string type = core::report_type(state);
+    const auto wants = [&type](const std::vector<std::string> &events) {
+        return events.empty() || std::find(events.begin(), events.end(), type) != events.end();
+    };
+    if (endpoints.empty() || !wants(subject.rule->rule.webhook_events)) {
+        return;
+    }
+    core::ReportFacts facts{subject.id, subject.tenant, subject.key, subject.rule->name, {}, {}};
+    if (const core::AttemptState *deciding = core::deciding_attempt(state); deciding != nullptr) {
+        facts.channel = subject.rule->rule.steps.at(deciding->step).channel;
+        const Provider *provider = defs.provider(deciding->provider);
+        facts.provider = provider != nullptr ? provider->name : "";
+    }
+    const std::string body = core::report_json(state, facts);
+    for (std::size_t i = 0; i < endpoints.size(); ++i) {
+        if (!wants(endpoints[i].config.events)) {
+            continue;
+        }
+        const std::int32_t number = store::kReportNumbers + static_cast<std::int32_t>(state.reports * 64 + i);
+        changes.puts.push_back({subject.id, number, store::Kind::report, pg::kWebhookQueue, state.last_event,
+                               static_cast<std::int32_t>(state.reports), endpoints[i].id, body});
+    }
+}
+
+void count_outcome(core::Outcome outcome) {
+    switch (outcome) {
+    case core::Outcome::delivered:
+        return pg::count(pg::Count::delivered);
+    case core::Outcome::exhausted:
+        return pg::count(pg::Count::exhausted);
+    case core::Outcome::expired:
+        return pg::count(pg::Count::expired);
+    case core::Outcome::canceled:
+        return pg::count(pg::Count::canceled);
+    case core::Outcome::none:
+        return;
+    }
+}
+
+std::vector<ItemResult> advance(std::span<const Item> items, store::LockWait mode, Oid user) {
+    if (items.empty()) {
+        return {};
+    }
+    return Batch(items, mode, user).run();
+}
+
+} // namespace hc::engine

@@ -1,0 +1,61 @@
+// The one function that moves cascades: load and lock, decide for each, write everything. Batch first: a single signal is
+// a batch of one, a dispatcher's 200 answers are a batch of 200 with one statement a table.
+#pragma once
+
+#include "core/cascade.hpp"
+#include "core/id.hpp"
+#include "store/executions.hpp"
+#include "store/tasks.hpp"
+
+#include <span>
+#include <vector>
+
+namespace hc::engine {
+
+struct Item {
+    core::WorkflowId id;
+    core::Input input;
+};
+
+enum class ItemStatus : std::uint8_t {
+    done,
+    locked,  // LockWait::skip only: somebody holds the execution; try again in a few ms
+    unknown, // no such cascade
+};
+
+struct ItemResult {
+    ItemStatus status = ItemStatus::unknown;
+    core::SignalResult result = core::SignalResult::ignored;
+    bool changed = false; // an event was recorded
+};
+
+// Who acts: rows of tenants the user may not act for count as unknown. InvalidOid: a worker, all tenants.
+std::vector<ItemResult> advance(std::span<const Item> items, store::LockWait mode, Oid user = InvalidOid);
+
+// Changes to the tasks of one execution.
+struct TaskChanges {
+    std::vector<store::Task> puts;
+    std::vector<store::TaskKey> drops;
+};
+
+// Rows of a batch; shared with start.
+struct Writes {
+    std::vector<core::WorkflowId> append_ids;
+    std::vector<pg::bytes> append_events;
+    store::Closing closing;
+    TaskChanges tasks;
+    void add(TaskChanges &&changes);
+    void write(); // lock order: workflow, closed, task
+};
+
+// What a decision means for the tasks, the counters and the reports of an execution.
+struct Subject {
+    core::WorkflowId id;
+    const struct RuleVersion *rule = nullptr;
+    std::optional<std::string> tenant, key;
+};
+void collect_tasks(const Subject &subject, const core::Decision &decision, TaskChanges &changes);
+void collect_report(const Subject &subject, const core::State &state, TaskChanges &changes);
+void count_outcome(core::Outcome outcome);
+
+} // namespace hc::engine

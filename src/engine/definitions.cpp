@@ -1,0 +1,214 @@
+// The cache of definitions. See definitions.hpp.
+#include "engine/definitions.hpp"
+
+#include "core/error.hpp"
+#include "store/definitions.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace hc::engine {
+
+namespace {
+
+// More tenants' endpoints than this are not kept at once.
+constexpr std::size_t kMaxCachedTenants = 10000;
+
+std::vector<core::ProviderRef> resolve(const core::Step &step, const std::vector<Provider> &all) {
+    std::vector<const Provider *> chosen;
+    if (step.providers.empty()) {
+        for (const Provider &p : all) {
+            if (p.config != nullptr && p.config->channel == step.channel) {
+                chosen.push_back(&p);
+            }
+        }
+        std::stable_sort(chosen.begin(), chosen.end(),
+                         [](const Provider *a, const Provider *b) { return a->config->position < b->config->position; });
+    } else {
+        for (const std::string &name : step.providers) {
+            const auto it = std::find_if(all.begin(), all.end(), [&](const Provider &p) {
+                return p.config != nullptr && p.name == name;
+            });
+            if (it != all.end()) {
+                chosen.push_back(&*it);
+            }
+        }
+    }
+    std::vector<core::ProviderRef> refs;
+    for (const Provider *p : chosen) {
+        refs.push_back({p->id, !p->config->idempotency_header.empty()});
+    }
+    return refs;
+}
+
+} // namespace
+
+Definitions &definitions() {
+    static Definitions *instance = new Definitions(); // for the life of the process
+    return *instance;
+}
+
+void Definitions::refresh() {
+    const std::uint64_t now = pg::definition_generation();
+    if (generation_ == now) {
+        return;
+    }
+    owner_ = pg::Owner{};
+    providers_loaded_ = false;
+    providers_.clear();
+    current_rules_.clear();
+    rules_.clear();
+    endpoints_.clear();
+    endpoints_by_id_.clear();
+    secrets_.clear();
+    access_.clear();
+    generation_ = now;
+}
+
+const pg::Owner &Definitions::owner() {
+    if (!OidIsValid(owner_.extension)) {
+        owner_ = pg::find_owner();
+    }
+    return owner_;
+}
+
+void Definitions::load_providers() {
+    if (providers_loaded_) {
+        return;
+    }
+    providers_.clear();
+    for (store::ProviderRow &row : store::all_providers()) {
+        Provider p{row.id, std::move(row.name), row.dropped, nullptr, {}};
+        try {
+            if (!p.dropped) {
+                p.config = std::make_shared<const core::ProviderConfig>(core::parse_provider_config(row.config.text));
+            }
+        } catch (const Error &e) { // written by a newer version, or by hand: the provider is skipped, not the server
+            p.error = e.message() + ": " + e.detail();
+        }
+        providers_.push_back(std::move(p));
+    }
+    providers_loaded_ = true;
+}
+
+const std::vector<Provider> &Definitions::providers() {
+    load_providers();
+    return providers_;
+}
+
+const Provider *Definitions::provider(std::int32_t id) {
+    load_providers();
+    const auto it = std::lower_bound(providers_.begin(), providers_.end(), id,
+                                     [](const Provider &p, std::int32_t wanted) { return p.id < wanted; });
+    return it != providers_.end() && it->id == id ? &*it : nullptr;
+}
+
+const Provider &Definitions::provider_by_name(const std::string &name) {
+    load_providers();
+    for (const Provider &p : providers_) {
+        if (!p.dropped && p.name == name) {
+            return p;
+        }
+    }
+    throw Error(sqlstate::undefined_object, fmt::format("provider \"{}\" does not exist", name), {},
+                "Create it with hermes.create_provider.");
+}
+
+const RuleVersion &Definitions::add(std::int32_t id, const std::string &name, std::int32_t version, const std::string &json) {
+    load_providers();
+    auto entry = std::make_unique<RuleVersion>();
+    entry->id = id;
+    entry->name = name;
+    entry->version = version;
+    entry->rule = core::parse_rule(json);
+    entry->program.rule = &entry->rule;
+    for (const core::Step &step : entry->rule.steps) {
+        entry->program.providers.push_back(resolve(step, providers_));
+    }
+    return *(rules_[id] = std::move(entry));
+}
+
+const RuleVersion &Definitions::rule(std::int32_t id) {
+    if (const auto it = rules_.find(id); it != rules_.end()) {
+        return *it->second;
+    }
+    const std::optional<store::RuleRow> row = store::find_rule_version(id);
+    if (!row) {
+        throw Error(sqlstate::corrupt_state, fmt::format("rule version {} does not exist", id));
+    }
+    return add(row->id, row->name, row->version, row->rule.text);
+}
+
+const RuleVersion &Definitions::current_rule(const std::string &name) {
+    if (const auto it = current_rules_.find(name); it != current_rules_.end()) {
+        return rule(it->second);
+    }
+    const std::optional<store::RuleRow> row = store::find_current_rule(name);
+    if (!row) {
+        throw Error(sqlstate::undefined_object, fmt::format("cascade rule \"{}\" does not exist", name), {},
+                    "Create it with hermes.create_cascade_rule.");
+    }
+    current_rules_[name] = row->id;
+    if (const auto it = rules_.find(row->id); it != rules_.end()) {
+        return *it->second;
+    }
+    return add(row->id, row->name, row->version, row->rule.text);
+}
+
+const std::vector<Endpoint> &Definitions::endpoints(const std::optional<std::string> &tenant) {
+    if (const auto it = endpoints_.find(tenant); it != endpoints_.end()) {
+        return it->second;
+    }
+    if (endpoints_.size() >= kMaxCachedTenants) {
+        endpoints_.clear();
+    }
+    std::vector<Endpoint> list;
+    for (store::EndpointRow &row : store::endpoints_of(tenant)) {
+        list.push_back({row.id, row.tenant, std::move(row.url), core::parse_endpoint_options(row.options.text), true});
+    }
+    return endpoints_[tenant] = std::move(list);
+}
+
+const Endpoint *Definitions::endpoint(std::int32_t id) {
+    auto it = endpoints_by_id_.find(id);
+    if (it == endpoints_by_id_.end()) {
+        if (endpoints_by_id_.size() >= kMaxCachedTenants) {
+            endpoints_by_id_.clear();
+        }
+        std::optional<Endpoint> endpoint;
+        if (std::optional<store::EndpointRow> row = store::find_endpoint(id)) {
+            endpoint = Endpoint{row->id, row->tenant, std::move(row->url), core::parse_endpoint_options(row->options.text), row->enabled};
+        }
+        it = endpoints_by_id_.emplace(id, std::move(endpoint)).first;
+    }
+    return it->second ? &*it->second : nullptr;
+}
+
+std::optional<std::string> Definitions::secret(const std::string &name) {
+    auto it = secrets_.find(name);
+    if (it == secrets_.end()) {
+        it = secrets_.emplace(name, store::find_secret(name)).first;
+    }
+    return it->second;
+}
+
+bool Definitions::tenant_allowed(Oid user, const std::optional<std::string> &tenant) {
+    if (!tenant) {
+        return true;
+    }
+    auto it = access_.find(user);
+    if (it == access_.end()) {
+        Access access;
+        access.all = pg::is_superuser(user) || pg::has_role(user, "hermes_admin");
+        if (!access.all) {
+            access.tenants = store::tenants_of(pg::role_name(user));
+            access.all = std::find(access.tenants.begin(), access.tenants.end(), "*") != access.tenants.end();
+        }
+        it = access_.emplace(user, std::move(access)).first;
+    }
+    const Access &access = it->second;
+    return access.all || std::find(access.tenants.begin(), access.tenants.end(), *tenant) != access.tenants.end();
+}
+
+} // namespace hc::engine

@@ -1,0 +1,105 @@
+// Definitions as this process knows them: parsed rules, providers, endpoints, tenant grants; and the verbs that change them.
+// The cache is dropped whenever pg::definition_generation() moves. Runs in backends and workers.
+#pragma once
+
+#include "core/cascade.hpp"
+#include "core/provider_config.hpp"
+#include "pg/catalog.hpp"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace hc::engine {
+
+struct Provider {
+    std::int32_t id = 0;
+    std::string name;
+    bool dropped = false;
+    std::shared_ptr<const core::ProviderConfig> config; // null when dropped or unreadable
+    std::string error;                                  // why config is null
+};
+
+struct RuleVersion {
+    std::int32_t id = 0;
+    std::string name;
+    std::int32_t version = 0;
+    core::Rule rule;
+    core::Program program; // rule with the providers of each step as they are now
+};
+
+struct Endpoint {
+    std::int32_t id = 0;
+    std::optional<std::string> tenant;
+    std::string url;
+    core::EndpointConfig config;
+    bool enabled = true;
+};
+
+class Definitions {
+public:
+    // Drops what is stale. Call at the start of each use case, inside an SPI scope, as the extension owner.
+    void refresh();
+
+    const RuleVersion &current_rule(const std::string &name); // throws 42704
+    const RuleVersion &rule(std::int32_t id);
+    const Provider *provider(std::int32_t id); // null: never existed
+    const Provider &provider_by_name(const std::string &name); // throws 42704
+    const std::vector<Provider> &providers();
+    const std::vector<Endpoint> &endpoints(const std::optional<std::string> &tenant);
+    const Endpoint *endpoint(std::int32_t id); // null: dropped; `enabled` tells the rest
+    std::optional<std::string> secret(const std::string &name);
+    bool tenant_known(Oid user) const { return access_.contains(user); }
+    bool tenant_allowed(Oid user, const std::optional<std::string> &tenant);
+    const pg::Owner &owner();
+
+private:
+    void load_providers();
+    const RuleVersion &add(std::int32_t id, const std::string &name, std::int32_t version, const std::string &json);
+
+    std::uint64_t generation_ = 0;
+    pg::Owner owner_;
+    bool providers_loaded_ = false;
+    std::vector<Provider> providers_;
+    std::unordered_map<std::string, std::int32_t> current_rules_;
+    std::unordered_map<std::int32_t, std::unique_ptr<RuleVersion>> rules_;
+    std::map<std::optional<std::string>, std::vector<Endpoint>> endpoints_;
+    std::unordered_map<std::int32_t, std::optional<Endpoint>> endpoints_by_id_;
+    std::unordered_map<std::string, std::optional<std::string>> secrets_;
+    struct Access {
+        bool all = false;
+        std::vector<std::string> tenants;
+    };
+    std::unordered_map<Oid, Access> access_;
+};
+
+Definitions &definitions(); // of this process
+
+// ---- verbs ----
+
+std::int32_t create_rule(const std::string &name, const std::string &rule_json, bool must_exist);
+void drop_rule(const std::string &name);
+std::int32_t create_provider(const std::string &name, const std::string &config_json);
+void alter_provider(const std::string &name, const std::string &config_json);
+void drop_provider(const std::string &name);
+std::int32_t create_endpoint(const std::optional<std::string> &tenant, const std::string &url, const std::string &options);
+void alter_endpoint(std::int32_t id, const std::string &url, const std::string &options);
+void drop_endpoint(std::int32_t id);
+void set_secret(const std::string &name, const std::string &value);
+void drop_secret(const std::string &name);
+void grant_tenant(const std::string &role, const std::string &tenant);
+void revoke_tenant(const std::string &role, const std::string &tenant);
+
+// Predicate of the views: whether rows of the tenant may be shown to the user. May run outside a verb.
+bool tenant_visible(Oid user, const std::optional<std::string> &tenant);
+
+// Releases what the restore fence holds; see fence.hpp.
+void confirm_restore();
+
+// Name of a rule, provider, secret or tenant: 1 to 255 bytes, no control characters. Throws 22023.
+void check_name(const std::string &name, const char *what);
+
+} // namespace hc::engine

@@ -1,0 +1,188 @@
+// Claiming. See dispatch.hpp; recording is in record.cpp. Runs in dispatchers.
+#include "engine/dispatch.hpp"
+
+#include "core/cascade.hpp"
+#include "core/error.hpp"
+#include "core/report.hpp"
+#include "core/webhook.hpp"
+#include "engine/definitions.hpp"
+#include "pg/guc.hpp"
+#include "pg/wake.hpp"
+#include "store/executions.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace hc::engine {
+
+namespace {
+
+using core::WorkflowId;
+
+core::SandboxStep refused(std::uint16_t attempt, std::uint32_t task, const std::string &reason) {
+    core::SandboxStep step;
+    step.answer.attempt = attempt;
+    step.answer.task = task;
+    step.answer.verdict = core::SendVerdict::next_provider;
+    step.answer.kind = core::FailureKind::config;
+    step.answer.reason = reason;
+    return step;
+}
+
+core::TemplateValues template_values(const store::SendRow &row, const RuleVersion &rule, const core::AttemptState &attempt,
+                                     const Provider &provider) {
+    core::TemplateValues values;
+    values.message_json = row.message.text;
+    values.cascade_id = core::to_string(row.id);
+    values.cascade_key = row.key.value_or("");
+    values.tenant = row.tenant.value_or("");
+    values.attempt = attempt.number;
+    values.step = attempt.step;
+    values.channel = rule.rule.steps.at(attempt.step).channel;
+    values.provider_name = provider.name;
+    values.secret = [](std::string_view name) { return definitions().secret(std::string(name)); };
+    return values;
+}
+
+std::uint32_t nth_at_provider(const core::State &state, const core::AttemptState &attempt) {
+    return static_cast<std::uint32_t>(std::count_if(state.attempts.begin(), state.attempts.end(), [&](const core::AttemptState &a) {
+        return a.provider == attempt.provider && a.number <= attempt.number;
+    }));
+}
+
+// Fills the request, or the answer that needs none.
+void prepare(Send &send, const store::ClaimedTask &task, const store::SendRow &row) {
+    Definitions &defs = definitions();
+    const auto number = static_cast<std::uint32_t>(task.number);
+    const Provider *provider = defs.provider(task.target);
+    if (provider == nullptr || provider->config == nullptr) {
+        send.immediate = refused(send.attempt, number, "provider is not available");
+        return;
+    }
+    const core::State state = core::replay(core::decode_events(row.history.data));
+    const auto attempt = std::find_if(state.attempts.begin(), state.attempts.end(),
+                                      [&](const core::AttemptState &a) { return a.number == send.attempt; });
+    if (attempt == state.attempts.end()) {
+        send.immediate = refused(send.attempt, number, "attempt is not known");
+        return;
+    }
+    try {
+        if (provider->config->kind == core::ProviderKind::sandbox) {
+            send.immediate = core::sandbox_step(*provider->config, row.message.text, nth_at_provider(state, *attempt));
+            send.immediate.answer.attempt = send.attempt;
+            send.immediate.answer.task = number;
+            if (send.immediate.answer.provider_message_id.empty()) {
+                send.immediate.answer.provider_message_id = "sandbox-" + core::attempt_reference(row.id, send.attempt);
+            }
+            return;
+        }
+        send.request = core::render_request(*provider->config, template_values(row, defs.rule(row.rule_id), *attempt, *provider));
+        send.config = provider->config;
+    } catch (const Error &e) {
+        send.immediate = refused(send.attempt, number, e.detail().empty() ? e.message() : e.detail());
+    }
+}
+
+void set_resume(Claim &claim, const ClaimRequest &request, std::size_t claimed, core::Time last_due) {
+    claim.more = claimed >= static_cast<std::size_t>(request.limit);
+    claim.resume = claim.more ? std::optional<core::Time>(last_due) : store::next_due(request.queue, request.from, request.live);
+}
+
+core::Time last_due_of(const std::vector<store::ClaimedTask> &tasks, core::Time from) {
+    // the smallest due time still unclaimed is not below the smallest one of a full batch
+    core::Time low = tasks.empty() ? from : tasks.front().due;
+    for (const store::ClaimedTask &task : tasks) {
+        low = std::min(low, task.due);
+    }
+    return low;
+}
+
+bool poison(const store::ClaimedTask &task) { return task.claims > pg::guc::max_claims; }
+
+} // namespace
+
+Claim claim_sends(const ClaimRequest &request) {
+    Claim claim;
+    const std::vector<store::ClaimedTask> tasks =
+        store::claim_due(request.queue, request.from, request.now, request.live, request.owner, request.limit);
+    std::vector<WorkflowId> ids;
+    for (const store::ClaimedTask &task : tasks) {
+        ids.push_back(task.workflow_id);
+    }
+    std::unordered_map<WorkflowId, store::SendRow> rows;
+    if (!ids.empty()) {
+        for (store::SendRow &row : store::read_for_send(ids)) {
+            const WorkflowId id = row.id;
+            rows.emplace(id, std::move(row));
+        }
+    }
+    for (const store::ClaimedTask &task : tasks) {
+        const store::TaskKey key{task.workflow_id, task.number};
+        const auto row = rows.find(task.workflow_id);
+        if (poison(task) || row == rows.end()) {
+            bury(key, row == rows.end() ? "cascade does not exist" : "claimed too often without an answer");
+            continue;
+        }
+        Send send;
+        send.key = key;
+        send.queue = request.queue;
+        send.provider = task.target;
+        send.attempt = static_cast<std::uint16_t>(task.attempt);
+        prepare(send, task, row->second);
+        claim.sends.push_back(std::move(send));
+    }
+    pg::count(pg::Count::sends_claimed, static_cast<std::uint32_t>(tasks.size()));
+    set_resume(claim, request, tasks.size(), last_due_of(tasks, request.from));
+    return claim;
+}
+
+namespace {
+
+void prepare(Report &report, const store::ClaimedTask &task) {
+    Definitions &defs = definitions();
+    const Endpoint *endpoint = defs.endpoint(task.target);
+    if (endpoint == nullptr || !endpoint->enabled) {
+        report.failure = endpoint == nullptr ? "endpoint was dropped" : "endpoint is disabled";
+        return;
+    }
+    report.url = endpoint->url;
+    report.timeout = endpoint->config.timeout;
+    report.headers = endpoint->config.headers;
+    if (endpoint->config.secret_name.empty()) {
+        return;
+    }
+    const std::optional<std::string> secret = defs.secret(endpoint->config.secret_name);
+    const std::optional<std::string> key = secret ? core::parse_webhook_secret(*secret) : std::nullopt;
+    if (!key) {
+        report.failure = "webhook secret is missing or malformed";
+        return;
+    }
+    report.keys.push_back(*key);
+}
+
+} // namespace
+
+Claim claim_reports(const ClaimRequest &request) {
+    Claim claim;
+    const std::vector<store::ClaimedTask> tasks =
+        store::claim_due(request.queue, request.from, request.now, request.live, request.owner, request.limit);
+    for (const store::ClaimedTask &task : tasks) {
+        const store::TaskKey key{task.workflow_id, task.number};
+        if (poison(task)) {
+            bury(key, "claimed too often without an answer");
+            continue;
+        }
+        Report report;
+        report.key = key;
+        report.endpoint = task.target;
+        report.failed_tries = static_cast<std::uint32_t>(task.tries);
+        report.id = core::report_id(task.workflow_id, static_cast<std::uint32_t>(task.attempt), task.target);
+        report.body = task.detail.value_or("");
+        prepare(report, task);
+        claim.reports.push_back(std::move(report));
+    }
+    set_resume(claim, request, tasks.size(), last_due_of(tasks, request.from));
+    return claim;
+}
+
+} // namespace hc::engine

@@ -1,0 +1,79 @@
+// What a dispatcher does in its transactions: claim sends and reports, record answers. No I/O here: the dispatcher sends
+// between the two. Claim and intent are one commit, flushed before the first byte leaves.
+#pragma once
+
+#include "core/provider_config.hpp"
+#include "store/tasks.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hc::engine {
+
+// A claimed send, ready to go: an HTTP request, or an answer that needs none (sandbox, or a send that cannot be made).
+struct Send {
+    store::TaskKey key;
+    std::int32_t queue = 0;
+    std::int32_t provider = 0;
+    std::uint16_t attempt = 0;
+    std::shared_ptr<const core::ProviderConfig> config; // http only
+    std::optional<core::RenderedRequest> request;       // http only
+    core::SandboxStep immediate;                        // when there is no request
+};
+
+// A claimed report.
+struct Report {
+    store::TaskKey key;
+    std::int32_t endpoint = 0;
+    std::uint32_t failed_tries = 0;
+    std::string id; // webhook-id, the same on every try
+    std::string url;
+    std::string body;
+    std::vector<std::pair<std::string, std::string>> headers; // signature not included: signed when sent
+    std::vector<std::string> keys;                            // signing keys, newest first
+    core::Duration timeout{};
+    std::string failure; // not empty: cannot be sent, and why
+};
+
+struct Claim {
+    std::vector<Send> sends;
+    std::vector<Report> reports;
+    bool more = false;                 // the queue may hold more that is due now
+    std::optional<core::Time> resume;  // where to scan from next time; nullopt: nothing known
+};
+
+struct ClaimRequest {
+    std::int32_t queue = 0;
+    core::Time from{}, now{};
+    std::int64_t owner = 0;
+    std::int32_t limit = 0;
+    std::vector<std::int64_t> live;
+};
+Claim claim_sends(const ClaimRequest &request);
+Claim claim_reports(const ClaimRequest &request);
+
+struct RecordedSend {
+    store::TaskKey key;
+    std::int32_t provider = 0;
+    core::SendAnswer answer;
+    std::vector<core::SandboxReceipt> receipts; // sandbox: what will be reported later
+};
+// Records answers; returns the indexes of those whose cascade is held by somebody else: try again in a few ms.
+// `recorded_hashes` gets the look-up hashes stored, for a rematch in a later transaction.
+std::vector<std::size_t> record_sends(const std::vector<RecordedSend> &answers, std::vector<std::int64_t> &recorded_hashes);
+
+struct RecordedReport {
+    store::TaskKey key;
+    std::int32_t endpoint = 0;
+    std::uint32_t failed_tries = 0;
+    core::WebhookAnswer answer;
+    bool unsendable = false; // buried at once
+};
+void record_reports(const std::vector<RecordedReport> &answers, core::Time now);
+
+// A task that cannot be processed: moved to the dead letters; a send's cascade goes on as if refused by the provider.
+void bury(const store::TaskKey &key, const std::string &error);
+
+} // namespace hc::engine

@@ -1,0 +1,96 @@
+// See query.hpp.
+#include "engine/query.hpp"
+
+#include "core/cascade.hpp"
+#include "core/error.hpp"
+#include "core/report.hpp"
+#include "engine/definitions.hpp"
+#include "engine/signal.hpp"
+#include "store/executions.hpp"
+#include "store/tasks.hpp"
+
+#include <fmt/format.h>
+
+namespace hc::engine {
+
+namespace {
+
+struct Found {
+    std::int32_t rule_id = 0;
+    std::optional<std::string> tenant, key;
+    std::optional<core::Time> reported_at;
+    std::string history;
+    bool closed = false;
+};
+
+Found find(const core::WorkflowId &id, Oid user) {
+    Found found;
+    if (std::vector<store::OpenRow> open = store::read_open({id}); !open.empty()) {
+        store::OpenRow &row = open.front();
+        found = {row.rule_id, row.tenant, row.key, std::nullopt, std::move(row.history.data), false};
+    } else if (std::vector<store::ClosedRow> closed = store::read_closed({id}); !closed.empty()) {
+        store::ClosedRow &row = closed.front();
+        found = {row.rule_id, row.tenant, row.key, row.reported_at, std::move(row.history.data), true};
+    } else {
+        throw_not_found(id);
+    }
+    if (!definitions().tenant_allowed(user, found.tenant)) {
+        throw_not_found(id);
+    }
+    return found;
+}
+
+void add_report_state(const core::WorkflowId &id, const Found &found, const core::State &state, core::StatusFacts &facts) {
+    facts.reported_at = found.reported_at;
+    facts.report_state = found.reported_at ? "delivered" : "none";
+    if (state.reports == 0) {
+        return;
+    }
+    for (const store::OutstandingRow &row : store::outstanding_reports(id)) {
+        facts.report_state = "pending";
+        facts.report_failed_tries = static_cast<std::uint32_t>(row.tries);
+        facts.report_error = row.last_error.value_or("");
+    }
+    if (facts.report_state != "pending" && store::has_dead_report(id)) {
+        facts.report_state = "dead";
+    }
+}
+
+} // namespace
+
+std::string cascade_status(const core::WorkflowId &id, Oid user) {
+    Definitions &defs = definitions();
+    const Found found = find(id, user);
+    const core::State state = core::replay(core::decode_events(found.history));
+    const RuleVersion &rule = defs.rule(found.rule_id);
+    core::StatusFacts facts;
+    facts.id = id;
+    facts.rule = rule.name;
+    facts.rule_version = rule.version;
+    facts.tenant = found.tenant;
+    facts.key = found.key;
+    for (const core::Step &step : rule.rule.steps) {
+        facts.channels.push_back(step.channel);
+    }
+    for (const core::AttemptState &attempt : state.attempts) {
+        const Provider *provider = defs.provider(attempt.provider);
+        facts.provider_names.push_back(provider != nullptr ? provider->name : "");
+    }
+    add_report_state(id, found, state, facts);
+    return core::status_json(state, facts);
+}
+
+std::vector<core::HistoryEvent> cascade_history(const core::WorkflowId &id, Oid user) {
+    return core::decode_events(find(id, user).history);
+}
+
+void retry_dead_letter(std::int64_t id) {
+    const std::optional<store::DeadLetterRow> letter = store::take_dead_letter(id);
+    if (!letter) {
+        throw Error(sqlstate::undefined_object, fmt::format("dead letter {} does not exist", id));
+    }
+    store::insert_tasks({store::Task{letter->workflow_id, letter->number, static_cast<store::Kind>(letter->kind), letter->queue,
+                                     pg::now(), letter->attempt, letter->target, letter->detail}});
+}
+
+} // namespace hc::engine

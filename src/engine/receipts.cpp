@@ -1,0 +1,93 @@
+// See receipts.hpp.
+#include "engine/receipts.hpp"
+
+#include "core/crypto.hpp"
+#include "core/dlr.hpp"
+#include "core/error.hpp"
+#include "engine/advance.hpp"
+#include "engine/definitions.hpp"
+#include "pg/wake.hpp"
+#include "store/receipts.hpp"
+
+#include <algorithm>
+
+namespace hc::engine {
+
+namespace {
+
+// A receipt whose attempt is known by look-up: the attempt number is the look-up's, not the payload's.
+core::Input addressed(core::Input input, const store::AttemptRow &attempt, const std::string &provider_message_id) {
+    if (auto *receipt = std::get_if<core::ReceiptInput>(&input)) {
+        receipt->attempt = static_cast<std::uint16_t>(attempt.attempt);
+        receipt->provider_message_id = provider_message_id;
+    }
+    return input;
+}
+
+// Looks again after our commit: the attempt may be stored by a transaction that did not see this receipt.
+void put_rematch(std::int64_t hash, std::int64_t inbox_id) {
+    core::WorkflowId holder{}; // rematch tasks belong to no cascade: the inbox row is named by the number of the key
+    std::memcpy(holder.bytes.data() + 8, &inbox_id, sizeof inbox_id);
+    store::insert_tasks({store::Task{holder, store::kRematchNumber, store::Kind::rematch, pg::kTimerQueue, pg::now(), 0, 0,
+                                     std::to_string(hash)}});
+}
+
+} // namespace
+
+std::int64_t attempt_hash(std::int32_t provider, std::string_view provider_message_id) {
+    return static_cast<std::int64_t>(core::hash64(std::to_string(provider), provider_message_id));
+}
+
+core::SignalResult apply_receipt(const std::string &provider, const std::string &provider_message_id,
+                                 const std::string &payload_json, Oid user) {
+    check_name(provider_message_id, "provider message id");
+    const Provider &from = definitions().provider_by_name(provider);
+    core::Input input = core::parse_dlr(payload_json, {});
+    const std::int64_t hash = attempt_hash(from.id, provider_message_id);
+    for (const store::AttemptRow &attempt : store::find_attempts({hash})) {
+        const Item item{attempt.workflow_id, addressed(input, attempt, provider_message_id)};
+        const ItemResult result = engine::advance({&item, 1}, store::LockWait::wait, user).front();
+        if (result.status == ItemStatus::done) {
+            pg::count(pg::Count::receipts_applied);
+            return result.result;
+        }
+    }
+    if (std::holds_alternative<core::ParkInput>(input)) {
+        store::insert_parked_receipt(hash, std::nullopt, payload_json, pg::now());
+        return core::SignalResult::parked;
+    }
+    put_rematch(hash, store::insert_waiting_receipt(hash, from.id, provider_message_id, payload_json, pg::now()));
+    return core::SignalResult::buffered;
+}
+
+bool rematch(const std::vector<std::int64_t> &hashes) {
+    const std::vector<store::InboxRow> waiting = store::lock_waiting_receipts(hashes);
+    if (waiting.empty()) {
+        return true;
+    }
+    std::vector<Item> items;
+    std::vector<std::int64_t> inbox_ids;
+    const std::vector<store::AttemptRow> attempts = store::find_attempts(hashes);
+    for (const store::InboxRow &row : waiting) {
+        const auto attempt = std::find_if(attempts.begin(), attempts.end(),
+                                          [&](const store::AttemptRow &a) { return a.hash == row.hash; });
+        if (attempt != attempts.end()) {
+            items.push_back({attempt->workflow_id, addressed(core::parse_dlr(row.payload, {}), *attempt, row.provider_message_id)});
+            inbox_ids.push_back(row.id);
+        }
+    }
+    const std::vector<ItemResult> results = engine::advance(items, store::LockWait::skip);
+    std::vector<std::int64_t> applied;
+    bool all = true;
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        if (results[i].status == ItemStatus::locked) {
+            all = false;
+        } else {
+            applied.push_back(inbox_ids[i]);
+        }
+    }
+    store::delete_receipts(applied);
+    return all;
+}
+
+} // namespace hc::engine

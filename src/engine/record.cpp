@@ -1,0 +1,100 @@
+// Recording answers of sends and reports. See dispatch.hpp. Runs in dispatchers.
+#include "core/history.hpp"
+#include "engine/advance.hpp"
+#include "engine/dispatch.hpp"
+#include "engine/receipts.hpp"
+#include "pg/catalog.hpp"
+#include "pg/random.hpp"
+#include "pg/wake.hpp"
+#include "store/definitions.hpp"
+#include "store/executions.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace hc::engine {
+
+namespace {
+
+// Receipts a sandbox provider will report later: tasks on the timer queue whose detail is a dlr payload.
+void put_sandbox_receipts(const RecordedSend &send, core::Time now, std::vector<store::Task> &puts) {
+    std::int32_t number = store::kSandboxNumbers + send.answer.attempt * 64;
+    for (const core::SandboxReceipt &receipt : send.receipts) {
+        nlohmann::json dlr = {{"status", receipt.status}, {"attempt", send.answer.attempt}};
+        if (!send.answer.provider_message_id.empty()) {
+            dlr["provider_message_id"] = send.answer.provider_message_id;
+        }
+        if (!receipt.reason.empty()) {
+            dlr["error_code"] = receipt.reason;
+        }
+        puts.push_back({send.key.workflow_id, number++, store::Kind::sandbox_receipt, pg::kTimerQueue, now + receipt.after,
+                        send.answer.attempt, send.provider, dlr.dump()});
+    }
+}
+
+} // namespace
+
+std::vector<std::size_t> record_sends(const std::vector<RecordedSend> &answers, std::vector<std::int64_t> &recorded_hashes) {
+    std::vector<Item> items;
+    items.reserve(answers.size());
+    for (const RecordedSend &send : answers) {
+        items.push_back({send.key.workflow_id, send.answer});
+    }
+    const std::vector<ItemResult> results = engine::advance(items, store::LockWait::skip);
+    const core::Time now = pg::now();
+    std::vector<std::size_t> locked;
+    std::vector<store::Task> puts;
+    std::vector<store::TaskKey> leftovers;
+    std::uint32_t recorded = 0;
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        if (results[i].status == ItemStatus::locked) {
+            locked.push_back(i);
+            continue;
+        }
+        if (!results[i].changed) { // the cascade has moved on: nothing names this task any more
+            leftovers.push_back(answers[i].key);
+            continue;
+        }
+        ++recorded;
+        put_sandbox_receipts(answers[i], now, puts);
+        if (!answers[i].answer.provider_message_id.empty()) {
+            recorded_hashes.push_back(attempt_hash(answers[i].provider, answers[i].answer.provider_message_id));
+        }
+    }
+    store::delete_tasks(leftovers);
+    store::insert_tasks(puts);
+    pg::count(pg::Count::sends_recorded, recorded);
+    return locked;
+}
+
+void record_reports(const std::vector<RecordedReport> &answers, core::Time now) {
+    std::vector<store::TaskKey> done;
+    std::vector<core::WorkflowId> ids;
+    for (const RecordedReport &report : answers) {
+        if (!report.unsendable && report.answer.verdict == core::WebhookVerdict::delivered) {
+            done.push_back(report.key);
+            ids.push_back(report.key.workflow_id);
+            continue;
+        }
+        pg::count(pg::Count::webhooks_failed);
+        std::optional<core::Duration> delay;
+        if (!report.unsendable && report.answer.verdict == core::WebhookVerdict::retry) {
+            delay = core::webhook_retry_delay(report.failed_tries + 1, pg::random01());
+        } else if (report.answer.verdict == core::WebhookVerdict::disable) {
+            store::disable_endpoint(report.endpoint, report.answer.reason);
+            pg::invalidate_definitions();
+        }
+        if (delay) {
+            store::retry_task(report.key, pg::kWebhookQueue, now + std::max(*delay, report.answer.retry_after.value_or(*delay)),
+                              report.answer.reason);
+        } else {
+            bury(report.key, report.answer.reason);
+        }
+    }
+    if (!done.empty()) {
+        store::delete_tasks(done);
+        store::mark_reported(ids, std::vector<core::Time>(ids.size(), now));
+        pg::count(pg::Count::webhooks_delivered, static_cast<std::uint32_t>(done.size()));
+    }
+}
+
+} // namespace hc::engine

@@ -1,0 +1,226 @@
+// See start.hpp. Runs in callers' backends.
+#include "engine/start.hpp"
+
+#include "core/cascade.hpp"
+#include "core/crypto.hpp"
+#include "core/error.hpp"
+#include "core/start_options.hpp"
+#include "engine/advance.hpp"
+#include "engine/definitions.hpp"
+#include "pg/random.hpp"
+#include "pg/wake.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace hc::engine {
+
+namespace {
+
+using core::WorkflowId;
+
+constexpr int kMaxKeyRounds = 100;
+
+WorkflowId key_hash(const std::optional<std::string> &tenant, const std::string &key) {
+    // a NULL tenant and an empty one cannot be confused: check_name refuses the empty tenant
+    const core::Sha256 digest = core::sha256(tenant.value_or("") + '\x1f' + key);
+    WorkflowId hash;
+    std::copy_n(digest.begin(), hash.bytes.size(), hash.bytes.begin());
+    return hash;
+}
+
+// The keyed part of a batch: which messages share a key, and which key is whose.
+class Keys {
+public:
+    Keys(const StartRequest &request, const std::vector<WorkflowId> &proposed) : request_(request), ids_(proposed) {}
+
+    // Resolves every key to its cascade; `fresh[i]` stays true where message i is to be started.
+    std::vector<WorkflowId> resolve(std::vector<bool> &fresh);
+
+private:
+    struct Entry {
+        std::size_t first; // message that brings the key
+        std::int64_t fingerprint;
+    };
+    void collect();
+    std::int64_t fingerprint(std::size_t i) const;
+    void insert_missing();
+    void compare(const WorkflowId &hash, std::int64_t stored) const;
+
+    const StartRequest &request_;
+    std::vector<WorkflowId> ids_;
+    std::vector<WorkflowId> hash_of_;                   // per message with a key
+    std::unordered_map<WorkflowId, Entry> entries_;     // by hash
+    std::unordered_map<WorkflowId, WorkflowId> owners_; // hash -> cascade
+    std::unordered_map<WorkflowId, bool> inserted_;
+};
+
+std::int64_t Keys::fingerprint(std::size_t i) const {
+    return static_cast<std::int64_t>(core::hash64(request_.rule, pg::jsonb_bytes(request_.messages[i])));
+}
+
+void Keys::collect() {
+    hash_of_.resize(request_.messages.size());
+    for (std::size_t i = 0; i < request_.messages.size(); ++i) {
+        if (request_.keys[i]) {
+            hash_of_[i] = key_hash(request_.tenant, *request_.keys[i]);
+            entries_.try_emplace(hash_of_[i], Entry{i, fingerprint(i)});
+        }
+    }
+}
+
+// DO NOTHING, then a separate read with a new snapshot, in a loop: an inserter we waited for may have rolled back.
+void Keys::insert_missing() {
+    std::vector<WorkflowId> missing;
+    for (const auto &[hash, entry] : entries_) {
+        missing.push_back(hash);
+    }
+    std::sort(missing.begin(), missing.end()); // two batches lock in one order
+    for (int round = 0; !missing.empty(); ++round) {
+        if (round == kMaxKeyRounds) {
+            throw Error("40001", "could not obtain an idempotency key", {}, "The transaction might succeed if retried.");
+        }
+        std::vector<WorkflowId> ids;
+        std::vector<std::int64_t> fingerprints;
+        for (const WorkflowId &hash : missing) {
+            const Entry &entry = entries_.at(hash);
+            ids.push_back(ids_[entry.first]);
+            fingerprints.push_back(entry.fingerprint);
+        }
+        for (const store::KeyRow &row : store::insert_keys(missing, ids, fingerprints)) {
+            owners_[row.hash] = row.workflow_id;
+            inserted_[row.hash] = true;
+        }
+        std::erase_if(missing, [this](const WorkflowId &hash) { return owners_.contains(hash); });
+        if (missing.empty()) {
+            return;
+        }
+        for (const store::KeyRow &row : store::find_keys(missing)) {
+            owners_[row.hash] = row.workflow_id;
+            compare(row.hash, row.fingerprint);
+        }
+        std::erase_if(missing, [this](const WorkflowId &hash) { return owners_.contains(hash); });
+    }
+}
+
+void Keys::compare(const WorkflowId &hash, std::int64_t stored) const {
+    const Entry &entry = entries_.at(hash);
+    if (entry.fingerprint == stored) {
+        return;
+    }
+    const std::string message = fmt::format("key \"{}\" was used before with another rule or message", *request_.keys[entry.first]);
+    const std::string detail = fmt::format("It belongs to cascade {}.", core::to_string(owners_.at(hash)));
+    if (core::parse_start_options(request_.options_json).error_on_conflict) {
+        throw Error(sqlstate::key_conflict, message, detail, "Use another key, or the cascade that has it.");
+    }
+    pg::notice(message, detail);
+}
+
+std::vector<WorkflowId> Keys::resolve(std::vector<bool> &fresh) {
+    collect();
+    insert_missing();
+    for (std::size_t i = 0; i < request_.messages.size(); ++i) {
+        if (!request_.keys[i]) {
+            continue;
+        }
+        const WorkflowId &hash = hash_of_[i];
+        const Entry &entry = entries_.at(hash);
+        fresh[i] = entry.first == i && inserted_.contains(hash);
+        ids_[i] = owners_.at(hash);
+        if (entry.first != i && entry.fingerprint != fingerprint(i)) {
+            compare(hash, fingerprint(i));
+        }
+    }
+    return std::move(ids_);
+}
+
+void check_request(const StartRequest &request, Oid user) {
+    if (request.tenant) {
+        check_name(*request.tenant, "tenant");
+    }
+    if (!definitions().tenant_allowed(user, request.tenant)) {
+        throw Error(sqlstate::insufficient_privilege, fmt::format("permission denied for tenant \"{}\"", *request.tenant), {},
+                    "An administrator can grant it with hermes.grant_tenant.");
+    }
+    if (!request.keys.empty() && request.keys.size() != request.messages.size()) {
+        throw Error(sqlstate::invalid_parameter, "arrays \"messages\" and \"keys\" differ in length",
+                    fmt::format("There are {} messages and {} keys.", request.messages.size(), request.keys.size()));
+    }
+    for (const std::optional<std::string> &key : request.keys) {
+        if (key) {
+            check_name(*key, "key");
+        }
+    }
+    for (const pg::jsonb_view &message : request.messages) {
+        if (!pg::jsonb_is_object(message)) {
+            throw Error(sqlstate::invalid_parameter, "message must be a JSON object", {},
+                        "Example: {\"to\": \"+15550100\", \"text\": \"hello\"}.");
+        }
+    }
+}
+
+// Rows of the new cascades. All start now with the same rule, so their first decision is one and the same.
+void insert_rows(const StartRequest &request, const RuleVersion &rule, core::Time now, const std::vector<WorkflowId> &ids,
+                 const std::vector<bool> &fresh) {
+    core::State state;
+    const core::Decision decision = core::decide(rule.program, state, core::StartInput{}, now, pg::random01());
+    const pg::bytes history{core::encode_events(decision.events, std::nullopt)};
+    store::NewExecutions rows;
+    Writes writes;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        if (!fresh[i]) {
+            continue;
+        }
+        const std::optional<std::string> key = request.keys.empty() ? std::nullopt : request.keys[i];
+        const Subject subject{ids[i], &rule, request.tenant, key};
+        rows.ids.push_back(ids[i]);
+        rows.rule_ids.push_back(rule.id);
+        rows.tenants.push_back(request.tenant);
+        rows.keys.push_back(key);
+        rows.histories.push_back(history);
+        rows.messages.push_back(request.messages[i]);
+        TaskChanges changes;
+        collect_tasks(subject, decision, changes);
+        if (decision.completed) { // a rule whose providers have all been dropped ends at once
+            collect_report(subject, state, changes);
+            writes.closing.ids.push_back(ids[i]);
+            writes.closing.events.push_back(pg::bytes{});
+            writes.closing.outcomes.push_back(static_cast<std::int16_t>(state.outcome));
+            writes.closing.closed_at.push_back(state.closed);
+            count_outcome(state.outcome);
+        }
+        writes.add(std::move(changes));
+    }
+    if (!rows.ids.empty()) {
+        store::insert_open(rows);
+        writes.write();
+        pg::count(pg::Count::started, static_cast<std::uint32_t>(rows.ids.size()));
+    }
+}
+
+} // namespace
+
+std::vector<WorkflowId> start_cascades(const StartRequest &request, Oid user) {
+    check_request(request, user);
+    core::parse_start_options(request.options_json);
+    const RuleVersion &rule = definitions().current_rule(request.rule);
+    const core::Time now = pg::now();
+    std::vector<WorkflowId> ids;
+    ids.reserve(request.messages.size());
+    for (std::size_t i = 0; i < request.messages.size(); ++i) {
+        const bool keyed = !request.keys.empty() && request.keys[i];
+        const std::uint16_t bucket = keyed ? core::bucket_of_key(request.tenant.value_or(""), *request.keys[i])
+                                           : static_cast<std::uint16_t>(pg::random64() % core::kBuckets);
+        ids.push_back(core::make_workflow_id(now, bucket, pg::random64()));
+    }
+    std::vector<bool> fresh(ids.size(), true);
+    if (!request.keys.empty()) {
+        ids = Keys(request, ids).resolve(fresh);
+    }
+    insert_rows(request, rule, now, ids, fresh);
+    return ids;
+}
+
+} // namespace hc::engine

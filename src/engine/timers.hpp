@@ -1,0 +1,21 @@
+// What the supervisor does when timers are due: fire them, apply sandbox receipts, rematch early receipts.
+#pragma once
+
+#include "core/time.hpp"
+
+#include <cstdint>
+#include <optional>
+
+namespace hc::engine {
+
+struct Fired {
+    std::uint32_t tasks = 0;
+    bool more = false;                // more may be due now
+    bool locked = false;              // some cascades were held by others: scan again in a few ms
+    std::optional<core::Time> resume; // where to scan from next time; nullopt: nothing waits
+};
+
+// One batch of the timer queue, in one transaction.
+Fired fire_due(core::Time from, core::Time now, std::int32_t limit);
+
+} // namespace hc::engine

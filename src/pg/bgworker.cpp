@@ -1,0 +1,341 @@
+// See bgworker.hpp.
+#include "pg/bgworker.hpp"
+
+#include "pg/guc.hpp"
+
+#include <sys/stat.h>
+
+#include <csignal>
+
+namespace hc::pg {
+
+namespace {
+
+WorkerSlot *g_slot = nullptr;
+bool g_started_as_standby = false; // set in the postmaster, inherited by its children
+
+const char *role_name(WorkerRole role) {
+    switch (role) {
+    case WorkerRole::launcher:
+        return "launcher";
+    case WorkerRole::supervisor:
+        return "supervisor";
+    case WorkerRole::dispatcher:
+        return "dispatcher";
+    case WorkerRole::none:
+        break;
+    }
+    return "worker";
+}
+
+void fill(BackgroundWorker &worker, WorkerRole role) {
+    std::memset(&worker, 0, sizeof worker);
+    worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+    worker.bgw_start_time = BgWorkerStart_RecoveryFinished; // none on a standby; start at promotion
+    strlcpy(worker.bgw_library_name, "hermes_cascade", sizeof worker.bgw_library_name);
+    ::snprintf(worker.bgw_function_name, sizeof worker.bgw_function_name, "hc_%s_main", role_name(role));
+    ::snprintf(worker.bgw_type, sizeof worker.bgw_type, "hermes_cascade %s", role_name(role));
+    ::snprintf(worker.bgw_name, sizeof worker.bgw_name, "hermes_cascade %s", role_name(role));
+}
+
+// Runs before shared memory is detached, also on FATAL: the one clean-up that must happen.
+void release_slot(int /*code*/, Datum /*arg*/) {
+    if (g_slot == nullptr) {
+        return;
+    }
+    WorkerSlot *slot = g_slot;
+    g_slot = nullptr;
+    slot->process_number = -1;
+    slot->incarnation = 0;
+    slot->pid = 0;
+    slot->in_flight = 0;
+    slot->role = static_cast<std::uint32_t>(WorkerRole::none);
+    slot->database = InvalidOid;
+    slot->state = static_cast<std::uint32_t>(WorkerState::free);
+    // a parent that waits for this process looks again
+    for (WorkerSlot &other : shared()->workers) {
+        if (static_cast<WorkerRole>(other.role.load()) == WorkerRole::supervisor) {
+            set_latch_of(other.process_number.load());
+        }
+    }
+    shared()->launcher_wake = 1;
+    set_latch_of(shared()->launcher_process.load());
+}
+
+void occupy(WorkerSlot &slot) {
+    slot.pid = MyProcPid;
+    slot.process_number = static_cast<std::int32_t>(MyProc - ProcGlobal->allProcs);
+    slot.incarnation = shared()->next_incarnation.fetch_add(1) + 1;
+    slot.started_at = GetCurrentTimestamp();
+    slot.batches = 0;
+    slot.tasks = 0;
+    slot.errors = 0;
+    slot.in_flight = 0;
+    slot.state = static_cast<std::uint32_t>(WorkerState::running);
+}
+
+void set_session(const char *name, const char *value) {
+    SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+} // namespace
+
+void register_launcher() {
+    BackgroundWorker worker;
+    fill(worker, WorkerRole::launcher);
+    worker.bgw_restart_time = 5;
+    RegisterBackgroundWorker(&worker);
+}
+
+WorkerSlot *allot_worker_slot(WorkerRole role, Oid database) noexcept {
+    for (WorkerSlot &slot : shared()->workers) {
+        auto expected = static_cast<std::uint32_t>(WorkerState::free);
+        if (slot.state.compare_exchange_strong(expected, static_cast<std::uint32_t>(WorkerState::starting))) {
+            slot.database = database;
+            slot.role = static_cast<std::uint32_t>(role);
+            slot.started_at = GetCurrentTimestamp();
+            return &slot;
+        }
+    }
+    return nullptr;
+}
+
+void release_unstarted(WorkerSlot *slot) noexcept {
+    if (slot != nullptr) {
+        slot->role = static_cast<std::uint32_t>(WorkerRole::none);
+        slot->database = InvalidOid;
+        slot->state = static_cast<std::uint32_t>(WorkerState::free);
+    }
+}
+
+void reclaim_lost_slots() noexcept {
+    const TimestampTz now = GetCurrentTimestamp();
+    for (WorkerSlot &slot : shared()->workers) {
+        if (static_cast<WorkerState>(slot.state.load()) == WorkerState::starting && slot.pid.load() == 0 &&
+            now - slot.started_at.load() > USECS_PER_MINUTE) {
+            release_unstarted(&slot);
+        }
+    }
+}
+
+void log(const char *message, const char *hint) {
+    call([message, hint] { ereport(LOG, (errmsg("hermes_cascade: %s", message), errhint("%s", hint))); });
+}
+
+bool start_worker(WorkerSlot &slot, WorkerRole role, Oid database) {
+    const auto index = static_cast<std::int32_t>(&slot - shared()->workers);
+    return call([role, database, index] {
+        BackgroundWorker worker;
+        fill(worker, role);
+        worker.bgw_restart_time = BGW_NEVER_RESTART; // the parent owns back-off
+        worker.bgw_main_arg = Int32GetDatum(index);
+        std::memcpy(worker.bgw_extra, &database, sizeof database);
+        worker.bgw_notify_pid = MyProcPid;
+        BackgroundWorkerHandle *handle = nullptr;
+        return RegisterDynamicBackgroundWorker(&worker, &handle);
+    });
+}
+
+namespace {
+MemoryContext g_iteration = nullptr; // made when the worker begins
+} // namespace
+
+iteration_memory::iteration_memory() noexcept { MemoryContextSwitchTo(g_iteration); }
+
+iteration_memory::~iteration_memory() {
+    MemoryContextSwitchTo(TopMemoryContext);
+    MemoryContextReset(g_iteration);
+}
+
+static void make_iteration_memory() {
+    call([] { g_iteration = AllocSetContextCreateInternal(TopMemoryContext, "hermes iteration", ALLOCSET_DEFAULT_SIZES); });
+}
+
+namespace {
+
+void connect(Oid database) {
+    call([database] {
+        BackgroundWorkerUnblockSignals();
+        BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+        set_session("jit", "off");
+        set_session("lock_timeout", "5s");
+        set_session("idle_in_transaction_session_timeout", "60s");
+        set_session("search_path", "pg_catalog, pg_temp");
+        pgstat_report_appname(MyBgworkerEntry->bgw_type);
+    });
+}
+
+void install_signal_handlers() {
+    pqsignal(SIGTERM, die);
+    pqsignal(SIGHUP, SignalHandlerForConfigReload);
+    pqsignal(SIGINT, SIG_IGN);
+}
+
+void launcher_exit(int /*code*/, Datum /*arg*/) { shared()->launcher_process = -1; }
+
+} // namespace
+
+void begin_worker(WorkerSlot *slot, Oid database) {
+    install_signal_handlers();
+    g_slot = slot;
+    call([] { before_shmem_exit(release_slot, 0); });
+    occupy(*slot);
+    connect(database);
+    make_iteration_memory();
+}
+
+void begin_launcher() {
+    install_signal_handlers();
+    call([] { before_shmem_exit(launcher_exit, 0); });
+    shared()->launcher_process = static_cast<std::int32_t>(MyProc - ProcGlobal->allProcs);
+    connect(InvalidOid);
+    make_iteration_memory();
+}
+
+WorkerSlot &slot_of_argument(std::int32_t argument) noexcept { return shared()->workers[argument]; }
+
+Oid database_of_argument() noexcept {
+    Oid database = InvalidOid;
+    std::memcpy(&database, MyBgworkerEntry->bgw_extra, sizeof database);
+    return database;
+}
+
+bool process_interrupts(bool terminate) {
+    // die() sets both flags; without `terminate` only the others are served, so that a drain is not cut short
+    if (terminate || !ProcDiePending) {
+        check_interrupts();
+    }
+    if (ConfigReloadPending) {
+        ConfigReloadPending = false;
+        call([] { ProcessConfigFile(PGC_SIGHUP); });
+        return true;
+    }
+    return false;
+}
+
+bool shutdown_requested() noexcept { return ProcDiePending; }
+
+WaitSet::WaitSet(int fd) {
+    set_ = call([fd]() -> WaitEventSet * {
+#if PG_VERSION_NUM >= 170000
+        WaitEventSet *set = CreateWaitEventSet(nullptr, 3);
+#else
+        WaitEventSet *set = CreateWaitEventSet(TopMemoryContext, 3);
+#endif
+        AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, nullptr);
+        AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, nullptr, nullptr);
+        if (fd >= 0) {
+            AddWaitEventToSet(set, WL_SOCKET_READABLE, fd, nullptr, nullptr);
+        }
+        return set;
+    });
+}
+
+WaitSet::~WaitSet() { FreeWaitEventSet(set_); }
+
+void WaitSet::wait(long timeout_ms) {
+    WaitEventSet *set = set_;
+    call([set, timeout_ms] {
+        WaitEvent events[3];
+        WaitEventSetWait(set, timeout_ms, events, 3, PG_WAIT_EXTENSION);
+        ResetLatch(MyLatch);
+    });
+}
+
+void report_idle(const char *activity) {
+    call([activity] { pgstat_report_activity(STATE_IDLE, activity); });
+}
+
+std::vector<DatabaseEntry> connectable_databases() {
+    struct Plain {
+        Oid oid;
+        char name[NAMEDATALEN];
+    };
+    struct List {
+        Plain *entries;
+        int count;
+    };
+    const List list = call([]() -> List {
+        MemoryContext home = CurrentMemoryContext;
+        StartTransactionCommand();
+        MemoryContextSwitchTo(home);
+        int capacity = 64;
+        List result{static_cast<Plain *>(palloc(sizeof(Plain) * capacity)), 0};
+        Relation relation = table_open(DatabaseRelationId, AccessShareLock);
+        SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, nullptr, 0, nullptr);
+        HeapTuple tuple = nullptr;
+        while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
+            auto *form = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
+            if (!form->datallowconn || form->datistemplate) {
+                continue;
+            }
+            if (result.count == capacity) {
+                capacity *= 2;
+                result.entries = static_cast<Plain *>(repalloc(result.entries, sizeof(Plain) * capacity));
+            }
+            Plain &entry = result.entries[result.count++];
+            entry.oid = form->oid;
+            strlcpy(entry.name, NameStr(form->datname), sizeof entry.name);
+        }
+        systable_endscan(scan);
+        table_close(relation, AccessShareLock);
+        CommitTransactionCommand();
+        MemoryContextSwitchTo(home);
+        return result;
+    });
+    std::vector<DatabaseEntry> databases;
+    for (int i = 0; i < list.count; ++i) {
+        databases.push_back({list.entries[i].oid, list.entries[i].name});
+    }
+    return databases;
+}
+
+Oid lock_extension() {
+    return call([]() -> Oid {
+        const Oid oid = get_extension_oid("hermes_cascade", true);
+        if (!OidIsValid(oid)) {
+            return InvalidOid;
+        }
+        LockDatabaseObject(ExtensionRelationId, oid, 0, AccessShareLock);
+        // dropped, or dropped and created again, while waiting for the lock
+        return get_extension_oid("hermes_cascade", true) == oid ? oid : InvalidOid;
+    });
+}
+
+Oid extension_owner(Oid extension) {
+    return call([extension]() -> Oid {
+        Relation relation = table_open(ExtensionRelationId, AccessShareLock);
+        ScanKeyData key;
+        ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(extension));
+        SysScanDesc scan = systable_beginscan(relation, ExtensionOidIndexId, true, nullptr, 1, &key);
+        HeapTuple tuple = systable_getnext(scan);
+        const Oid owner = HeapTupleIsValid(tuple) ? reinterpret_cast<Form_pg_extension>(GETSTRUCT(tuple))->extowner : InvalidOid;
+        systable_endscan(scan);
+        table_close(relation, AccessShareLock);
+        return owner;
+    });
+}
+
+std::vector<std::int64_t> live_incarnations() {
+    std::vector<std::int64_t> live;
+    for (const WorkerSlot &slot : shared()->workers) {
+        const std::int64_t incarnation = slot.incarnation.load();
+        if (incarnation != 0 && slot.database.load() == MyDatabaseId) {
+            live.push_back(incarnation);
+        }
+    }
+    return live;
+}
+
+WorkerSlot *my_worker_slot() noexcept { return g_slot; }
+
+bool started_as_standby() noexcept { return g_started_as_standby; }
+
+void note_server_start() noexcept {
+    struct stat unused;
+    g_started_as_standby = stat("standby.signal", &unused) == 0; // the working directory is the data directory
+}
+
+void leave_worker(int code) { proc_exit(code); }
+
+} // namespace hc::pg

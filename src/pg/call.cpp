@@ -1,0 +1,138 @@
+// Error transport between PostgreSQL's longjmp and C++ exceptions. Runs in every process of the extension.
+#include "pg/call.hpp"
+
+#include "core/error.hpp"
+
+#include <new>
+
+namespace hc::pg {
+
+namespace {
+
+MemoryContext g_error_home = nullptr;
+
+// Used when the error cannot even be copied: no memory is left in the error home.
+ErrorData g_uncopyable;
+
+void copy_text(char *to, std::size_t size, const std::string &from) noexcept {
+    std::size_t n = from.size() < size - 1 ? from.size() : size - 1;
+    // cut on a UTF-8 boundary: continuation bytes are 10xxxxxx
+    while (n < from.size() && n > 0 && (static_cast<unsigned char>(from[n]) & 0xC0U) == 0x80U) {
+        --n;
+    }
+    std::memcpy(to, from.data(), n);
+    to[n] = '\0';
+}
+
+void set_own(Failure &failure, const char *sqlstate, const char *message) noexcept {
+    failure.kind = Failure::Kind::own;
+    std::memcpy(failure.sqlstate, sqlstate, 5);
+    failure.sqlstate[5] = '\0';
+    std::size_t n = std::strlen(message);
+    n = n < sizeof failure.message - 1 ? n : sizeof failure.message - 1;
+    std::memcpy(failure.message, message, n);
+    failure.message[n] = '\0';
+}
+
+int sqlstate_code(const char *s) noexcept { return MAKE_SQLSTATE(s[0], s[1], s[2], s[3], s[4]); }
+
+} // namespace
+
+error_home_scope::error_home_scope() noexcept : error_home_scope(CurrentMemoryContext) {}
+error_home_scope::error_home_scope(MemoryContext home) noexcept : saved_(g_error_home) { g_error_home = home; }
+error_home_scope::~error_home_scope() { g_error_home = saved_; }
+
+MemoryContext error_home() noexcept { return g_error_home != nullptr ? g_error_home : TopMemoryContext; }
+
+void detail::throw_caught() {
+    ErrorData *volatile copy = nullptr;
+    {
+        const ErrorStackScope stacks;
+        sigjmp_buf frame;
+        if (sigsetjmp(frame, 0) == 0) {
+            PG_exception_stack = &frame;
+            MemoryContextSwitchTo(error_home());
+            copy = CopyErrorData();
+        } else {
+            MemoryContextSwitchTo(error_home());
+            copy = nullptr;
+        }
+    }
+    FlushErrorState();
+    if (copy == nullptr) {
+        std::memset(&g_uncopyable, 0, sizeof g_uncopyable);
+        g_uncopyable.elevel = ERROR;
+        g_uncopyable.sqlerrcode = ERRCODE_OUT_OF_MEMORY;
+        g_uncopyable.message = const_cast<char *>("out of memory while copying an error");
+        g_uncopyable.assoc_context = TopMemoryContext;
+        throw error(&g_uncopyable);
+    }
+    throw error(copy);
+}
+
+void check_interrupts() {
+    if (INTERRUPTS_PENDING_CONDITION()) {
+        call([] { CHECK_FOR_INTERRUPTS(); });
+    }
+}
+
+void capture_current_exception(Failure &failure) noexcept {
+    try {
+        throw;
+    } catch (const error &e) {
+        failure.kind = Failure::Kind::postgres;
+        failure.data = e.data();
+    } catch (const Error &e) {
+        set_own(failure, e.sqlstate(), e.what());
+        copy_text(failure.message, sizeof failure.message, e.message());
+        copy_text(failure.detail, sizeof failure.detail, e.detail());
+        copy_text(failure.hint, sizeof failure.hint, e.hint());
+    } catch (const std::bad_alloc &) {
+        set_own(failure, sqlstate::out_of_memory, "out of memory");
+    } catch (const std::exception &e) {
+        set_own(failure, sqlstate::internal_error, e.what());
+    } catch (...) {
+        set_own(failure, sqlstate::internal_error, "unrecognized C++ exception");
+    }
+}
+
+void raise(const Failure &failure) {
+    if (failure.kind == Failure::Kind::postgres) {
+        if (failure.data == &g_uncopyable) {
+            ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+        }
+        ReThrowError(failure.data);
+    }
+    ereport(ERROR, (errcode(sqlstate_code(failure.sqlstate)), errmsg("%s", failure.message),
+                    failure.detail[0] != '\0' ? errdetail("%s", failure.detail) : 0,
+                    failure.hint[0] != '\0' ? errhint("%s", failure.hint) : 0));
+    pg_unreachable();
+}
+
+void log_failure(const Failure &failure, const char *what) noexcept {
+    try {
+        call([&failure, what] {
+            const bool postgres = failure.kind == Failure::Kind::postgres;
+            const char *message = postgres ? failure.data->message : failure.message;
+            const char *detail = postgres ? failure.data->detail : failure.detail;
+            const char *hint = postgres ? failure.data->hint : failure.hint;
+            const int code = postgres ? failure.data->sqlerrcode : sqlstate_code(failure.sqlstate);
+            ereport(LOG, (errcode(code), errmsg("hermes_cascade: %s: %s", what, message != nullptr ? message : ""),
+                          detail != nullptr && detail[0] != '\0' ? errdetail_internal("%s", detail) : 0,
+                          hint != nullptr && hint[0] != '\0' ? errhint("%s", hint) : 0,
+                          postgres && failure.data->context != nullptr ? errcontext("%s", failure.data->context) : 0));
+        });
+    } catch (...) { // nothing better is left to do with a failure to report a failure
+    }
+}
+
+bool is_cancel_or_shutdown(const Failure &failure) noexcept {
+    if (failure.kind != Failure::Kind::postgres) {
+        return false;
+    }
+    const int code = failure.data->sqlerrcode;
+    return code == ERRCODE_QUERY_CANCELED || code == ERRCODE_ADMIN_SHUTDOWN || code == ERRCODE_CRASH_SHUTDOWN ||
+           code == ERRCODE_CANNOT_CONNECT_NOW;
+}
+
+} // namespace hc::pg

@@ -1,0 +1,107 @@
+// See catalog.hpp. Runs in backends and workers.
+#include "pg/catalog.hpp"
+
+#include "core/error.hpp"
+#include "pg/bgworker.hpp"
+
+namespace hc::pg {
+
+namespace {
+
+std::uint64_t g_generation = 1;
+Oid g_watched = InvalidOid; // hermes.provider stands for all definitions
+
+void on_relation(Datum /*arg*/, Oid relation) {
+    if (relation == InvalidOid || relation == g_watched || g_watched == InvalidOid) {
+        ++g_generation;
+        g_watched = InvalidOid;
+    }
+}
+
+void on_role(Datum /*arg*/, int /*cache*/, uint32 /*hash*/) { ++g_generation; }
+
+Oid watched_relation() {
+    if (g_watched == InvalidOid) {
+        g_watched = call([]() -> Oid {
+            const Oid schema = get_namespace_oid("hermes", true);
+            return OidIsValid(schema) ? get_relname_relid("provider", schema) : InvalidOid;
+        });
+    }
+    return g_watched;
+}
+
+} // namespace
+
+std::uint64_t definition_generation() noexcept { return g_generation; }
+
+void invalidate_definitions() {
+    const Oid relation = watched_relation();
+    ++g_generation;
+    if (OidIsValid(relation)) {
+        call([relation] { CacheInvalidateRelcacheByRelid(relation); });
+    }
+}
+
+Owner find_owner() {
+    watched_relation();
+    const Oid extension = call([]() -> Oid { return get_extension_oid("hermes_cascade", true); });
+    if (!OidIsValid(extension)) {
+        throw Error(sqlstate::not_prerequisite, "extension \"hermes_cascade\" is not installed in this database", {},
+                    "Run CREATE EXTENSION hermes_cascade.");
+    }
+    return {extension, extension_owner(extension)};
+}
+
+Oid current_user() noexcept { return GetUserId(); }
+
+bool is_superuser(Oid user) {
+    return call([user] { return superuser_arg(user); });
+}
+
+bool has_role(Oid user, const char *role) {
+    return call([user, role] {
+        const Oid oid = get_role_oid(role, true);
+        return OidIsValid(oid) && has_privs_of_role(user, oid);
+    });
+}
+
+std::string role_name(Oid user) {
+    const char *name = call([user]() -> const char * { return GetUserNameFromId(user, false); });
+    return name;
+}
+
+bool role_exists(const std::string &name) {
+    const char *text = name.c_str();
+    return call([text] { return OidIsValid(get_role_oid(text, true)); });
+}
+
+void register_invalidation_callbacks() {
+    CacheRegisterRelcacheCallback(on_relation, 0);
+    CacheRegisterSyscacheCallback(AUTHOID, on_role, 0);
+    CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, on_role, 0);
+}
+
+void notice(const std::string &message, const std::string &detail) {
+    const char *m = message.c_str();
+    const char *d = detail.c_str();
+    call([m, d] { ereport(NOTICE, (errmsg("%s", m), errdetail("%s", d))); });
+}
+
+void warn_not_preloaded() {
+    static bool warned = false;
+    if (shared() != nullptr || warned) {
+        return;
+    }
+    warned = true;
+    call([] {
+        ereport(WARNING, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                          errmsg("hermes_cascade is not preloaded: no background worker will run cascades"),
+                          errhint("Add hermes_cascade to shared_preload_libraries and restart the server.")));
+    });
+}
+
+SystemIdentity system_identity() {
+    return {static_cast<std::int64_t>(GetSystemIdentifier()), static_cast<std::int32_t>(GetWALInsertionTimeLine()), MyDatabaseId};
+}
+
+} // namespace hc::pg

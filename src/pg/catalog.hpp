@@ -1,0 +1,37 @@
+// What the engine asks of the server's catalogs: the extension's owner, roles, and when cached definitions are stale.
+#pragma once
+
+#include "pg/call.hpp"
+
+namespace hc::pg {
+
+// Changes whenever cached definitions may be stale: after a definition verb committed anywhere (or ran here), after
+// DROP or CREATE EXTENSION, after a change of roles. Transactional: PostgreSQL's own invalidation messages carry it.
+std::uint64_t definition_generation() noexcept;
+void invalidate_definitions(); // in a definition verb
+
+struct Owner {
+    Oid extension = InvalidOid;
+    Oid role = InvalidOid;
+};
+Owner find_owner(); // throws hc::Error 55000 when the extension is not installed in this database
+
+Oid current_user() noexcept;
+bool is_superuser(Oid user);
+bool has_role(Oid user, const char *role); // false when there is no such role
+std::string role_name(Oid user);
+bool role_exists(const std::string &name);
+
+void register_invalidation_callbacks(); // in _PG_init
+
+void notice(const std::string &message, const std::string &detail);
+void warn_not_preloaded(); // once a session
+
+struct SystemIdentity {
+    std::int64_t system_identifier;
+    std::int32_t timeline;
+    Oid database;
+};
+SystemIdentity system_identity();
+
+} // namespace hc::pg

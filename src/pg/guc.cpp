@@ -1,0 +1,99 @@
+// The table of settings. Sorted by name; docs/reference.md lists the same.
+#include "pg/guc.hpp"
+
+namespace hc::pg::guc {
+
+bool allow_private_addresses = false;
+char *allowed_addresses = nullptr;
+int attempt_retention_s = 0;
+int batch_size = 0;
+char *ca_file = nullptr;
+char *databases = nullptr;
+int dispatchers = 0;
+int drain_timeout_ms = 0;
+int fallback_poll_ms = 0;
+int history_retention_s = 0;
+int key_retention_s = 0;
+int max_claims = 0;
+int max_message_size = 0;
+bool outbound = true;
+bool workers = true;
+
+namespace {
+
+struct BoolSetting {
+    const char *name, *description;
+    bool *variable;
+    bool boot;
+    GucContext context;
+};
+struct IntSetting {
+    const char *name, *description;
+    int *variable;
+    int boot, min, max;
+    GucContext context;
+    int flags;
+};
+struct StringSetting {
+    const char *name, *description;
+    char **variable;
+    const char *boot;
+    GucContext context;
+};
+
+constexpr int kDay = 24 * 3600;
+
+constexpr BoolSetting kBools[] = {
+    {"hermes.allow_private_addresses", "Allows outbound requests to private and loopback addresses.",
+     &allow_private_addresses, false, PGC_SIGHUP},
+    {"hermes.outbound", "Lets dispatchers send HTTP requests; off holds them all.", &outbound, true, PGC_SIGHUP},
+    {"hermes.workers", "Runs the background workers; off stops them all.", &workers, true, PGC_SIGHUP},
+};
+
+constexpr IntSetting kInts[] = {
+    {"hermes.attempt_retention", "How long the look-up from provider message id to attempt is kept.",
+     &attempt_retention_s, 10 * kDay, 60, INT_MAX, PGC_SIGHUP, GUC_UNIT_S},
+    {"hermes.batch_size", "Tasks claimed at once and cascades moved in one worker transaction.", &batch_size, 200, 1,
+     10000, PGC_SIGHUP, 0},
+    {"hermes.dispatchers", "Dispatcher processes per database.", &dispatchers, 1, 0, 16, PGC_SIGHUP, 0},
+    {"hermes.drain_timeout", "Grace for requests in flight when a dispatcher stops.", &drain_timeout_ms, 5000, 0, 60000,
+     PGC_SIGHUP, GUC_UNIT_MS},
+    {"hermes.fallback_poll", "Longest sleep of a worker without looking for work.", &fallback_poll_ms, 5000, 10, 60000,
+     PGC_SIGHUP, GUC_UNIT_MS},
+    {"hermes.history_retention", "How long closed cascades are kept.", &history_retention_s, 30 * kDay, 60, INT_MAX,
+     PGC_SIGHUP, GUC_UNIT_S},
+    {"hermes.key_retention", "How long the key of a closed cascade still names it.", &key_retention_s, 7 * kDay, 60,
+     INT_MAX, PGC_SIGHUP, GUC_UNIT_S},
+    {"hermes.max_claims", "Claims of one task, over crashes, before it is given up as poison.", &max_claims, 20, 1, 1000,
+     PGC_SIGHUP, 0},
+    {"hermes.max_message_size", "Largest message, payload or configuration accepted.", &max_message_size, 256, 1,
+     65536, PGC_SUSET, GUC_UNIT_KB},
+};
+
+constexpr StringSetting kStrings[] = {
+    {"hermes.allowed_addresses", "Private address blocks (CIDR list) that outbound requests may connect to.",
+     &allowed_addresses, "", PGC_SIGHUP},
+    {"hermes.ca_file", "File of certificate authorities for outbound TLS; empty for the system's.", &ca_file, "",
+     PGC_SIGHUP},
+    {"hermes.databases", "Databases (comma list) served by the workers; empty for all that have the extension.",
+     &databases, "", PGC_SIGHUP},
+};
+
+} // namespace
+
+void define_settings() {
+    for (const BoolSetting &s : kBools) {
+        DefineCustomBoolVariable(s.name, s.description, nullptr, s.variable, s.boot, s.context, 0, nullptr, nullptr, nullptr);
+    }
+    for (const IntSetting &s : kInts) {
+        DefineCustomIntVariable(s.name, s.description, nullptr, s.variable, s.boot, s.min, s.max, s.context, s.flags,
+                                nullptr, nullptr, nullptr);
+    }
+    for (const StringSetting &s : kStrings) {
+        DefineCustomStringVariable(s.name, s.description, nullptr, s.variable, s.boot, s.context, 0, nullptr, nullptr,
+                                   nullptr);
+    }
+    MarkGUCPrefixReserved("hermes");
+}
+
+} // namespace hc::pg::guc

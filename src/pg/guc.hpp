@@ -1,0 +1,31 @@
+// Settings of the extension: one sorted table. Prefix `hermes.`; times in the unit named beside each.
+#pragma once
+
+#include "pg/postgres.hpp"
+
+namespace hc::pg {
+
+inline constexpr int kMaxArrayElements = 100000; // elements of one array argument
+
+namespace guc {
+
+extern bool allow_private_addresses; // sighup: outbound requests may go to private and loopback addresses
+extern char *allowed_addresses;      // sighup: CIDR list allowed although private
+extern int attempt_retention_s;      // sighup: seconds, partitions of attempts older than this are dropped
+extern int batch_size;               // sighup: tasks of one claim, cascades of one worker transaction
+extern char *ca_file;                // sighup: certificate authorities for outbound TLS
+extern char *databases;              // sighup: comma list of databases to look for the extension in; empty: all
+extern int dispatchers;              // sighup: dispatcher processes per database
+extern int drain_timeout_ms;         // sighup: grace for requests in flight at shutdown
+extern int fallback_poll_ms;         // sighup: longest sleep of a worker, covers what a latch misses
+extern int history_retention_s;      // sighup: seconds, partitions whose newest close is older than this are dropped
+extern int key_retention_s;          // sighup: seconds an idempotency key outlives its closed cascade
+extern int max_claims;               // sighup: claims of one task before it is a poison task
+extern int max_message_size;         // superuser: kB, largest message or payload
+extern bool outbound;                // sighup: false holds all HTTP
+extern bool workers;                 // sighup: false stops all workers
+
+void define_settings(); // in _PG_init
+
+} // namespace guc
+} // namespace hc::pg

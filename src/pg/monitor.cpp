@@ -1,0 +1,97 @@
+// See monitor.hpp. Runs in backends.
+#include "pg/monitor.hpp"
+
+#include "pg/shmem.hpp"
+
+namespace hc::pg {
+
+namespace {
+
+const char *name_of(WorkerRole role) {
+    switch (role) {
+    case WorkerRole::launcher:
+        return "launcher";
+    case WorkerRole::supervisor:
+        return "supervisor";
+    case WorkerRole::dispatcher:
+        return "dispatcher";
+    case WorkerRole::none:
+        break;
+    }
+    return "none";
+}
+
+const char *name_of(WorkerState state) {
+    switch (state) {
+    case WorkerState::free:
+        return "free";
+    case WorkerState::starting:
+        return "starting";
+    case WorkerState::running:
+        return "running";
+    case WorkerState::draining:
+        return "draining";
+    }
+    return "free";
+}
+
+} // namespace
+
+std::vector<WorkerInfo> worker_infos() {
+    std::vector<WorkerInfo> infos;
+    if (shared() == nullptr) {
+        return infos;
+    }
+    for (const WorkerSlot &slot : shared()->workers) {
+        const auto state = static_cast<WorkerState>(slot.state.load());
+        if (state == WorkerState::free || slot.database.load() != MyDatabaseId) {
+            continue;
+        }
+        infos.push_back({name_of(static_cast<WorkerRole>(slot.role.load())), name_of(state), slot.pid.load(),
+                         slot.incarnation.load(), from_timestamptz(slot.started_at.load()),
+                         static_cast<std::int64_t>(slot.batches.load()), static_cast<std::int64_t>(slot.tasks.load()),
+                         static_cast<std::int64_t>(slot.errors.load()), static_cast<std::int32_t>(slot.in_flight.load())});
+    }
+    return infos;
+}
+
+void record_timer_lateness(core::Duration late) noexcept {
+    DatabaseSlot *slot = my_database();
+    if (slot == nullptr || late.count() < 0) {
+        return;
+    }
+    const auto us = static_cast<std::uint64_t>(late.count());
+    slot->counters.timer_lateness_sum_us.fetch_add(us, std::memory_order_relaxed);
+    std::uint64_t max = slot->counters.timer_lateness_max_us.load(std::memory_order_relaxed);
+    while (max < us && !slot->counters.timer_lateness_max_us.compare_exchange_weak(max, us)) {
+    }
+}
+
+std::vector<Statistic> statistics() {
+    const DatabaseSlot *slot = my_database();
+    if (slot == nullptr) {
+        return {};
+    }
+    const Counters &c = slot->counters;
+    const auto value = [](const std::atomic<std::uint64_t> &v) { return static_cast<std::int64_t>(v.load()); };
+    return {
+        {"cascades_started", value(c.started)},
+        {"cascades_delivered", value(c.delivered)},
+        {"cascades_exhausted", value(c.exhausted)},
+        {"cascades_expired", value(c.expired)},
+        {"cascades_canceled", value(c.canceled)},
+        {"sends_claimed", value(c.sends_claimed)},
+        {"sends_recorded", value(c.sends_recorded)},
+        {"signals", value(c.signals)},
+        {"receipts_applied", value(c.receipts_applied)},
+        {"timers_fired", value(c.timers_fired)},
+        {"timer_lateness_sum_us", value(c.timer_lateness_sum_us)},
+        {"timer_lateness_max_us", value(c.timer_lateness_max_us)},
+        {"webhooks_delivered", value(c.webhooks_delivered)},
+        {"webhooks_failed", value(c.webhooks_failed)},
+        {"dead_letters", value(c.dead_letters)},
+        {"worker_errors", value(c.worker_errors)},
+    };
+}
+
+} // namespace hc::pg

@@ -1,0 +1,26 @@
+// Readings of the shared memory for the views `workers` and `stats`: copies, taken without locks.
+#pragma once
+
+#include "pg/values.hpp"
+
+namespace hc::pg {
+
+struct WorkerInfo {
+    const char *role, *state;
+    std::int32_t pid;
+    std::int64_t incarnation;
+    core::Time started_at;
+    std::int64_t batches, tasks, errors;
+    std::int32_t in_flight;
+};
+std::vector<WorkerInfo> worker_infos(); // of this database
+
+struct Statistic {
+    const char *name;
+    std::int64_t value;
+};
+std::vector<Statistic> statistics(); // of this database
+
+void record_timer_lateness(core::Duration late) noexcept; // of this database
+
+} // namespace hc::pg

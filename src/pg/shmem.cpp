@@ -1,0 +1,115 @@
+// See shmem.hpp. The startup hook runs in the postmaster (and again in it after a crash restart).
+#include "pg/shmem.hpp"
+
+#include "pg/boundary.hpp"
+
+#include <new>
+
+namespace hc::pg {
+
+namespace {
+
+Shared *g_shared = nullptr;
+shmem_request_hook_type g_previous_request = nullptr;
+shmem_startup_hook_type g_previous_startup = nullptr;
+
+void initialize(Shared *memory) {
+    new (memory) Shared();
+    // incarnations of an earlier run of the server are smaller: all its claims are dead
+    memory->next_incarnation = GetCurrentTimestamp();
+    memory->launcher_process = -1;
+    for (DatabaseSlot &slot : memory->databases) {
+        for (auto &bound : slot.bounds) {
+            bound = PG_INT64_MIN;
+        }
+    }
+    for (WorkerSlot &slot : memory->workers) {
+        slot.process_number = -1;
+    }
+}
+
+void request() {
+    if (g_previous_request != nullptr) {
+        g_previous_request();
+    }
+    RequestAddinShmemSpace(MAXALIGN(sizeof(Shared)));
+}
+
+void startup() {
+    if (g_previous_startup != nullptr) {
+        g_previous_startup();
+    }
+    hook_boundary([] {
+        call([] {
+            bool found = false;
+            LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+            g_shared = static_cast<Shared *>(ShmemInitStruct("hermes_cascade", sizeof(Shared), &found));
+            if (!found) {
+                initialize(g_shared);
+            }
+            LWLockRelease(AddinShmemInitLock);
+        });
+    });
+}
+
+} // namespace
+
+void request_shared_memory() {
+    g_previous_request = shmem_request_hook;
+    shmem_request_hook = request;
+    g_previous_startup = shmem_startup_hook;
+    shmem_startup_hook = startup;
+}
+
+Shared *shared() noexcept { return g_shared; }
+
+DatabaseSlot *find_database(Oid database) noexcept {
+    if (g_shared == nullptr) {
+        return nullptr;
+    }
+    for (DatabaseSlot &slot : g_shared->databases) {
+        if (slot.database.load(std::memory_order_acquire) == database) {
+            return &slot;
+        }
+    }
+    return nullptr;
+}
+
+DatabaseSlot *find_or_add_database(Oid database) noexcept {
+    if (DatabaseSlot *slot = find_database(database); slot != nullptr || g_shared == nullptr) {
+        return slot;
+    }
+    for (DatabaseSlot &slot : g_shared->databases) {
+        Oid expected = InvalidOid;
+        if (slot.database.compare_exchange_strong(expected, database) || expected == database) {
+            return &slot;
+        }
+    }
+    return nullptr;
+}
+
+DatabaseSlot *my_database() noexcept {
+    static DatabaseSlot *mine = nullptr;
+    if (mine == nullptr && OidIsValid(MyDatabaseId)) {
+        mine = find_or_add_database(MyDatabaseId);
+    }
+    return mine;
+}
+
+void set_latch_of(std::int32_t process_number) noexcept {
+    if (process_number >= 0) {
+        SetLatch(&ProcGlobal->allProcs[process_number].procLatch);
+    }
+}
+
+bool lower(std::atomic<std::int64_t> &value, std::int64_t to) noexcept {
+    std::int64_t current = value.load();
+    while (to < current) {
+        if (value.compare_exchange_weak(current, to)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+} // namespace hc::pg

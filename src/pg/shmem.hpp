@@ -1,0 +1,84 @@
+// Shared memory of the extension: plain data and atomics only, never a pointer or descriptor of a process.
+// Layout is owned here; who writes what:
+//   DatabaseSlot  launcher and supervisor (life cycle), every backend at commit (bounds, wake flags)
+//   WorkerSlot    the worker itself, but for `state` (launcher/supervisor allot it) ; readers take it as advisory
+// Latches are reached through the process number (PGPROC array index), which stays valid memory for the server's life.
+#pragma once
+
+#include "pg/postgres.hpp"
+
+namespace hc::pg {
+
+inline constexpr int kMaxDatabases = 64;
+inline constexpr int kMaxWorkers = 128;
+inline constexpr int kQueueBounds = 256;          // indexed by bound_index()
+inline constexpr std::int64_t kNoDue = INT64_MAX; // no task known
+
+enum class WorkerRole : std::uint32_t { none, launcher, supervisor, dispatcher };
+
+enum class WorkerState : std::uint32_t { free, starting, running, draining };
+
+struct Counters { // monotonic since server start, per database
+    std::atomic<std::uint64_t> started, completed, delivered, exhausted, expired, canceled;
+    std::atomic<std::uint64_t> sends_claimed, sends_recorded, signals, receipts_applied, timers_fired;
+    std::atomic<std::uint64_t> webhooks_delivered, webhooks_failed, dead_letters, worker_errors;
+    std::atomic<std::uint64_t> timer_lateness_sum_us, timer_lateness_max_us;
+};
+
+struct WorkerSlot {
+    std::atomic<std::uint32_t> state; // WorkerState
+    std::atomic<std::uint32_t> role;  // WorkerRole
+    std::atomic<Oid> database;
+    std::atomic<std::int32_t> pid;
+    std::atomic<std::int32_t> process_number; // index into the PGPROC array; -1: none
+    std::atomic<std::int64_t> incarnation;    // unique over restarts; owner of its claims
+    std::atomic<std::int64_t> started_at;     // TimestampTz
+    std::atomic<std::uint64_t> batches, tasks, errors;
+    std::atomic<std::uint32_t> in_flight;
+};
+
+enum class DatabaseState : std::uint32_t {
+    free,
+    known,    // has or may have the extension: a supervisor is wanted
+    absent,   // probed, no extension: probed again on a wake-up only
+    blocked,  // a command on the database is running: no worker may start
+};
+
+struct DatabaseSlot {
+    std::atomic<std::uint32_t> state; // DatabaseState
+    std::atomic<Oid> database;
+    std::atomic<std::int32_t> blocker_pid;          // backend whose command blocks the database
+    std::atomic<std::uint32_t> probe_requested; // CREATE EXTENSION committed, or a block ended
+    std::atomic<std::uint32_t> outbound_open; // the restore fence let requests go; set by the supervisor
+    std::atomic<std::int64_t> bounds[kQueueBounds]; // smallest due time (TimestampTz) that may be waiting in the queue
+    Counters counters;
+};
+
+struct Shared {
+    std::atomic<std::int64_t> next_incarnation;
+    std::atomic<std::int32_t> launcher_process; // PGPROC index, -1: none
+    std::atomic<std::uint32_t> launcher_wake;
+    DatabaseSlot databases[kMaxDatabases];
+    WorkerSlot workers[kMaxWorkers];
+};
+static_assert(std::is_trivially_destructible_v<Shared> && std::atomic<std::int64_t>::is_always_lock_free);
+
+void request_shared_memory();  // installs the request and startup hooks; in _PG_init while preloading
+Shared *shared() noexcept;     // null when the library is not preloaded
+
+DatabaseSlot *find_database(Oid database) noexcept;
+DatabaseSlot *find_or_add_database(Oid database) noexcept; // null when all slots are taken
+DatabaseSlot *my_database() noexcept;                      // cached per process; adds the slot
+
+void set_latch_of(std::int32_t process_number) noexcept;
+
+// Atomic minimum; returns true when the value was lowered.
+bool lower(std::atomic<std::int64_t> &value, std::int64_t to) noexcept;
+
+// Reserved queues have a bound of their own; provider queues share the rest. Who takes a shared bound scans all its queues.
+inline constexpr std::int32_t kReservedQueues = 16;
+inline int bound_index(std::int32_t queue) noexcept {
+    return queue < kReservedQueues ? queue : kReservedQueues + (queue - kReservedQueues) % (kQueueBounds - kReservedQueues);
+}
+
+} // namespace hc::pg

@@ -1,0 +1,185 @@
+// See wake.hpp. The callbacks run in every backend, between the commit record and the release of locks' waiters.
+#include "pg/wake.hpp"
+
+#include "pg/values.hpp"
+
+namespace hc::pg {
+
+namespace {
+
+constexpr int kMaxNotes = 64;
+
+struct Note {
+    std::int32_t queue;
+    std::int32_t level; // nesting level of the subtransaction that made it
+    TimestampTz due;
+};
+
+struct Pending { // of the current transaction
+    Note notes[kMaxNotes];
+    int count;
+    bool overflow; // too many different notes: every queue may have work
+    bool extension_change;
+    std::uint32_t counters[static_cast<int>(Count::kCount)];
+    bool counted;
+};
+
+Pending g_pending;
+
+void add_note(std::int32_t queue, TimestampTz due, std::int32_t level) noexcept {
+    for (int i = 0; i < g_pending.count; ++i) {
+        Note &note = g_pending.notes[i];
+        if (note.queue == queue && note.level == level) {
+            note.due = note.due < due ? note.due : due;
+            return;
+        }
+    }
+    if (g_pending.count == kMaxNotes) {
+        g_pending.overflow = true;
+        return;
+    }
+    g_pending.notes[g_pending.count++] = Note{queue, level, due};
+}
+
+void publish_counters(DatabaseSlot *slot) noexcept {
+    Counters &c = slot->counters;
+    std::atomic<std::uint64_t> *const targets[] = {
+        &c.started, &c.delivered, &c.exhausted, &c.expired, &c.canceled, &c.sends_claimed, &c.sends_recorded, &c.signals,
+        &c.receipts_applied, &c.timers_fired, &c.webhooks_delivered, &c.webhooks_failed, &c.dead_letters,
+    };
+    static_assert(lengthof(targets) == static_cast<int>(Count::kCount));
+    for (int i = 0; i < static_cast<int>(Count::kCount); ++i) {
+        if (g_pending.counters[i] != 0) {
+            targets[i]->fetch_add(g_pending.counters[i], std::memory_order_relaxed);
+        }
+    }
+}
+
+// The supervisor serves the timer queue, dispatchers all others.
+void wake_workers(bool supervisor, bool dispatchers) noexcept {
+    for (WorkerSlot &slot : shared()->workers) {
+        if (slot.database.load(std::memory_order_relaxed) != MyDatabaseId) {
+            continue;
+        }
+        const auto role = static_cast<WorkerRole>(slot.role.load(std::memory_order_relaxed));
+        if ((supervisor && role == WorkerRole::supervisor) || (dispatchers && role == WorkerRole::dispatcher)) {
+            set_latch_of(slot.process_number.load());
+        }
+    }
+}
+
+void wake_for_extension_change(DatabaseSlot *slot) noexcept {
+    slot->probe_requested = 1;
+    wake_workers(true, true);
+    shared()->launcher_wake = 1;
+    set_latch_of(shared()->launcher_process.load());
+}
+
+void publish() noexcept {
+    DatabaseSlot *slot = shared() != nullptr ? my_database() : nullptr;
+    if (slot == nullptr) {
+        return;
+    }
+    bool supervisor = false;
+    bool dispatchers = false;
+    for (int i = 0; i < g_pending.count; ++i) {
+        const Note &note = g_pending.notes[i];
+        // a later task than the one already waited for wakes nobody
+        if (lower(slot->bounds[bound_index(note.queue)], note.due)) {
+            (note.queue == kTimerQueue ? supervisor : dispatchers) = true;
+        }
+    }
+    if (g_pending.overflow) {
+        for (auto &bound : slot->bounds) {
+            bound = PG_INT64_MIN;
+        }
+        supervisor = dispatchers = true;
+    }
+    if (g_pending.counted) {
+        publish_counters(slot);
+    }
+    if (supervisor || dispatchers) {
+        wake_workers(supervisor, dispatchers);
+    }
+    if (g_pending.extension_change) {
+        wake_for_extension_change(slot);
+    }
+}
+
+void forget() noexcept {
+    g_pending.count = 0;
+    g_pending.overflow = false;
+    g_pending.extension_change = false;
+    if (g_pending.counted) {
+        g_pending.counted = false;
+        std::memset(g_pending.counters, 0, sizeof g_pending.counters);
+    }
+}
+
+void on_transaction(XactEvent event, void * /*arg*/) {
+    switch (event) {
+    case XACT_EVENT_COMMIT:
+    case XACT_EVENT_PARALLEL_COMMIT:
+        if (g_pending.count != 0 || g_pending.overflow || g_pending.extension_change || g_pending.counted) {
+            publish();
+            forget();
+        }
+        break;
+    case XACT_EVENT_ABORT:
+    case XACT_EVENT_PARALLEL_ABORT:
+    case XACT_EVENT_PREPARE:
+        forget();
+        break;
+    default:
+        break;
+    }
+}
+
+void on_subtransaction(SubXactEvent event, SubTransactionId /*mine*/, SubTransactionId /*parent*/, void * /*arg*/) {
+    if (event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB) {
+        return;
+    }
+    const std::int32_t level = GetCurrentTransactionNestLevel();
+    int kept = 0;
+    for (int i = 0; i < g_pending.count; ++i) {
+        Note note = g_pending.notes[i];
+        if (note.level >= level) {
+            if (event == SUBXACT_EVENT_ABORT_SUB) {
+                continue;
+            }
+            note.level = level - 1;
+        }
+        g_pending.notes[kept++] = note;
+    }
+    g_pending.count = kept;
+}
+
+} // namespace
+
+void note_task(std::int32_t queue, core::Time due) { add_note(queue, to_timestamptz(due), GetCurrentTransactionNestLevel()); }
+void note_extension_change() { g_pending.extension_change = true; }
+
+void count(Count what, std::uint32_t n) {
+    g_pending.counters[static_cast<int>(what)] += n;
+    g_pending.counted = true;
+}
+
+void register_transaction_callbacks() {
+    RegisterXactCallback(on_transaction, nullptr);
+    RegisterSubXactCallback(on_subtransaction, nullptr);
+}
+
+core::Time take_bound(std::int32_t queue) {
+    DatabaseSlot *slot = my_database();
+    const std::int64_t due = slot->bounds[bound_index(queue)].exchange(kNoDue);
+    return due == PG_INT64_MIN ? core::from_unix_micros(0) : from_timestamptz(due);
+}
+
+void give_bound(std::int32_t queue, core::Time due) { lower(my_database()->bounds[bound_index(queue)], to_timestamptz(due)); }
+
+core::Time peek_bound(std::int32_t queue) {
+    const std::int64_t due = my_database()->bounds[bound_index(queue)].load();
+    return due == PG_INT64_MIN ? core::from_unix_micros(0) : from_timestamptz(due);
+}
+
+} // namespace hc::pg

@@ -1,0 +1,38 @@
+// Wake-ups at commit. Verbs note which queue got a task due when; the one transaction callback of the extension publishes
+// the notes at commit: it lowers the queue's bound in shared memory and sets the latch of the workers concerned.
+// A rolled back savepoint forgets its notes, a rollback all of them. PREPARE TRANSACTION drops them: the fallback poll
+// covers it. Nothing in here may raise at commit: notes are a fixed array.
+#pragma once
+
+#include "core/time.hpp"
+#include "pg/shmem.hpp"
+
+namespace hc::pg {
+
+inline constexpr std::int32_t kTimerQueue = 1;   // timers, sandbox receipts, rematch: the supervisor
+inline constexpr std::int32_t kWebhookQueue = 2; // outcome reports: dispatchers
+inline constexpr std::int32_t kFirstProviderQueue = kReservedQueues; // provider id + this: dispatchers
+
+inline constexpr std::int32_t queue_of_provider(std::int32_t provider) { return kFirstProviderQueue + provider; }
+
+void note_task(std::int32_t queue, core::Time due); // a task inserted in this (sub)transaction
+void note_extension_change();                       // CREATE or DROP EXTENSION in this transaction
+
+// Outcome counters, published at commit with the notes.
+enum class Count : std::uint8_t {
+    started, delivered, exhausted, expired, canceled, sends_claimed, sends_recorded, signals, receipts_applied,
+    timers_fired, webhooks_delivered, webhooks_failed, dead_letters, kCount,
+};
+void count(Count what, std::uint32_t n = 1);
+
+void register_transaction_callbacks(); // in _PG_init
+
+// ---- bounds, for workers ----
+
+// Takes the bound of a queue (leaving "none"), so that what commits from now on is seen again. Scan from the result.
+core::Time take_bound(std::int32_t queue);
+// What may still wait in the queue after a scan.
+void give_bound(std::int32_t queue, core::Time due);
+core::Time peek_bound(std::int32_t queue);
+
+} // namespace hc::pg

@@ -1,0 +1,104 @@
+// See xact.hpp. Runs in backends and workers.
+#include "pg/xact.hpp"
+
+#include <unistd.h>
+
+namespace hc::pg {
+
+worker_transaction::worker_transaction(const char *activity) {
+    call([activity] {
+        SetCurrentStatementStartTimestamp();
+        StartTransactionCommand();
+        PushActiveSnapshot(GetTransactionSnapshot());
+        pgstat_report_activity(STATE_RUNNING, activity);
+    });
+    spi_.emplace();
+}
+
+void worker_transaction::force_local_flush() {
+    call([] {
+        if (synchronous_commit < SYNCHRONOUS_COMMIT_LOCAL_FLUSH) {
+            set_config_option("synchronous_commit", "local", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+        }
+    });
+}
+
+void worker_transaction::commit() {
+    spi_->finish();
+    call([] {
+        PopActiveSnapshot();
+        CommitTransactionCommand();
+        pgstat_report_stat(false);
+        pgstat_report_activity(STATE_IDLE, nullptr);
+    });
+}
+
+void abort_worker_transaction() noexcept {
+    try {
+        call([] {
+            HOLD_INTERRUPTS();
+            AbortCurrentTransaction();
+            pgstat_report_activity(STATE_IDLE, nullptr);
+            RESUME_INTERRUPTS();
+        });
+    } catch (...) {
+        _exit(1); // the postmaster starts the cluster's crash handling, as for any backend that cannot abort
+    }
+}
+
+subtransaction::State subtransaction::begin() {
+    return call([]() -> State {
+        const State state{CurrentMemoryContext, CurrentResourceOwner};
+        BeginInternalSubTransaction(nullptr);
+        MemoryContextSwitchTo(state.context);
+        return state;
+    });
+}
+
+void subtransaction::release(const State &state) {
+    call([&state] {
+        ReleaseCurrentSubTransaction();
+        MemoryContextSwitchTo(state.context);
+        CurrentResourceOwner = state.owner;
+    });
+}
+
+void subtransaction::rollback(const State &state) {
+    call([&state] {
+        RollbackAndReleaseCurrentSubTransaction();
+        MemoryContextSwitchTo(state.context);
+        CurrentResourceOwner = state.owner;
+    });
+}
+
+user_scope::user_scope(Oid user) noexcept {
+    GetUserIdAndSecContext(&saved_user_, &saved_context_);
+    SetUserIdAndSecContext(user, saved_context_ | SECURITY_LOCAL_USERID_CHANGE);
+}
+
+user_scope::~user_scope() { SetUserIdAndSecContext(saved_user_, saved_context_); }
+
+search_path_scope::search_path_scope() {
+    static constexpr const char *kPath = "pg_catalog, pg_temp";
+    if (namespace_search_path != nullptr && std::strcmp(namespace_search_path, kPath) == 0) {
+        return;
+    }
+    nest_level_ = call([] {
+        const int level = NewGUCNestLevel();
+        set_config_option("search_path", kPath, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+        return level;
+    });
+}
+
+void search_path_scope::finish() {
+    if (nest_level_ != 0) {
+        const int level = nest_level_;
+        nest_level_ = 0;
+        call([level] { AtEOXact_GUC(true, level); });
+    }
+}
+
+int nesting_level() noexcept { return GetCurrentTransactionNestLevel(); }
+bool in_recovery() noexcept { return RecoveryInProgress(); }
+
+} // namespace hc::pg

@@ -1,0 +1,90 @@
+// Transactions of workers, subtransactions, identity and search_path scopes.
+#pragma once
+
+#include "pg/spi.hpp"
+
+namespace hc::pg {
+
+// One transaction of a worker with an active snapshot and SPI connected: worker_transaction t(...); ...; t.commit().
+// Left by an error it does nothing: the worker's loop calls abort_worker_transaction() first of all.
+class worker_transaction {
+public:
+    // `activity` (a literal) is shown in pg_stat_activity. Sets lock_timeout and statement timeouts from GUCs of the session.
+    explicit worker_transaction(const char *activity);
+    ~worker_transaction() = default;
+    worker_transaction(const worker_transaction &) = delete;
+    worker_transaction &operator=(const worker_transaction &) = delete;
+
+    // The flush of this commit is forced to local disk at least, whatever synchronous_commit says.
+    void force_local_flush();
+    void commit();
+
+private:
+    std::optional<spi_scope> spi_;
+};
+
+// After an error in a worker: aborts whatever transaction is open and resets per-iteration state. A failure to abort is FATAL.
+void abort_worker_transaction() noexcept;
+
+// Runs fn in a subtransaction: its PostgreSQL and own errors roll back fn's work, are put into `failure` and are the
+// only errors of this extension that are swallowed; a cancel or a shutdown is passed on. Returns true when fn's work stands.
+class subtransaction {
+public:
+    template <class F> static bool run(F fn, Failure &failure) {
+        const State state = begin();
+        try {
+            fn();
+            release(state);
+            return true;
+        } catch (...) {
+            capture_current_exception(failure);
+        }
+        rollback(state);
+        if (is_cancel_or_shutdown(failure)) {
+            throw error(failure.data);
+        }
+        return false;
+    }
+
+private:
+    struct State {
+        MemoryContext context;
+        ResourceOwner owner;
+    };
+    static State begin();
+    static void release(const State &state);
+    static void rollback(const State &state);
+};
+
+// Acts as another role (the extension's owner) until destroyed; (sub)transaction abort restores it as well.
+class user_scope {
+public:
+    explicit user_scope(Oid user) noexcept;
+    ~user_scope();
+    user_scope(const user_scope &) = delete;
+    user_scope &operator=(const user_scope &) = delete;
+
+private:
+    Oid saved_user_ = InvalidOid;
+    int saved_context_ = 0;
+};
+
+// search_path = pg_catalog, pg_temp until finish(); abort restores it as well.
+class search_path_scope {
+public:
+    search_path_scope();
+    ~search_path_scope() = default;
+    search_path_scope(const search_path_scope &) = delete;
+    search_path_scope &operator=(const search_path_scope &) = delete;
+    void finish();
+
+private:
+    int nest_level_ = 0; // 0: the path was pinned already
+};
+
+// 1 at the top level of a transaction; grows with savepoints.
+int nesting_level() noexcept;
+
+bool in_recovery() noexcept;
+
+} // namespace hc::pg

@@ -1,0 +1,135 @@
+// See executions.hpp. Statements on hermes.closed are planned for each execution: the ids prune the partitions, so only
+// the partitions concerned are locked.
+#include "store/executions.hpp"
+
+namespace hc::store {
+
+using core::WorkflowId;
+using Ids = std::vector<WorkflowId>;
+
+namespace {
+
+struct IdRow {
+    WorkflowId id;
+    auto fields() { return std::tie(id); }
+};
+
+// Statements over partitions prune by a range of constants, which an array of ids is not.
+struct Range {
+    WorkflowId low, high;
+};
+Range range_of(const Ids &ids) {
+    Range r{ids.front(), ids.front()};
+    for (const WorkflowId &id : ids) {
+        r.low = id < r.low ? id : r.low;
+        r.high = r.high < id ? id : r.high;
+    }
+    return r;
+}
+
+} // namespace
+
+std::vector<KeyRow> insert_keys(const Ids &hashes, const Ids &ids, const std::vector<std::int64_t> &fingerprints) {
+    constinit static pg::statement<KeyRow(Ids, Ids, std::vector<std::int64_t>)> insert(
+        "INSERT INTO hermes.execution_key (hash, workflow_id, fingerprint) "
+        "SELECT * FROM unnest($1, $2, $3) ON CONFLICT (hash) DO NOTHING RETURNING hash, workflow_id, fingerprint");
+    return insert.query(hashes, ids, fingerprints);
+}
+
+std::vector<KeyRow> find_keys(const Ids &hashes) {
+    constinit static pg::statement<KeyRow(Ids)> find(
+        "SELECT hash, workflow_id, fingerprint FROM hermes.execution_key WHERE hash = ANY ($1)");
+    return find.query(hashes);
+}
+
+void insert_open(const NewExecutions &rows) {
+    using Texts = std::vector<std::optional<std::string>>;
+    constinit static pg::statement<void(Ids, std::vector<std::int32_t>, Texts, Texts, std::vector<pg::bytes>,
+                                        std::vector<pg::jsonb_view>)>
+        insert("INSERT INTO hermes.workflow (id, rule_id, tenant, key, history, message) "
+               "SELECT * FROM unnest($1, $2, $3, $4, $5, $6)");
+    insert.execute(rows.ids, rows.rule_ids, rows.tenants, rows.keys, rows.histories, rows.messages);
+}
+
+std::vector<OpenRow> lock_open(const Ids &ids, LockWait mode) {
+    constinit static pg::statement<OpenRow(Ids)> wait(
+        "SELECT id, rule_id, tenant, key, history FROM hermes.workflow WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE");
+    constinit static pg::statement<OpenRow(Ids)> skip(
+        "SELECT id, rule_id, tenant, key, history FROM hermes.workflow WHERE id = ANY ($1) ORDER BY id "
+        "FOR NO KEY UPDATE SKIP LOCKED");
+    return mode == LockWait::wait ? wait.query(ids) : skip.query(ids);
+}
+
+std::vector<OpenRow> read_open(const Ids &ids) {
+    constinit static pg::statement<OpenRow(Ids)> find(
+        "SELECT id, rule_id, tenant, key, history FROM hermes.workflow WHERE id = ANY ($1)");
+    return find.query(ids, true);
+}
+
+Ids existing_open(const Ids &ids) {
+    constinit static pg::statement<IdRow(Ids)> find("SELECT id FROM hermes.workflow WHERE id = ANY ($1)");
+    Ids result;
+    for (const IdRow &row : find.query(ids)) {
+        result.push_back(row.id);
+    }
+    return result;
+}
+
+std::vector<SendRow> read_for_send(const Ids &ids) {
+    constinit static pg::statement<SendRow(Ids)> find(
+        "SELECT id, rule_id, tenant, key, history, message FROM hermes.workflow WHERE id = ANY ($1)");
+    return find.query(ids);
+}
+
+void append_open_history(const Ids &ids, const std::vector<pg::bytes> &events) {
+    constinit static pg::statement<void(Ids, std::vector<pg::bytes>)> append(
+        "UPDATE hermes.workflow w SET history = w.history || u.events FROM unnest($1, $2) AS u (id, events) WHERE w.id = u.id");
+    append.execute(ids, events);
+}
+
+void close_open(const Closing &rows) {
+    constinit static pg::statement<void(Ids, std::vector<pg::bytes>, std::vector<std::int16_t>, std::vector<core::Time>)> close(
+        "WITH gone AS (DELETE FROM hermes.workflow w USING unnest($1, $2, $3, $4) AS u (id, events, outcome, closed_at) "
+        "WHERE w.id = u.id RETURNING w.id, u.closed_at, w.rule_id, u.outcome, w.tenant, w.key, w.history || u.events AS history) "
+        "INSERT INTO hermes.closed (id, closed_at, rule_id, outcome, tenant, key, history) SELECT * FROM gone");
+    close.execute(rows.ids, rows.events, rows.outcomes, rows.closed_at);
+}
+
+std::vector<ClosedRow> lock_closed(const Ids &ids, LockWait mode) {
+    constinit static pg::statement<ClosedRow(Ids, WorkflowId, WorkflowId)> wait(
+        "SELECT id, rule_id, tenant, key, reported_at, history FROM hermes.closed "
+        "WHERE id = ANY ($1) AND id >= $2 AND id <= $3 ORDER BY id FOR NO KEY UPDATE",
+        pg::Plan::custom);
+    constinit static pg::statement<ClosedRow(Ids, WorkflowId, WorkflowId)> skip(
+        "SELECT id, rule_id, tenant, key, reported_at, history FROM hermes.closed "
+        "WHERE id = ANY ($1) AND id >= $2 AND id <= $3 ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
+        pg::Plan::custom);
+    const Range r = range_of(ids);
+    return mode == LockWait::wait ? wait.query(ids, r.low, r.high) : skip.query(ids, r.low, r.high);
+}
+
+std::vector<ClosedRow> read_closed(const Ids &ids) {
+    constinit static pg::statement<ClosedRow(Ids, WorkflowId, WorkflowId)> find(
+        "SELECT id, rule_id, tenant, key, reported_at, history FROM hermes.closed "
+        "WHERE id = ANY ($1) AND id >= $2 AND id <= $3",
+        pg::Plan::custom);
+    const Range r = range_of(ids);
+    return find.query(ids, r.low, r.high, true);
+}
+
+void append_closed_history(const WorkflowId &id, const pg::bytes &events) {
+    constinit static pg::statement<void(WorkflowId, pg::bytes)> append(
+        "UPDATE hermes.closed SET history = history || $2 WHERE id = $1", pg::Plan::custom);
+    append.execute(id, events);
+}
+
+void mark_reported(const Ids &ids, const std::vector<core::Time> &at) {
+    constinit static pg::statement<void(Ids, std::vector<core::Time>, WorkflowId, WorkflowId)> mark(
+        "UPDATE hermes.closed c SET reported_at = u.at FROM unnest($1, $2) AS u (id, at) "
+        "WHERE c.id = u.id AND c.id >= $3 AND c.id <= $4",
+        pg::Plan::custom);
+    const Range r = range_of(ids);
+    mark.execute(ids, at, r.low, r.high);
+}
+
+} // namespace hc::store

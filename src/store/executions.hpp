@@ -1,0 +1,97 @@
+// Executions: open (hermes.workflow), closed (hermes.closed) and their idempotency keys.
+#pragma once
+
+#include "core/id.hpp"
+#include "pg/spi.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hc::store {
+
+// ---- keys ----
+
+struct KeyRow {
+    core::WorkflowId hash;
+    core::WorkflowId workflow_id;
+    std::int64_t fingerprint = 0;
+    auto fields() { return std::tie(hash, workflow_id, fingerprint); }
+};
+
+// Inserts what is not there yet, waiting for concurrent uncommitted inserters; returns the rows inserted.
+// Rows must be sorted by hash, so that two batches lock in one order.
+std::vector<KeyRow> insert_keys(const std::vector<core::WorkflowId> &hashes, const std::vector<core::WorkflowId> &ids,
+                                const std::vector<std::int64_t> &fingerprints);
+std::vector<KeyRow> find_keys(const std::vector<core::WorkflowId> &hashes); // with a new snapshot
+
+// ---- open ----
+
+struct NewExecutions { // one entry a cascade in each vector
+    std::vector<core::WorkflowId> ids;
+    std::vector<std::int32_t> rule_ids;
+    std::vector<std::optional<std::string>> tenants;
+    std::vector<std::optional<std::string>> keys;
+    std::vector<pg::bytes> histories;
+    std::vector<pg::jsonb_view> messages;
+};
+void insert_open(const NewExecutions &rows);
+
+struct OpenRow {
+    core::WorkflowId id;
+    std::int32_t rule_id = 0;
+    std::optional<std::string> tenant;
+    std::optional<std::string> key;
+    pg::bytes history;
+    auto fields() { return std::tie(id, rule_id, tenant, key, history); }
+};
+
+enum class LockWait : std::uint8_t {
+    wait, // a caller: waits for other callers and workers
+    skip, // a worker: never waits for a row that a client may hold
+};
+std::vector<OpenRow> lock_open(const std::vector<core::WorkflowId> &ids, LockWait mode); // by id, FOR NO KEY UPDATE
+std::vector<OpenRow> read_open(const std::vector<core::WorkflowId> &ids);
+// Of these ids, the ones open now (locked by others or not).
+std::vector<core::WorkflowId> existing_open(const std::vector<core::WorkflowId> &ids);
+
+// What rendering a request needs.
+struct SendRow {
+    core::WorkflowId id;
+    std::int32_t rule_id = 0;
+    std::optional<std::string> tenant;
+    std::optional<std::string> key;
+    pg::bytes history;
+    pg::json_text message;
+    auto fields() { return std::tie(id, rule_id, tenant, key, history, message); }
+};
+std::vector<SendRow> read_for_send(const std::vector<core::WorkflowId> &ids);
+
+void append_open_history(const std::vector<core::WorkflowId> &ids, const std::vector<pg::bytes> &events);
+
+// Moves executions from open to closed, appending their last events.
+struct Closing {
+    std::vector<core::WorkflowId> ids;
+    std::vector<pg::bytes> events;
+    std::vector<std::int16_t> outcomes;
+    std::vector<core::Time> closed_at;
+};
+void close_open(const Closing &rows);
+
+// ---- closed ----
+
+struct ClosedRow {
+    core::WorkflowId id;
+    std::int32_t rule_id = 0;
+    std::optional<std::string> tenant;
+    std::optional<std::string> key;
+    std::optional<core::Time> reported_at;
+    pg::bytes history;
+    auto fields() { return std::tie(id, rule_id, tenant, key, reported_at, history); }
+};
+std::vector<ClosedRow> lock_closed(const std::vector<core::WorkflowId> &ids, LockWait mode);
+std::vector<ClosedRow> read_closed(const std::vector<core::WorkflowId> &ids);
+void append_closed_history(const core::WorkflowId &id, const pg::bytes &events);
+void mark_reported(const std::vector<core::WorkflowId> &ids, const std::vector<core::Time> &at);
+
+} // namespace hc::store

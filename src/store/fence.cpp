@@ -1,0 +1,53 @@
+// See fence.hpp.
+#include "store/fence.hpp"
+
+namespace hc::store {
+
+namespace {
+struct IntRow {
+    std::int32_t value = 0;
+    auto fields() { return std::tie(value); }
+};
+struct TextRow {
+    std::string value;
+    auto fields() { return std::tie(value); }
+};
+} // namespace
+
+std::optional<FenceRow> read_fence() {
+    constinit static pg::statement<FenceRow()> find(
+        "SELECT system_identifier, timeline, database::bigint, held_since IS NOT NULL FROM hermes.fence");
+    return find.query_one();
+}
+
+void write_fence(const core::SystemToken &token) {
+    constinit static pg::statement<void(std::int64_t, std::int32_t, std::int64_t)> write(
+        "INSERT INTO hermes.fence (system_identifier, timeline, database) VALUES ($1, $2, $3::oid) "
+        "ON CONFLICT (singleton) DO UPDATE SET system_identifier = excluded.system_identifier, timeline = excluded.timeline, "
+        "database = excluded.database, held_since = NULL, reason = NULL");
+    write.execute(token.system_identifier, token.timeline, static_cast<std::int64_t>(token.database));
+}
+
+void hold_fence(const std::string &reason) {
+    constinit static pg::statement<void(std::string)> hold(
+        "UPDATE hermes.fence SET held_since = coalesce(held_since, pg_catalog.clock_timestamp()), reason = $1");
+    hold.execute(reason);
+}
+
+std::int32_t create_partitions() {
+    constinit static pg::statement<IntRow()> create("SELECT hermes.create_partitions()");
+    return create.query().front().value;
+}
+
+std::vector<std::string> drop_old_partitions(std::int32_t history_s, std::int32_t attempt_s, std::int32_t key_s) {
+    constinit static pg::statement<TextRow(std::int32_t, std::int32_t, std::int32_t)> drop(
+        "SELECT p FROM hermes.drop_old_partitions(pg_catalog.make_interval(secs => $1), pg_catalog.make_interval(secs => $2), "
+        "pg_catalog.make_interval(secs => $3)) p");
+    std::vector<std::string> names;
+    for (TextRow &row : drop.query(history_s, attempt_s, key_s)) {
+        names.push_back(std::move(row.value));
+    }
+    return names;
+}
+
+} // namespace hc::store

@@ -1,0 +1,27 @@
+// The stored token of the restore fence (table hermes.fence, one row).
+#pragma once
+
+#include "core/fence.hpp"
+#include "pg/spi.hpp"
+
+#include <optional>
+#include <string>
+
+namespace hc::store {
+
+struct FenceRow {
+    std::int64_t system_identifier = 0;
+    std::int32_t timeline = 0;
+    std::int64_t database = 0;
+    bool held = false;
+    auto fields() { return std::tie(system_identifier, timeline, database, held); }
+};
+std::optional<FenceRow> read_fence();
+void write_fence(const core::SystemToken &token); // not held
+void hold_fence(const std::string &reason);       // keeps the old token
+
+// Partitions and retention, carried out by functions of sql/install/30_maintenance.sql.
+std::int32_t create_partitions();
+std::vector<std::string> drop_old_partitions(std::int32_t history_s, std::int32_t attempt_s, std::int32_t key_s);
+
+} // namespace hc::store

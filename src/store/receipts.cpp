@@ -1,0 +1,76 @@
+// See receipts.hpp.
+#include "store/receipts.hpp"
+
+namespace hc::store {
+
+using Hashes = std::vector<std::int64_t>;
+
+namespace {
+struct IdRow {
+    std::int64_t id = 0;
+    auto fields() { return std::tie(id); }
+};
+} // namespace
+
+void insert_attempts(const std::vector<AttemptRow> &rows, core::Time now) {
+    if (rows.empty()) {
+        return;
+    }
+    constinit static pg::statement<void(Hashes, std::vector<core::WorkflowId>, std::vector<std::int32_t>, core::Time)> insert(
+        "INSERT INTO hermes.attempt (hash, created_at, workflow_id, attempt) "
+        "SELECT u.hash, $4, u.id, u.attempt FROM unnest($1, $2, $3) AS u (hash, id, attempt)");
+    Hashes hashes;
+    std::vector<core::WorkflowId> ids;
+    std::vector<std::int32_t> attempts;
+    for (const AttemptRow &row : rows) {
+        hashes.push_back(row.hash);
+        ids.push_back(row.workflow_id);
+        attempts.push_back(row.attempt);
+    }
+    insert.execute(hashes, ids, attempts, now);
+}
+
+std::vector<AttemptRow> find_attempts(const Hashes &hashes) {
+    constinit static pg::statement<AttemptRow(Hashes)> find(
+        "SELECT hash, workflow_id, attempt FROM hermes.attempt WHERE hash = ANY ($1) ORDER BY created_at DESC");
+    return find.query(hashes);
+}
+
+std::int64_t insert_waiting_receipt(std::int64_t hash, std::int32_t provider, const std::string &provider_message_id,
+                                    const std::string &payload, core::Time now) {
+    constinit static pg::statement<IdRow(std::int64_t, std::int32_t, std::string, std::string, core::Time)> insert(
+        "INSERT INTO hermes.receipt_inbox (hash, provider, provider_message_id, parked, payload, received_at) "
+        "VALUES ($1, $2, $3, false, $4, $5) RETURNING id");
+    return insert.query(hash, provider, provider_message_id, payload, now).front().id;
+}
+
+void insert_parked_receipt(std::int64_t hash, const std::optional<core::WorkflowId> &id, const std::string &payload,
+                           core::Time now) {
+    constinit static pg::statement<void(std::int64_t, std::optional<core::WorkflowId>, std::string, core::Time)> insert(
+        "INSERT INTO hermes.receipt_inbox (hash, workflow_id, parked, payload, received_at) VALUES ($1, $2, true, $3, $4)");
+    insert.execute(hash, id, payload, now);
+}
+
+std::vector<InboxRow> lock_waiting_receipts(const Hashes &hashes) {
+    constinit static pg::statement<InboxRow(Hashes)> find(
+        "SELECT id, hash, provider, provider_message_id, payload FROM hermes.receipt_inbox "
+        "WHERE hash = ANY ($1) AND NOT parked ORDER BY id FOR UPDATE SKIP LOCKED");
+    return find.query(hashes);
+}
+
+void delete_receipts(const Hashes &ids) {
+    if (ids.empty()) {
+        return;
+    }
+    constinit static pg::statement<void(Hashes)> remove("DELETE FROM hermes.receipt_inbox WHERE id = ANY ($1)");
+    remove.execute(ids);
+}
+
+std::uint64_t delete_receipts_before(core::Time before, std::int32_t limit) {
+    constinit static pg::statement<void(core::Time, std::int32_t)> remove(
+        "DELETE FROM hermes.receipt_inbox WHERE id = ANY (ARRAY(SELECT id FROM hermes.receipt_inbox WHERE received_at < $1 "
+        "ORDER BY received_at LIMIT $2))");
+    return remove.execute(before, limit);
+}
+
+} // namespace hc::store

@@ -1,0 +1,38 @@
+// Look-up from a provider's message id to the attempt, and the inbox of receipts that found none.
+#pragma once
+
+#include "core/id.hpp"
+#include "pg/spi.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hc::store {
+
+struct AttemptRow {
+    std::int64_t hash = 0;
+    core::WorkflowId workflow_id;
+    std::int32_t attempt = 0;
+    auto fields() { return std::tie(hash, workflow_id, attempt); }
+};
+void insert_attempts(const std::vector<AttemptRow> &rows, core::Time now);
+std::vector<AttemptRow> find_attempts(const std::vector<std::int64_t> &hashes);
+
+struct InboxRow {
+    std::int64_t id = 0;
+    std::int64_t hash = 0;
+    std::int32_t provider = 0;
+    std::string provider_message_id;
+    std::string payload; // JSON text
+    auto fields() { return std::tie(id, hash, provider, provider_message_id, payload); }
+};
+std::int64_t insert_waiting_receipt(std::int64_t hash, std::int32_t provider, const std::string &provider_message_id,
+                                    const std::string &payload, core::Time now);
+void insert_parked_receipt(std::int64_t hash, const std::optional<core::WorkflowId> &id, const std::string &payload, core::Time now);
+// Waiting receipts of these hashes, locked SKIP LOCKED, in order of arrival.
+std::vector<InboxRow> lock_waiting_receipts(const std::vector<std::int64_t> &hashes);
+void delete_receipts(const std::vector<std::int64_t> &ids);
+std::uint64_t delete_receipts_before(core::Time before, std::int32_t limit);
+
+} // namespace hc::store

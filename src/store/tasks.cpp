@@ -1,0 +1,151 @@
+// See tasks.hpp.
+#include "store/tasks.hpp"
+
+#include "pg/wake.hpp"
+
+namespace hc::store {
+
+using core::Time;
+using core::WorkflowId;
+using Ids = std::vector<WorkflowId>;
+using Ints = std::vector<std::int32_t>;
+using Smalls = std::vector<std::int16_t>;
+
+namespace {
+
+struct DueRow {
+    Time due{};
+    auto fields() { return std::tie(due); }
+};
+struct BoolRow {
+    bool value = false;
+    auto fields() { return std::tie(value); }
+};
+struct Keys {
+    Ids ids;
+    Ints numbers;
+};
+Keys split(const std::vector<TaskKey> &keys) {
+    Keys result;
+    for (const TaskKey &key : keys) {
+        result.ids.push_back(key.workflow_id);
+        result.numbers.push_back(key.number);
+    }
+    return result;
+}
+
+} // namespace
+
+void insert_tasks(const std::vector<Task> &tasks) {
+    if (tasks.empty()) {
+        return;
+    }
+    constinit static pg::statement<void(Ids, Ints, Smalls, Ints, std::vector<Time>, Smalls, Ints,
+                                        std::vector<std::optional<std::string>>)>
+        insert("INSERT INTO hermes.task (workflow_id, number, kind, queue, due, attempt, target, detail) "
+               "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)");
+    Ids ids;
+    Ints numbers, queues, targets;
+    Smalls kinds, attempts;
+    std::vector<Time> dues;
+    std::vector<std::optional<std::string>> details;
+    for (const Task &task : tasks) {
+        ids.push_back(task.workflow_id);
+        numbers.push_back(task.number);
+        kinds.push_back(static_cast<std::int16_t>(task.kind));
+        queues.push_back(task.queue);
+        dues.push_back(task.due);
+        attempts.push_back(static_cast<std::int16_t>(task.attempt));
+        targets.push_back(task.target);
+        details.push_back(task.detail);
+    }
+    insert.execute(ids, numbers, kinds, queues, dues, attempts, targets, details);
+    for (const Task &task : tasks) {
+        pg::note_task(task.queue, task.due);
+    }
+}
+
+void delete_tasks(const std::vector<TaskKey> &keys) {
+    if (keys.empty()) {
+        return;
+    }
+    constinit static pg::statement<void(Ids, Ints)> remove(
+        "DELETE FROM hermes.task t USING unnest($1, $2) AS u (id, number) WHERE t.workflow_id = u.id AND t.number = u.number");
+    const Keys k = split(keys);
+    remove.execute(k.ids, k.numbers);
+}
+
+std::vector<ClaimedTask> claim_due(std::int32_t queue, Time from, Time until, const std::vector<std::int64_t> &live,
+                                   std::int64_t owner, std::int32_t limit) {
+    constinit static pg::statement<ClaimedTask(std::int32_t, Time, Time, std::vector<std::int64_t>, std::int64_t, std::int32_t)>
+        claim("WITH picked AS MATERIALIZED (SELECT workflow_id, number FROM hermes.task "
+              "WHERE queue = $1 AND due >= $2 AND due <= $3 AND (owner IS NULL OR owner <> ALL ($4)) "
+              "ORDER BY due LIMIT $6 FOR UPDATE SKIP LOCKED) "
+              "UPDATE hermes.task t SET owner = $5, claims = t.claims + 1 FROM picked p "
+              "WHERE t.workflow_id = p.workflow_id AND t.number = p.number "
+              "RETURNING t.workflow_id, t.number, t.kind, t.queue, t.due, t.attempt, t.target, t.claims, t.tries, t.detail");
+    return claim.query(queue, from, until, live, owner, limit);
+}
+
+std::vector<ClaimedTask> read_due(std::int32_t queue, Time from, Time until, std::int32_t limit) {
+    constinit static pg::statement<ClaimedTask(std::int32_t, Time, Time, std::int32_t)> find(
+        "SELECT workflow_id, number, kind, queue, due, attempt, target, claims, tries, detail FROM hermes.task "
+        "WHERE queue = $1 AND due >= $2 AND due <= $3 ORDER BY due LIMIT $4");
+    return find.query(queue, from, until, limit);
+}
+
+std::optional<Time> next_due(std::int32_t queue, Time from, const std::vector<std::int64_t> &live) {
+    constinit static pg::statement<DueRow(std::int32_t, Time, std::vector<std::int64_t>)> find(
+        "SELECT due FROM hermes.task WHERE queue = $1 AND due >= $2 AND (owner IS NULL OR owner <> ALL ($3)) ORDER BY due LIMIT 1");
+    const std::optional<DueRow> row = find.query_one(queue, from, live);
+    return row ? std::optional<Time>(row->due) : std::nullopt;
+}
+
+void release_tasks(const std::vector<TaskKey> &keys, Time due) {
+    if (keys.empty()) {
+        return;
+    }
+    constinit static pg::statement<DueRow(Ids, Ints, Time)> release(
+        "UPDATE hermes.task t SET owner = NULL, due = $3, claims = t.claims - 1 FROM unnest($1, $2) AS u (id, number) "
+        "WHERE t.workflow_id = u.id AND t.number = u.number RETURNING t.due");
+    const Keys k = split(keys);
+    release.query(k.ids, k.numbers, due);
+}
+
+void retry_task(const TaskKey &key, std::int32_t queue, Time due, const std::string &error) {
+    constinit static pg::statement<void(WorkflowId, std::int32_t, Time, std::string)> retry(
+        "UPDATE hermes.task SET owner = NULL, due = $3, tries = tries + 1, claims = 0, last_error = $4 "
+        "WHERE workflow_id = $1 AND number = $2");
+    retry.execute(key.workflow_id, key.number, due, error);
+    pg::note_task(queue, due);
+}
+
+std::optional<BuriedRow> bury_task(const TaskKey &key, const std::optional<std::string> &tenant, const std::string &error, Time now) {
+    constinit static pg::statement<BuriedRow(WorkflowId, std::int32_t, std::optional<std::string>, std::string, Time)> bury(
+        "WITH gone AS (DELETE FROM hermes.task WHERE workflow_id = $1 AND number = $2 "
+        "RETURNING workflow_id, kind, number, queue, target, attempt, tries, detail) "
+        "INSERT INTO hermes.dead_letter (workflow_id, tenant, kind, number, queue, target, attempt, tries, detail, error, created_at) "
+        "SELECT workflow_id, $3, kind, number, queue, target, attempt, tries, detail, $4, $5 FROM gone RETURNING kind, attempt");
+    return bury.query_one(key.workflow_id, key.number, tenant, error, now);
+}
+
+std::optional<DeadLetterRow> take_dead_letter(std::int64_t id) {
+    constinit static pg::statement<DeadLetterRow(std::int64_t)> take(
+        "DELETE FROM hermes.dead_letter WHERE id = $1 "
+        "RETURNING id, workflow_id, tenant, kind, number, queue, target, attempt, detail");
+    return take.query_one(id);
+}
+
+bool has_dead_report(const WorkflowId &id) {
+    constinit static pg::statement<BoolRow(WorkflowId)> find(
+        "SELECT EXISTS (SELECT FROM hermes.dead_letter WHERE workflow_id = $1 AND kind = 3)");
+    return find.query(id, true).front().value;
+}
+
+std::vector<OutstandingRow> outstanding_reports(const WorkflowId &id) {
+    constinit static pg::statement<OutstandingRow(WorkflowId)> find(
+        "SELECT kind, due, tries, last_error FROM hermes.task WHERE workflow_id = $1 AND kind = 3");
+    return find.query(id, true);
+}
+
+} // namespace hc::store

@@ -1,0 +1,95 @@
+// Tasks: one row of hermes.task for each outstanding thing, and dead letters.
+#pragma once
+
+#include "core/id.hpp"
+#include "pg/spi.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hc::store {
+
+enum class Kind : std::int16_t { send = 1, timer = 2, report = 3, sandbox_receipt = 4, rematch = 5 };
+
+// Numbers from here on are the engine's: reports, sandbox receipts, rematches. Below: given out by the state machine.
+inline constexpr std::int32_t kReportNumbers = 1 << 20;
+inline constexpr std::int32_t kSandboxNumbers = 1 << 21;
+inline constexpr std::int32_t kRematchNumber = 1 << 22;
+
+struct Task {
+    core::WorkflowId workflow_id;
+    std::int32_t number = 0;
+    Kind kind{};
+    std::int32_t queue = 0;
+    core::Time due{};
+    std::int32_t attempt = 0;
+    std::int32_t target = 0; // provider of a send or receipt, endpoint of a report
+    std::optional<std::string> detail;
+};
+void insert_tasks(const std::vector<Task> &tasks); // notes the wake-ups
+
+struct TaskKey {
+    core::WorkflowId workflow_id;
+    std::int32_t number = 0;
+    bool operator==(const TaskKey &) const = default;
+};
+void delete_tasks(const std::vector<TaskKey> &keys);
+
+struct ClaimedTask {
+    core::WorkflowId workflow_id;
+    std::int32_t number = 0;
+    std::int16_t kind = 0;
+    std::int32_t queue = 0;
+    core::Time due{};
+    std::int16_t attempt = 0;
+    std::int32_t target = 0;
+    std::int16_t claims = 0; // this claim included
+    std::int16_t tries = 0;
+    std::optional<std::string> detail;
+    auto fields() { return std::tie(workflow_id, number, kind, queue, due, attempt, target, claims, tries, detail); }
+};
+// Due tasks of a queue not owned by a live worker, in due order, marked as ours: SKIP LOCKED from a lower bound.
+std::vector<ClaimedTask> claim_due(std::int32_t queue, core::Time from, core::Time until,
+                                   const std::vector<std::int64_t> &live, std::int64_t owner, std::int32_t limit);
+// Due tasks without claiming or locking them (timers: the row lock of the execution serializes them).
+std::vector<ClaimedTask> read_due(std::int32_t queue, core::Time from, core::Time until, std::int32_t limit);
+// Smallest due time of unclaimed tasks after `from`; nullopt: none.
+std::optional<core::Time> next_due(std::int32_t queue, core::Time from, const std::vector<std::int64_t> &live);
+// Gives claimed tasks back, due at a later time.
+void release_tasks(const std::vector<TaskKey> &keys, core::Time due);
+// A failed try of a report: due again, tries + 1.
+void retry_task(const TaskKey &key, std::int32_t queue, core::Time due, const std::string &error);
+
+struct DeadLetterRow {
+    std::int64_t id = 0;
+    core::WorkflowId workflow_id;
+    std::optional<std::string> tenant;
+    std::int16_t kind = 0;
+    std::int32_t number = 0;
+    std::int32_t queue = 0;
+    std::int32_t target = 0;
+    std::int16_t attempt = 0;
+    std::optional<std::string> detail;
+    auto fields() { return std::tie(id, workflow_id, tenant, kind, number, queue, target, attempt, detail); }
+};
+struct BuriedRow {
+    std::int16_t kind = 0;
+    std::int16_t attempt = 0;
+    auto fields() { return std::tie(kind, attempt); }
+};
+// Moves a task to the dead letters; nullopt when the task is gone.
+std::optional<BuriedRow> bury_task(const TaskKey &key, const std::optional<std::string> &tenant, const std::string &error, core::Time now);
+std::optional<DeadLetterRow> take_dead_letter(std::int64_t id); // deletes it
+bool has_dead_report(const core::WorkflowId &id);
+
+struct OutstandingRow { // for cascade_status
+    std::int16_t kind = 0;
+    core::Time due{};
+    std::int16_t tries = 0;
+    std::optional<std::string> last_error;
+    auto fields() { return std::tie(kind, due, tries, last_error); }
+};
+std::vector<OutstandingRow> outstanding_reports(const core::WorkflowId &id);
+
+} // namespace hc::store

@@ -1,0 +1,248 @@
+// The dispatcher's loop and its answers. Claiming is in dispatcher_claim.cpp. See dispatcher.hpp.
+#include "workers/dispatcher.hpp"
+
+#include "core/error.hpp"
+#include "engine/receipts.hpp"
+#include "pg/guc.hpp"
+#include "pg/wake.hpp"
+#include "workers/workers.hpp"
+
+namespace hc::workers {
+
+namespace {
+
+constexpr auto kLockedRetry = std::chrono::milliseconds(5);
+
+http::Limits limits_of_settings() {
+    http::Limits limits;
+    limits.allow_private = pg::guc::allow_private_addresses;
+    limits.allowed = core::AddressList(pg::guc::allowed_addresses);
+    limits.ca_file = pg::guc::ca_file;
+    limits.max_connections = 1024;
+    return limits;
+}
+
+// Errors of the moment: the same batch may succeed later. Anything else is blamed on a member of the batch.
+bool transient(const pg::Failure &failure) {
+    if (failure.kind != pg::Failure::Kind::postgres) {
+        return std::string_view(failure.sqlstate) == sqlstate::out_of_memory;
+    }
+    const int category = ERRCODE_TO_CATEGORY(failure.data->sqlerrcode);
+    return category == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES) ||
+           category == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION) ||
+           category == ERRCODE_TO_CATEGORY(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE) ||
+           category == ERRCODE_TO_CATEGORY(ERRCODE_T_R_SERIALIZATION_FAILURE) ||
+           category == ERRCODE_TO_CATEGORY(ERRCODE_IO_ERROR);
+}
+
+} // namespace
+
+Dispatcher::Dispatcher(std::int32_t slot) : slot_(pg::slot_of_argument(slot)) {}
+
+bool Dispatcher::held() const { return !pg::guc::outbound || pg::my_database()->outbound_open.load() == 0; }
+
+void Dispatcher::reload() { client_->set_limits(limits_of_settings()); }
+
+void Dispatcher::collect() {
+    std::vector<http::Completion> done;
+    client_->run(done);
+    const core::Time now = pg::now();
+    for (http::Completion &completion : done) {
+        const auto it = in_flight_.find(completion.tag);
+        if (it == in_flight_.end()) {
+            continue;
+        }
+        InFlight flight = std::move(it->second);
+        in_flight_.erase(it);
+        --load_[flight.queue];
+        if (flight.send) {
+            core::SendAnswer answer = core::classify_answer(*flight.send->config, completion.answer, now);
+            answer.attempt = flight.send->attempt;
+            answer.task = static_cast<std::uint32_t>(flight.send->key.number);
+            answered_.push_back({{flight.send->key, flight.send->provider, std::move(answer), {}}, {}});
+        } else {
+            reported_.push_back({flight.report->key, flight.report->endpoint, flight.report->failed_tries,
+                                 core::classify_webhook_answer(completion.answer, now), false});
+        }
+    }
+    slot_.in_flight.store(static_cast<std::uint32_t>(in_flight_.size()), std::memory_order_relaxed);
+}
+
+void Dispatcher::record() {
+    if (!reported_.empty()) {
+        record_report_batch(std::exchange(reported_, {}));
+    }
+    const Clock::time_point now = Clock::now();
+    std::vector<Answered> batch;
+    std::vector<Answered> later;
+    for (Answered &answer : answered_) {
+        const bool full = batch.size() >= static_cast<std::size_t>(pg::guc::batch_size);
+        (full || answer.not_before > now ? later : batch).push_back(std::move(answer));
+    }
+    answered_ = std::move(later);
+    if (!batch.empty()) {
+        record_split(std::move(batch));
+    }
+}
+
+void Dispatcher::record_batch(std::vector<Answered> batch) {
+    std::vector<engine::RecordedSend> sends;
+    sends.reserve(batch.size());
+    for (Answered &answer : batch) {
+        sends.push_back(answer.send);
+    }
+    std::vector<std::int64_t> hashes;
+    Transaction transaction("recording answers");
+    const std::vector<std::size_t> locked = engine::record_sends(sends, hashes);
+    transaction.commit();
+    slot_.batches.fetch_add(1, std::memory_order_relaxed);
+    slot_.tasks.fetch_add(batch.size() - locked.size(), std::memory_order_relaxed);
+    for (const std::size_t i : locked) {
+        answered_.push_back({std::move(batch[i].send), Clock::now() + kLockedRetry});
+    }
+    rematch_later_.insert(rematch_later_.end(), hashes.begin(), hashes.end());
+}
+
+// Records the batch; a member that cannot be recorded is found by halving and buried, its neighbours are not held up.
+void Dispatcher::record_split(std::vector<Answered> batch) {
+    pg::Failure failure;
+    const bool good = pg::iterate("recording answers", [&] { record_batch(batch); }, failure);
+    if (good) {
+        return;
+    }
+    slot_.errors.fetch_add(1, std::memory_order_relaxed);
+    if (transient(failure)) {
+        for (Answered &answer : batch) {
+            answered_.push_back({std::move(answer.send), Clock::now() + std::chrono::seconds(1)});
+        }
+        return;
+    }
+    if (batch.size() == 1) {
+        const std::string reason = failure.kind == pg::Failure::Kind::own ? failure.message : "the answer could not be recorded";
+        pg::iterate("burying a task", [&] {
+            Transaction transaction("burying a task");
+            engine::bury(batch.front().send.key, reason);
+            transaction.commit();
+        }, failure);
+        return;
+    }
+    const auto middle = batch.begin() + static_cast<std::ptrdiff_t>(batch.size() / 2);
+    record_split({std::make_move_iterator(batch.begin()), std::make_move_iterator(middle)});
+    record_split({std::make_move_iterator(middle), std::make_move_iterator(batch.end())});
+}
+
+void Dispatcher::record_report_batch(std::vector<engine::RecordedReport> batch) {
+    pg::Failure failure;
+    const bool good = pg::iterate("recording reports", [&] {
+        Transaction transaction("recording reports");
+        engine::record_reports(batch, pg::now());
+        transaction.commit();
+        slot_.batches.fetch_add(1, std::memory_order_relaxed);
+        slot_.tasks.fetch_add(batch.size(), std::memory_order_relaxed);
+    }, failure);
+    if (!good) { // recorded again in a while; the receiver knows a repetition by its webhook-id
+        slot_.errors.fetch_add(1, std::memory_order_relaxed);
+        backoff_.failed(Clock::now());
+        reported_.insert(reported_.end(), batch.begin(), batch.end());
+    }
+}
+
+// Receipts that came before their attempt was stored: both sides look again after their commit.
+void Dispatcher::rematch(const std::vector<std::int64_t> &hashes) {
+    Transaction transaction("matching early receipts");
+    const bool all = engine::rematch(hashes);
+    transaction.commit();
+    if (!all) {
+        rematch_later_.insert(rematch_later_.end(), hashes.begin(), hashes.end());
+    }
+}
+
+void Dispatcher::pass() {
+    pg::process_interrupts(true);
+    collect();
+    record();
+    if (!rematch_later_.empty()) {
+        rematch(std::exchange(rematch_later_, {}));
+    }
+    claim_due_work();
+}
+
+long Dispatcher::wait_milliseconds() {
+    if (!answered_.empty() || !rematch_later_.empty()) {
+        return 1;
+    }
+    long wait = pg::guc::fallback_poll_ms;
+    const Clock::time_point now = Clock::now();
+    const core::Time wall = pg::now();
+    for (int index = pg::kTimerQueue + 1; index < pg::kQueueBounds; ++index) {
+        if (index != pg::kWebhookQueue && index < pg::kReservedQueues) {
+            continue;
+        }
+        const long due = milliseconds_until(pg::peek_bound(index), wall, wait);
+        const long earliest = not_before_[static_cast<std::size_t>(index)] > now
+                                  ? std::chrono::ceil<std::chrono::milliseconds>(not_before_[static_cast<std::size_t>(index)] - now).count()
+                                  : 0;
+        wait = std::min(wait, std::max(due, earliest));
+    }
+    const long curl = client_->wait_milliseconds();
+    return curl >= 0 ? std::min(wait, curl) : wait;
+}
+
+// SIGTERM: no new claims, a bounded grace for what is in flight, one last record. Claims not answered by then are
+// taken over by the next incarnation with the same idempotency keys.
+void Dispatcher::drain() {
+    slot_.state = static_cast<std::uint32_t>(pg::WorkerState::draining);
+    const pg::interrupt_hold hold;
+    const Clock::time_point deadline = Clock::now() + std::chrono::milliseconds(pg::guc::drain_timeout_ms);
+    pg::WaitSet wait_set(client_->epoll_fd());
+    while ((!in_flight_.empty() || !answered_.empty() || !reported_.empty()) && Clock::now() < deadline) {
+        collect();
+        record();
+        const long curl = client_->wait_milliseconds();
+        wait_set.wait(!answered_.empty() ? 1 : std::min(50L, curl >= 0 ? curl : 50L));
+    }
+}
+
+void Dispatcher::run() {
+    pg::begin_worker(&slot_, pg::database_of_argument());
+    if (pg::my_database() == nullptr) {
+        return;
+    }
+    client_ = std::make_unique<http::Client>(limits_of_settings());
+    pg::WaitSet wait_set(client_->epoll_fd());
+    pg::Failure failure;
+    bool gone = false;
+    while (!pg::shutdown_requested() && !gone) {
+        const bool good = pg::iterate("dispatcher", [&] {
+            try {
+                if (pg::process_interrupts(false)) {
+                    reload();
+                }
+                pass();
+            } catch (const ExtensionGone &) {
+                pg::abort_worker_transaction();
+                gone = true;
+            }
+        }, failure);
+        long wait = wait_milliseconds();
+        if (!good) {
+            slot_.errors.fetch_add(1, std::memory_order_relaxed);
+            pg::my_database()->counters.worker_errors.fetch_add(1, std::memory_order_relaxed);
+            backoff_.failed(Clock::now());
+        }
+        if (!backoff_.passed(Clock::now())) {
+            wait = std::max<long>(wait, 100); // transfers go on meanwhile; claims wait for the back-off
+        }
+        if (!gone) {
+            pg::report_idle(in_flight_.empty() ? "waiting for work" : "waiting for answers");
+            wait_set.wait(wait);
+        }
+    }
+    if (!gone) {
+        drain();
+    }
+}
+
+void run_dispatcher(std::int32_t slot) { Dispatcher(slot).run(); }
+
+} // namespace hc::workers

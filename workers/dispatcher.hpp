@@ -1,0 +1,72 @@
+// Dispatcher: claims sends and reports, carries them out over HTTP, records the answers. No transaction is open while a
+// request is: claim and intent (transaction 1, flushed) -> send -> record (transaction 2, batched).
+#pragma once
+
+#include "engine/dispatch.hpp"
+#include "http/client.hpp"
+#include "pg/bgworker.hpp"
+#include "workers/session.hpp"
+
+#include <array>
+#include <unordered_map>
+#include <vector>
+
+namespace hc::workers {
+
+class Dispatcher {
+public:
+    explicit Dispatcher(std::int32_t slot);
+    void run();
+
+private:
+    // A request on its way.
+    struct InFlight {
+        std::int32_t queue = 0;
+        std::optional<engine::Send> send;
+        std::optional<engine::Report> report;
+    };
+    // An answer to record; not_before: its cascade was held by somebody else.
+    struct Answered {
+        engine::RecordedSend send;
+        Clock::time_point not_before{};
+    };
+
+    void pass();
+    void reload();
+
+    // claim
+    void claim_due_work();
+    std::vector<int> due_bounds() const;
+    void claim_bound(int index, std::vector<engine::Claim> &claims);
+    void claim_queue(std::int32_t queue, core::Time from, std::int32_t limit, std::vector<engine::Claim> &claims);
+    std::int32_t capacity_of(std::int32_t queue) const;
+    void launch(engine::Claim claim);
+    void launch(engine::Send send);
+    void launch(engine::Report report);
+
+    // answers
+    void collect();
+    void record();
+    void record_batch(std::vector<Answered> batch);
+    void record_split(std::vector<Answered> batch);
+    void record_report_batch(std::vector<engine::RecordedReport> batch);
+    void rematch(const std::vector<std::int64_t> &hashes);
+    void drain();
+
+    long wait_milliseconds();
+    bool held() const; // no HTTP may leave
+
+    pg::WorkerSlot &slot_;
+    std::unique_ptr<http::Client> client_;
+    std::uint64_t next_tag_ = 1;
+    std::unordered_map<std::uint64_t, InFlight> in_flight_;
+    std::unordered_map<std::int32_t, std::int32_t> load_; // requests in flight by queue
+    std::vector<Answered> answered_;
+    std::vector<engine::RecordedReport> reported_;
+    std::vector<std::int64_t> rematch_later_;
+    std::array<Clock::time_point, pg::kQueueBounds> not_before_{}; // bounds whose tasks were held by somebody else
+    Clock::time_point next_rescan_{};
+    Backoff backoff_;
+};
+
+} // namespace hc::workers

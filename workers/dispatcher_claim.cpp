@@ -1,0 +1,189 @@
+// Claiming: which queues have something due, how much each may take, and sending it off. See dispatcher.hpp.
+#include "core/error.hpp"
+#include "core/webhook.hpp"
+#include "engine/definitions.hpp"
+#include "pg/guc.hpp"
+#include "pg/wake.hpp"
+#include "workers/dispatcher.hpp"
+
+namespace hc::workers {
+
+namespace {
+
+constexpr std::int32_t kWebhookConcurrency = 256;
+constexpr auto kLockedRetry = std::chrono::milliseconds(5);
+
+bool served(int index) { return index == pg::kWebhookQueue || index >= pg::kReservedQueues; }
+
+} // namespace
+
+std::vector<int> Dispatcher::due_bounds() const {
+    std::vector<int> due;
+    const core::Time now = pg::now();
+    const Clock::time_point clock = Clock::now();
+    for (int index = 0; index < pg::kQueueBounds; ++index) {
+        if (served(index) && not_before_[static_cast<std::size_t>(index)] <= clock && pg::peek_bound(index) <= now) {
+            due.push_back(index);
+        }
+    }
+    return due;
+}
+
+std::int32_t Dispatcher::capacity_of(std::int32_t queue) const {
+    std::int32_t cap = kWebhookConcurrency;
+    if (queue != pg::kWebhookQueue) {
+        const engine::Provider *provider = engine::definitions().provider(queue - pg::kFirstProviderQueue);
+        // a dropped provider's sends are refused at once; a sandbox needs no connection
+        const bool http = provider != nullptr && provider->config != nullptr && provider->config->kind == core::ProviderKind::http;
+        if (!http) {
+            return pg::guc::batch_size;
+        }
+        cap = std::max<std::int32_t>(1, static_cast<std::int32_t>(provider->config->concurrency) / std::max(1, pg::guc::dispatchers));
+    }
+    if (held()) {
+        return 0;
+    }
+    const auto load = load_.find(queue);
+    return std::min(pg::guc::batch_size, cap - (load != load_.end() ? load->second : 0));
+}
+
+void Dispatcher::claim_queue(std::int32_t queue, core::Time from, std::int32_t limit, std::vector<engine::Claim> &claims) {
+    engine::ClaimRequest request;
+    request.queue = queue;
+    request.from = from;
+    request.now = pg::now();
+    request.owner = slot_.incarnation.load();
+    request.limit = limit;
+    request.live = pg::live_incarnations();
+    claims.push_back(queue == pg::kWebhookQueue ? engine::claim_reports(request) : engine::claim_sends(request));
+}
+
+// All queues of one bound: the bound is taken for all of them and given back with the smallest of what they still hold.
+void Dispatcher::claim_bound(int index, std::vector<engine::Claim> &claims) {
+    std::vector<std::int32_t> queues;
+    if (index == pg::kWebhookQueue) {
+        queues.push_back(pg::kWebhookQueue);
+    } else {
+        for (const engine::Provider &provider : engine::definitions().providers()) {
+            const std::int32_t queue = pg::queue_of_provider(provider.id);
+            if (pg::bound_index(queue) == index) {
+                queues.push_back(queue);
+            }
+        }
+    }
+    const core::Time from = pg::take_bound(index);
+    core::Time resume = core::kNever;
+    try {
+        for (const std::int32_t queue : queues) {
+            const std::int32_t limit = capacity_of(queue);
+            if (limit <= 0) { // a completion, a reload or the next rescan makes room
+                resume = std::min(resume, from);
+                not_before_[static_cast<std::size_t>(index)] = Clock::now() + std::chrono::milliseconds(held() ? 200 : 2);
+                continue;
+            }
+            claim_queue(queue, from, limit, claims);
+            const engine::Claim &claim = claims.back();
+            resume = std::min(resume, claim.resume.value_or(core::kNever));
+            if (!claim.more && claim.resume && *claim.resume <= pg::now()) { // due, but a caller holds it
+                not_before_[static_cast<std::size_t>(index)] = Clock::now() + kLockedRetry;
+            }
+        }
+    } catch (...) {
+        pg::give_bound(index, from);
+        throw;
+    }
+    if (resume != core::kNever) {
+        pg::give_bound(index, resume);
+    }
+}
+
+void Dispatcher::claim_due_work() {
+    const Clock::time_point now = Clock::now();
+    if (!backoff_.passed(now)) {
+        return;
+    }
+    if (now >= next_rescan_) { // covers what no latch told: PREPARE TRANSACTION, a dead worker's claims
+        for (int index = 0; index < pg::kQueueBounds; ++index) {
+            if (served(index)) {
+                pg::give_bound(index, core::from_unix_micros(0));
+            }
+        }
+        next_rescan_ = now + std::chrono::milliseconds(pg::guc::fallback_poll_ms);
+    }
+    const std::vector<int> due = due_bounds();
+    if (due.empty()) {
+        return;
+    }
+    std::vector<engine::Claim> claims;
+    Transaction transaction("claiming tasks");
+    transaction.force_local_flush();
+    for (const int index : due) {
+        claim_bound(index, claims);
+    }
+    transaction.commit();
+    for (engine::Claim &claim : claims) {
+        launch(std::move(claim));
+    }
+}
+
+void Dispatcher::launch(engine::Claim claim) {
+    for (engine::Send &send : claim.sends) {
+        launch(std::move(send));
+    }
+    for (engine::Report &report : claim.reports) {
+        launch(std::move(report));
+    }
+    slot_.in_flight.store(static_cast<std::uint32_t>(in_flight_.size()), std::memory_order_relaxed);
+}
+
+void Dispatcher::launch(engine::Send send) {
+    if (!send.request) {
+        answered_.push_back({{send.key, send.provider, std::move(send.immediate.answer), std::move(send.immediate.receipts)}, {}});
+        return;
+    }
+    http::Request request;
+    request.tag = next_tag_++;
+    request.method = std::move(send.request->method);
+    request.url = std::move(send.request->url);
+    request.headers = std::move(send.request->headers);
+    request.body = std::move(send.request->body);
+    request.timeout = send.config->timeout;
+    request.connect_timeout = send.config->connect_timeout;
+    request.max_response_bytes = send.config->max_response_bytes;
+    send.request.reset();
+    ++load_[send.queue];
+    const std::int32_t queue = send.queue;
+    in_flight_.emplace(request.tag, InFlight{queue, std::move(send), std::nullopt});
+    client_->submit(std::move(request));
+}
+
+void Dispatcher::launch(engine::Report report) {
+    if (!report.failure.empty()) {
+        core::WebhookAnswer answer;
+        answer.verdict = core::WebhookVerdict::retry;
+        answer.reason = report.failure;
+        reported_.push_back({report.key, report.endpoint, report.failed_tries, std::move(answer), true});
+        return;
+    }
+    const std::int64_t timestamp = core::to_unix_micros(pg::now()) / 1000000;
+    http::Request request;
+    request.tag = next_tag_++;
+    request.method = "POST";
+    request.url = report.url;
+    request.headers = report.headers;
+    request.headers.emplace_back("Content-Type", "application/json");
+    request.headers.emplace_back("webhook-id", report.id);
+    request.headers.emplace_back("webhook-timestamp", std::to_string(timestamp));
+    if (!report.keys.empty()) {
+        request.headers.emplace_back("webhook-signature",
+                                     core::webhook_signature_header(report.keys, report.id, timestamp, report.body));
+    }
+    request.body = std::move(report.body);
+    request.timeout = report.timeout;
+    request.connect_timeout = std::chrono::seconds(5);
+    ++load_[pg::kWebhookQueue];
+    in_flight_.emplace(request.tag, InFlight{pg::kWebhookQueue, std::nullopt, std::move(report)});
+    client_->submit(std::move(request));
+}
+
+} // namespace hc::workers

@@ -1,0 +1,49 @@
+// What all workers share: the frame of a worker transaction and back-off after errors.
+#pragma once
+
+#include "core/time.hpp"
+#include "pg/xact.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+
+namespace hc::workers {
+
+using Clock = std::chrono::steady_clock; // in-flight deadlines: no clock jump moves them
+
+// The extension was dropped: the worker ends in peace.
+class ExtensionGone : public std::exception {};
+
+// A transaction that holds the extension against DROP EXTENSION and knows fresh definitions.
+class Transaction {
+public:
+    explicit Transaction(const char *activity); // throws ExtensionGone
+    void force_local_flush() { transaction_.force_local_flush(); }
+    void commit() { transaction_.commit(); }
+
+private:
+    pg::worker_transaction transaction_;
+};
+
+// 1 s doubling to 60 s, reset after five healthy minutes.
+class Backoff {
+public:
+    void failed(Clock::time_point now) {
+        delay_ = healthy_since_ + std::chrono::minutes(5) < now ? kFirst : std::min(delay_ * 2, kLast);
+        until_ = now + delay_;
+        healthy_since_ = until_;
+    }
+    bool passed(Clock::time_point now) const { return now >= until_; }
+    Clock::time_point until() const { return until_; }
+
+private:
+    static constexpr std::chrono::milliseconds kFirst{1000}, kLast{60000};
+    std::chrono::milliseconds delay_ = kFirst / 2;
+    Clock::time_point until_{}, healthy_since_{};
+};
+
+// Milliseconds from now until `t`, 0 to `most`, rounded up so that a timer is not looked at just before it is due.
+long milliseconds_until(core::Time t, core::Time now, long most);
+
+} // namespace hc::workers
