@@ -149,7 +149,7 @@ endif
 # Each of these works from a clean clone: packages first, then a make that sees them.
 RUN_ENV := PG_CONFIG='$(PG_CONFIG)' PG_MAJOR='$(PG_MAJOR)'
 
-.PHONY: FORCE setup ready ready-test demo test bench lint regress test-matrix test-crash fuzz clean
+.PHONY: FORCE setup ready ready-test demo test bench lint format regress test-matrix test-crash fuzz clean
 
 setup:
 	@$(RUN_ENV) scripts/setup all
@@ -165,7 +165,7 @@ ready-test:
 demo:
 	@$(RUN_ENV) scripts/setup demo
 	@$(RUN_ENV) JOBS=$(JOBS) scripts/install
-	@$(RUN_ENV) demo/run $(DEMO_ARGS)
+	@$(RUN_ENV) demo/run --no-build $(DEMO_ARGS)
 
 test: ready-test
 	@$(RUN_ENV) JOBS=$(JOBS) tests/run $(SUITES)
@@ -184,6 +184,10 @@ bench:
 lint:
 	@$(RUN_ENV) scripts/setup lint
 	@$(RUN_ENV) JOBS=$(JOBS) tests/lint/run $(LINT_ARGS)
+
+# clang-format in place.
+format:
+	@find src workers tests -name '*.cpp' -o -name '*.hpp' | xargs clang-format -i --style=file
 
 fuzz:
 	@$(RUN_ENV) scripts/setup lint

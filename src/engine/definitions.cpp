@@ -79,10 +79,11 @@ void Definitions::load_providers() {
     }
     providers_.clear();
     for (store::ProviderRow &row : store::all_providers()) {
-        Provider p{row.id, std::move(row.name), row.dropped, nullptr, {}};
+        Provider p{row.id, std::move(row.name), row.dropped, nullptr, nullptr, {}};
         try {
             if (!p.dropped) {
                 p.config = std::make_shared<const core::ProviderConfig>(core::parse_provider_config(row.config.text));
+                p.request = std::make_shared<const core::CompiledRequest>(*p.config);
             }
         } catch (const Error &e) { // written by a newer version, or by hand: the provider is skipped, not the server
             p.error = e.message() + ": " + e.detail();

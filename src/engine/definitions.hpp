@@ -19,7 +19,8 @@ struct Provider {
     std::int32_t id = 0;
     std::string name;
     bool dropped = false;
-    std::shared_ptr<const core::ProviderConfig> config; // null when dropped or unreadable
+    std::shared_ptr<const core::ProviderConfig> config;      // null when dropped or unreadable
+    std::shared_ptr<const core::CompiledRequest> request; // templates of config, ready to render
     std::string error;                                  // why config is null
 };
 

@@ -76,7 +76,7 @@ void prepare(Send &send, const store::ClaimedTask &task, const store::SendRow &r
             }
             return;
         }
-        send.request = core::render_request(*provider->config, template_values(row, defs.rule(row.rule_id), *attempt, *provider));
+        send.request = provider->request->render(template_values(row, defs.rule(row.rule_id), *attempt, *provider));
         send.config = provider->config;
     } catch (const Error &e) {
         send.immediate = refused(send.attempt, number, e.detail().empty() ? e.message() : e.detail());

@@ -1,0 +1,197 @@
+# What the TAP files share: a server with the extension preloaded, definitions, load from client sessions, and waits.
+# Every wait is for a condition in the server or in a log; poll_query_until and wait_for_log fail after three minutes.
+package Hermes;
+
+use strict;
+use warnings;
+
+use Carp qw(croak);
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+our @EXPORT = qw(
+  server define_sandbox define_http workers_are worker_pid all_workers_are wait_until load start_load finish_load
+  all_closed one_end_each log_since seconds_of
+);
+
+# A cluster with the extension preloaded. Settings are lines of postgresql.conf; init holds options of Cluster->init.
+sub server
+{
+	my ($name, %options) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$node->init(%{ $options{init} // {} });
+	$node->append_conf('postgresql.conf', <<"CONF");
+shared_preload_libraries = 'hermes_cascade'
+max_worker_processes = 32
+max_connections = 60
+shared_buffers = 32MB
+max_prepared_transactions = 8
+log_statement = none
+log_replication_commands = off
+timezone = 'UTC'
+hermes.allow_private_addresses = on
+CONF
+	$node->append_conf('postgresql.conf', $options{settings}) if defined $options{settings};
+	$node->start unless $options{stopped};
+	return $node;
+}
+
+# Extension and a sandbox channel in a database. Rules: quick (delivered at once), slow (waits an hour for a receipt),
+# two (no receipt at the first step, delivered at the second).
+sub define_sandbox
+{
+	my ($node, $database) = @_;
+	$node->safe_psql($database, <<'SQL');
+CREATE EXTENSION IF NOT EXISTS hermes_cascade;
+SELECT hermes.create_provider('sms', '{"kind": "sandbox", "channel": "sms"}');
+SELECT hermes.create_provider('mute', '{"kind": "sandbox", "channel": "mute", "script": [{"answer": "accepted"}]}');
+SELECT hermes.create_cascade_rule('quick', '{"steps": [{"channel": "sms", "timeout": "1h"}]}');
+SELECT hermes.create_cascade_rule('slow', '{"steps": [{"channel": "mute", "timeout": "1h"}]}');
+SELECT hermes.create_cascade_rule('two', '{"steps": [{"channel": "mute", "timeout": "50ms"},
+                                                     {"channel": "sms", "timeout": "1h"}]}');
+SQL
+	return;
+}
+
+# An HTTP channel whose answer ends the cascade (rule http), and a webhook endpoint for cascades without a tenant.
+sub define_http
+{
+	my ($node, $database, $url, %options) = @_;
+	my $path = $options{path} // '/messages';
+	my $timeout = $options{timeout} // '10s';
+	$node->safe_psql($database, <<"SQL");
+CREATE EXTENSION IF NOT EXISTS hermes_cascade;
+SELECT hermes.create_provider('web', '{"kind": "http", "channel": "web", "timeout": "$timeout",
+    "idempotency_header": "Idempotency-Key",
+    "request": {"url": "$url$path", "body": {"to": "{{message.to}}"}},
+    "response": {"message_id": {"path": "\$.id"}}}');
+SELECT hermes.create_cascade_rule('http', '{"steps": [{"channel": "web", "success_on": "accepted", "timeout": "1h",
+    "retry": {"initial_interval": "100ms", "maximum_attempts": 5}, "on_ambiguous": "retry"}]}');
+SELECT hermes.create_endpoint(NULL, '$url/webhook');
+SQL
+	return;
+}
+
+# ---------------------------------------------------------------- workers
+
+my $count_workers = q{
+SELECT count(*) FILTER (WHERE backend_type = 'hermes_cascade supervisor') || ' ' ||
+       count(*) FILTER (WHERE backend_type = 'hermes_cascade dispatcher')
+FROM pg_stat_activity WHERE datname = '%s'};
+
+# Waits until the database has so many supervisors and dispatchers.
+sub workers_are
+{
+	my ($node, $database, $supervisors, $dispatchers, $what) = @_;
+	my $good = $node->poll_query_until('postgres', sprintf($count_workers, $database), "$supervisors $dispatchers");
+	return ok($good, $what // "$database: supervisors $supervisors, dispatchers $dispatchers");
+}
+
+# Waits until the cluster has so many worker processes of the extension, the launcher included.
+sub all_workers_are
+{
+	my ($node, $count, $what) = @_;
+	my $good = $node->poll_query_until('postgres',
+		q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'hermes_cascade %'}, $count);
+	return ok($good, $what);
+}
+
+# Process id of a worker, once there is one other than `other`.
+sub worker_pid
+{
+	my ($node, $role, %options) = @_;
+	my $where = "backend_type = 'hermes_cascade $role'";
+	$where .= " AND datname = '$options{database}'" if defined $options{database};
+	$where .= " AND pid <> $options{other}" if defined $options{other};
+	$node->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_stat_activity WHERE $where")
+	  or croak "no $role";
+	return $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE $where ORDER BY pid LIMIT 1");
+}
+
+# ---------------------------------------------------------------- waiting
+
+# Waits for a condition that no query can tell.
+sub wait_until
+{
+	my ($condition, $what, $seconds) = @_;
+	my $end = time + ($seconds // $PostgreSQL::Test::Utils::timeout_default);
+	while (time < $end)
+	{
+		return 1 if $condition->();
+		usleep(20_000);
+	}
+	diag("not reached: $what");
+	return 0;
+}
+
+sub seconds_of
+{
+	my ($action) = @_;
+	my $begin = time;
+	$action->();
+	return time - $begin;
+}
+
+sub log_since
+{
+	my ($node, $offset) = @_;
+	return slurp_file($node->logfile, $offset);
+}
+
+# ---------------------------------------------------------------- load
+
+# A client session that starts numbered cascades by key, one transaction each. It ends when the server does. What the
+# server acknowledged is kept: key -> id.
+sub start_load
+{
+	my ($node, $database, $prefix, $rule, $count) = @_;
+	my $script = join '',
+	  map { "SELECT '$prefix-$_', hermes.start_cascade('$rule', '{\"to\": \"$_\"}', '$prefix-$_');\n" } 1 .. $count;
+	my %load = (output => '', errors => '', prefix => $prefix, rule => $rule, count => $count, script => $script);
+	$load{harness} = IPC::Run::start(
+		[ 'psql', '-XAtq', '-F', ' ', '-v', 'ON_ERROR_STOP=0', '-d', $node->connstr($database) ],
+		'<', \$load{script}, '>', \$load{output}, '2>', \$load{errors});
+	return \%load;
+}
+
+# Acknowledged starts so far.
+sub load
+{
+	my ($load) = @_;
+	$load->{harness}->pump_nb if $load->{harness}->pumpable;
+	my %ids = $load->{output} =~ /^(\S+) ([0-9a-f-]{36})$/mg;
+	return \%ids;
+}
+
+sub finish_load
+{
+	my ($load) = @_;
+	$load->{harness}->finish;
+	return load($load);
+}
+
+# Waits until no cascade of the database is open.
+sub all_closed
+{
+	my ($node, $database, $what) = @_;
+	return ok($node->poll_query_until($database, 'SELECT NOT EXISTS (SELECT FROM hermes.workflow)'), $what);
+}
+
+# Each key names one cascade, which has one completion in its history and this outcome.
+sub one_end_each
+{
+	my ($node, $database, $prefix, $count, $outcome, $what) = @_;
+	my $found = $node->safe_psql($database, <<"SQL");
+WITH mine AS (SELECT cascade_id, outcome FROM hermes.cascades WHERE key LIKE '$prefix-%'),
+     ends AS (SELECT h.cascade_id, count(*) FROM hermes.history h JOIN mine USING (cascade_id)
+              WHERE h.event_type = 'CascadeCompleted' GROUP BY 1)
+SELECT (SELECT count(*) FROM mine), (SELECT count(DISTINCT cascade_id) FROM mine), (SELECT count(*) FROM ends WHERE count = 1),
+       (SELECT count(*) FROM mine WHERE outcome = '$outcome')
+SQL
+	return is($found, "$count|$count|$count|$count", $what);
+}
+
+1;
