@@ -107,7 +107,7 @@ def tell(stage: Stage, planned: Sequence[Planned], started: Started, evidence: c
     interesting = (started.ids.get(item.key) for item in planned if item.kind.name == INTERESTING)
     shown = next(interesting, None)
     if shown is not None:
-        section(f"One history: {INTERESTING} ({shown})", report.timeline(dsn, shown))
+        section(f"One history: {INTERESTING} ({shown})", report.timeline(dsn, shown, evidence.status[shown]))
     section("Latencies", report.latencies(dsn, started, evidence))
     section("Webhooks at the tenant", report.webhooks(evidence))
     section("At the provider", report.provider(evidence))

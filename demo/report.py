@@ -15,6 +15,9 @@ from load import Started
 from mix import Planned
 
 HISTORY = "SELECT event_time, event_type, attributes FROM hermes.cascade_history(%s) ORDER BY event_id"
+# What the timeline shows of an event, in this order.
+SHOWN = ("step", "attempt", "task", "code", "state", "failure_kind", "result", "outcome", "due", "reason",
+         "provider_message_id")
 TIMERS = """SELECT id::text, h.event_time, h.event_type, h.attributes
               FROM unnest(%s::uuid[]) AS id, LATERAL hermes.cascade_history(id) AS h
              WHERE h.event_type IN ('TimerStarted', 'TimerFired') ORDER BY id, h.event_id"""
@@ -41,18 +44,31 @@ def kinds(planned: Sequence[Planned]) -> list[str]:
     return [f"{count:>6}  {name}" for name, count in counts.items()]
 
 
-def timeline(dsn: str, cascade: str) -> list[str]:
+def timeline(dsn: str, cascade: str, status: dict[str, Any]) -> list[str]:
+    """The history with times since the start, and channels and providers by name."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         events = connection.execute(HISTORY, (cascade,)).fetchall()
     if not events:
         return ["no history"]
-    begin = events[0][0]
-    return [f"{(time - begin).total_seconds():>+9.3f} s  {kind:<18} {_words(attributes)}"
+    begin, attempts = events[0][0], status["attempts"]
+    return [f"{(time - begin).total_seconds():>+9.3f} s  {kind:<16} {_words(attributes, attempts, begin)}".rstrip()
             for time, kind, attributes in events]
 
 
-def _words(attributes: dict[str, Any]) -> str:
-    return "  ".join(f"{name}={value}" for name, value in attributes.items() if value is not None)
+def _words(attributes: dict[str, Any], attempts: Sequence[dict[str, Any]], begin: datetime) -> str:
+    shown = {name: attributes[name] for name in SHOWN if attributes.get(name) is not None}
+    if "step" in shown:
+        channels = {attempt["step"]: attempt["channel"] for attempt in attempts}
+        shown["step"] = f"{shown['step']} ({channels.get(shown['step'], 'not sent')})"
+    if "attempt" in shown and "provider_id" in attributes:
+        shown["provider"] = attempts[shown["attempt"] - 1]["provider"]
+    if "due" in shown:
+        shown["due"] = f"{(_time(shown['due']) - begin).total_seconds():+.3f} s"
+    return "  ".join(f"{name}={value}" for name, value in shown.items())
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def latencies(dsn: str, started: Started, evidence: Evidence) -> list[str]:
@@ -111,7 +127,7 @@ def _lateness(dsn: str, started: Started) -> list[float]:
         for cascade, time, kind, attributes in connection.execute(TIMERS, (list(started.ids.values()),)):
             name = (cascade, attributes.get("task"))
             if kind == "TimerStarted":
-                due[name] = datetime.fromisoformat(str(attributes["due"]))
+                due[name] = _time(attributes["due"])
             elif name in due:
                 result.append((time - due[name]).total_seconds())
     return result

@@ -53,15 +53,23 @@ DECLARE
     today   timestamptz := pg_catalog.date_trunc('day', pg_catalog.clock_timestamp(), 'UTC');
     created integer := 0;
     ahead   integer;
+    day     timestamptz;
 BEGIN
     FOR ahead IN 0 .. 2 LOOP
         created := created + hermes.create_day_partition('hermes.closed', today + ahead * interval '1 day')::integer
                            + hermes.create_day_partition('hermes.attempt', today + ahead * interval '1 day')::integer;
     END LOOP;
+    -- rows of a day that had no partition, or has none any more
+    FOR day IN SELECT DISTINCT pg_catalog.date_trunc('day', hermes.time_of_id(c.id), 'UTC') FROM hermes.closed_default c LIMIT 100 LOOP
+        created := created + hermes.create_day_partition('hermes.closed', day)::integer;
+    END LOOP;
+    FOR day IN SELECT DISTINCT pg_catalog.date_trunc('day', a.created_at, 'UTC') FROM hermes.attempt_default a LIMIT 100 LOOP
+        created := created + hermes.create_day_partition('hermes.attempt', day)::integer;
+    END LOOP;
     RETURN created;
 END
 $$;
-COMMENT ON FUNCTION hermes.create_partitions() IS 'Creates the partitions of today (UTC) and the next two days. Returns how many were created.';
+COMMENT ON FUNCTION hermes.create_partitions() IS 'Creates the partitions of today (UTC), the next two days, and the days whose rows wait in a default partition. Returns how many were created.';
 
 CREATE FUNCTION hermes.drop_old_partitions(history_age interval, attempt_age interval, key_age interval) RETURNS SETOF text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -70,7 +78,7 @@ DECLARE
     newest timestamptz;
 BEGIN
     FOR part IN
-        SELECT i.inhparent::pg_catalog.regclass AS parent, c.oid::pg_catalog.regclass AS name,
+        SELECT i.inhparent::pg_catalog.regclass AS parent, pg_catalog.format('hermes.%I', c.relname) AS name,
                pg_catalog.to_timestamp(pg_catalog.right(c.relname, 8) || '+00', 'YYYYMMDDTZH') AS day
         FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
         WHERE i.inhparent IN ('hermes.closed'::pg_catalog.regclass, 'hermes.attempt'::pg_catalog.regclass)
@@ -88,7 +96,7 @@ BEGIN
         END IF;
         EXECUTE pg_catalog.format('ALTER TABLE %s DETACH PARTITION %s', part.parent, part.name);
         EXECUTE pg_catalog.format('DROP TABLE %s', part.name);
-        RETURN NEXT part.name::text;
+        RETURN NEXT part.name;
     END LOOP;
 END
 $$;

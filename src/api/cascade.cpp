@@ -15,10 +15,10 @@ namespace {
 
 pg::enum_value result_value(core::SignalResult result) { return {"signal_result", core::to_string(result)}; }
 
-void check_length(std::size_t given, std::size_t wanted, const char *name) {
+void check_length(std::size_t given, std::size_t wanted, const char *name, const char *reference = "cascade_ids") {
     if (given != wanted) {
         throw Error(sqlstate::invalid_parameter, fmt::format("array \"{}\" has the wrong length", name),
-                    fmt::format("It has {} elements, \"cascade_ids\" has {}.", given, wanted));
+                    fmt::format("It has {} elements, \"{}\" has {}.", given, reference, wanted));
     }
 }
 
@@ -54,6 +54,7 @@ HC_FUNCTION(hc_start_cascades) {
     request.messages = args.jsonbs(1, "messages");
     if (!args.is_null(2)) {
         request.keys = args.texts(2, "keys");
+        check_length(request.keys.size(), request.messages.size(), "keys", "messages");
     }
     request.tenant = args.optional_text(3);
     request.options_json = args.json(4, "options");

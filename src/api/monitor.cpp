@@ -19,7 +19,7 @@ HC_FUNCTION(hc_summarize_history) {
     pg::ResultSet rows(args);
     const std::optional<core::Time> closed_at = state.closed_p() ? std::optional(state.closed) : std::nullopt;
     const std::optional<core::Time> next_timer = state.closed_p() ? std::nullopt : state.timer_due;
-    rows.add(outcome_or_null(state.outcome), outcome_or_null(state.corrected), static_cast<std::int32_t>(state.step + 1),
+    rows.add(outcome_or_null(state.outcome), outcome_or_null(state.corrected), static_cast<std::int32_t>(core::shown_step(state) + 1),
              static_cast<std::int32_t>(state.attempts.size()), state.started, closed_at, next_timer,
              static_cast<std::int32_t>(state.reports));
     return rows.done();

@@ -192,6 +192,9 @@ std::string report_type(const State &state);
 // The outcome as of now: the corrected one, else the original one; none while running.
 Outcome effective_outcome(const State &state);
 
+// The step to show (0-based): the deciding attempt's once there is an outcome that rests on one, else the last reached.
+std::uint16_t shown_step(const State &state);
+
 // Deciding step/attempt of the outcome, for status and reports; nullptr when none.
 const AttemptState *deciding_attempt(const State &state);
 

@@ -248,6 +248,11 @@ State replay(std::span<const HistoryEvent> events) {
     return state;
 }
 
+std::uint16_t shown_step(const State &state) {
+    const AttemptState *deciding = state.closed_p() ? deciding_attempt(state) : nullptr;
+    return deciding != nullptr ? deciding->step : state.step;
+}
+
 Outcome effective_outcome(const State &state) {
     return state.corrected != Outcome::none ? state.corrected : state.outcome;
 }

@@ -101,8 +101,9 @@ std::string status_json(const State &state, const StatusFacts &facts) {
     json["status"] = state.closed_p() ? "CLOSED" : "RUNNING";
     json["outcome"] = outcome_or_null(state.outcome);
     json["corrected_outcome"] = outcome_or_null(state.corrected);
-    json["step"] = state.step + 1;
-    json["channel"] = state.step < facts.channels.size() ? Json(facts.channels[state.step]) : Json();
+    const std::uint16_t step = shown_step(state);
+    json["step"] = step + 1;
+    json["channel"] = step < facts.channels.size() ? Json(facts.channels[step]) : Json();
     json["started_at"] = format_iso8601(state.started);
     json["expires_at"] = time_or_null(state.expires);
     json["closed_at"] = state.closed_p() ? Json(format_iso8601(state.closed)) : Json();

@@ -236,11 +236,11 @@ void collect_report(const Subject &subject, const core::State &state, TaskChange
         facts.provider = provider != nullptr ? provider->name : "";
     }
     const std::string body = core::report_json(state, facts);
-    for (std::size_t i = 0; i < endpoints.size(); ++i) {
+    for (std::size_t i = 0; i < std::min(endpoints.size(), store::kMaxEndpointsPerTenant); ++i) {
         if (!wants(endpoints[i].config.events)) {
             continue;
         }
-        const std::int32_t number = store::kReportNumbers + static_cast<std::int32_t>(state.reports * 64 + i);
+        const std::int32_t number = store::kReportNumbers + static_cast<std::int32_t>(state.reports * store::kMaxEndpointsPerTenant + i);
         changes.puts.push_back({subject.id, number, store::Kind::report, pg::kWebhookQueue, state.last_event,
                                static_cast<std::int32_t>(state.reports), endpoints[i].id, body});
     }

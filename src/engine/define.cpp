@@ -4,6 +4,7 @@
 #include "core/webhook.hpp"
 #include "engine/definitions.hpp"
 #include "store/definitions.hpp"
+#include "store/tasks.hpp"
 
 #include <fmt/format.h>
 
@@ -126,6 +127,10 @@ std::int32_t create_endpoint(const std::optional<std::string> &tenant, const std
         check_name(*tenant, "tenant");
     }
     check_endpoint(url, options);
+    if (definitions().endpoints(tenant).size() >= store::kMaxEndpointsPerTenant) {
+        throw Error(sqlstate::limit_exceeded, "too many endpoints",
+                    fmt::format("A tenant can have {} endpoints.", store::kMaxEndpointsPerTenant));
+    }
     const std::int32_t id = store::insert_endpoint(tenant, url, options);
     pg::invalidate_definitions();
     return id;

@@ -41,6 +41,11 @@ std::int64_t attempt_hash(std::int32_t provider, std::string_view provider_messa
 core::SignalResult apply_receipt(const std::string &provider, const std::string &provider_message_id,
                                  const std::string &payload_json, Oid user) {
     check_name(provider_message_id, "provider message id");
+    if (!definitions().tenant_allowed(user, "*")) {
+        throw Error(sqlstate::insufficient_privilege, "permission denied to apply receipts of a provider",
+                    "A provider's receipts may belong to any tenant.",
+                    "An administrator can grant all tenants with hermes.grant_tenant(role, '*').");
+    }
     const Provider &from = definitions().provider_by_name(provider);
     core::Input input = core::parse_dlr(payload_json, {});
     const std::int64_t hash = attempt_hash(from.id, provider_message_id);

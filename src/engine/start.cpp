@@ -144,10 +144,6 @@ void check_request(const StartRequest &request, Oid user) {
         throw Error(sqlstate::insufficient_privilege, fmt::format("permission denied for tenant \"{}\"", *request.tenant), {},
                     "An administrator can grant it with hermes.grant_tenant.");
     }
-    if (!request.keys.empty() && request.keys.size() != request.messages.size()) {
-        throw Error(sqlstate::invalid_parameter, "arrays \"messages\" and \"keys\" differ in length",
-                    fmt::format("There are {} messages and {} keys.", request.messages.size(), request.keys.size()));
-    }
     for (const std::optional<std::string> &key : request.keys) {
         if (key) {
             check_name(*key, "key");

@@ -10,15 +10,28 @@ namespace {
 
 std::uint64_t g_generation = 1;
 Oid g_watched = InvalidOid; // hermes.provider stands for all definitions
+bool g_again_at_end = false; // what is read until the transaction's end may come from its older snapshot
 
 void on_relation(Datum /*arg*/, Oid relation) {
     if (relation == InvalidOid || relation == g_watched || g_watched == InvalidOid) {
         ++g_generation;
         g_watched = InvalidOid;
+        g_again_at_end = true;
     }
 }
 
-void on_role(Datum /*arg*/, int /*cache*/, uint32 /*hash*/) { ++g_generation; }
+void on_role(Datum /*arg*/, int /*cache*/, uint32 /*hash*/) {
+    ++g_generation;
+    g_again_at_end = true;
+}
+
+void on_transaction_end(XactEvent event, void * /*arg*/) {
+    const bool over = event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE;
+    if (over && g_again_at_end) {
+        ++g_generation;
+        g_again_at_end = false;
+    }
+}
 
 Oid watched_relation() {
     if (g_watched == InvalidOid) {
@@ -76,6 +89,7 @@ bool role_exists(const std::string &name) {
 }
 
 void register_invalidation_callbacks() {
+    RegisterXactCallback(on_transaction_end, nullptr);
     CacheRegisterRelcacheCallback(on_relation, 0);
     CacheRegisterSyscacheCallback(AUTHOID, on_role, 0);
     CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, on_role, 0);

@@ -8,6 +8,7 @@ namespace hc::pg {
 namespace {
 
 constexpr int kMaxNotes = 64;
+constexpr int kCountedLevels = 8;
 
 struct Note {
     std::int32_t queue;
@@ -20,7 +21,7 @@ struct Pending { // of the current transaction
     int count;
     bool overflow; // too many different notes: every queue may have work
     bool extension_change;
-    std::uint32_t counters[static_cast<int>(Count::kCount)];
+    std::uint32_t counters[kCountedLevels][static_cast<int>(Count::kCount)]; // by nesting level; deeper ones share the last
     bool counted;
 };
 
@@ -49,8 +50,8 @@ void publish_counters(DatabaseSlot *slot) noexcept {
     };
     static_assert(lengthof(targets) == static_cast<int>(Count::kCount));
     for (int i = 0; i < static_cast<int>(Count::kCount); ++i) {
-        if (g_pending.counters[i] != 0) {
-            targets[i]->fetch_add(g_pending.counters[i], std::memory_order_relaxed);
+        if (const std::uint32_t n = g_pending.counters[1][i]; n != 0) {
+            targets[i]->fetch_add(n, std::memory_order_relaxed);
         }
     }
 }
@@ -116,6 +117,21 @@ void forget() noexcept {
     }
 }
 
+int counted_level(std::int32_t level) noexcept { return level < kCountedLevels ? level : kCountedLevels - 1; }
+
+// What a subtransaction counted goes to its parent, or nowhere.
+void fold_counters(std::int32_t level, bool keep) noexcept {
+    const int from = counted_level(level);
+    const int to = counted_level(level - 1);
+    if (!g_pending.counted || from == to) {
+        return;
+    }
+    for (int i = 0; i < static_cast<int>(Count::kCount); ++i) {
+        g_pending.counters[to][i] += keep ? g_pending.counters[from][i] : 0;
+        g_pending.counters[from][i] = 0;
+    }
+}
+
 void on_transaction(XactEvent event, void * /*arg*/) {
     switch (event) {
     case XACT_EVENT_COMMIT:
@@ -140,6 +156,7 @@ void on_subtransaction(SubXactEvent event, SubTransactionId /*mine*/, SubTransac
         return;
     }
     const std::int32_t level = GetCurrentTransactionNestLevel();
+    fold_counters(level, event == SUBXACT_EVENT_COMMIT_SUB);
     int kept = 0;
     for (int i = 0; i < g_pending.count; ++i) {
         Note note = g_pending.notes[i];
@@ -160,7 +177,7 @@ void note_task(std::int32_t queue, core::Time due) { add_note(queue, to_timestam
 void note_extension_change() { g_pending.extension_change = true; }
 
 void count(Count what, std::uint32_t n) {
-    g_pending.counters[static_cast<int>(what)] += n;
+    g_pending.counters[counted_level(GetCurrentTransactionNestLevel())][static_cast<int>(what)] += n;
     g_pending.counted = true;
 }
 

@@ -13,7 +13,9 @@ namespace hc::store {
 enum class Kind : std::int16_t { send = 1, timer = 2, report = 3, sandbox_receipt = 4, rematch = 5 };
 
 // Numbers from here on are the engine's: reports, sandbox receipts, rematches. Below: given out by the state machine.
+// Report r to endpoint e of a tenant's list is kReportNumbers + r * kMaxEndpointsPerTenant + e.
 inline constexpr std::int32_t kReportNumbers = 1 << 20;
+inline constexpr std::size_t kMaxEndpointsPerTenant = 64;
 inline constexpr std::int32_t kSandboxNumbers = 1 << 21;
 inline constexpr std::int32_t kRematchNumber = 1 << 22;
 

@@ -1,5 +1,5 @@
 # What the TAP files share: a server with the extension preloaded, definitions, load from client sessions, and waits.
-# Every wait is for a condition in the server or in a log; poll_query_until and wait_for_log fail after three minutes.
+# Every wait is for a condition in the server or in a log, and fails after kPatience seconds.
 package Hermes;
 
 use strict;
@@ -11,6 +11,13 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
+
+# Longer than anything waited for takes on a loaded machine, shorter than the patience of whoever reads the failure.
+use constant kPatience => 45;
+$PostgreSQL::Test::Utils::timeout_default = $ENV{PG_TEST_TIMEOUT_DEFAULT} // kPatience;
+
+# A test that is stopped stops its servers: the END block of PostgreSQL::Test::Cluster does it.
+$SIG{TERM} = $SIG{INT} = sub { exit 143 };
 
 our @EXPORT = qw(
   server define_sandbox define_http workers_are worker_pid all_workers_are wait_until load start_load finish_load

@@ -1,0 +1,154 @@
+/* Set-based calls and calls one at a time, in one session. */
+#include "workloads.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { kUuidOid = 2950, kJsonbOid = 3802, kTextOid = 25 };
+
+static void prepare_set_start(PGconn *conn, const Options *options) {
+    char sql[256];
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM hermes.start_cascades('%s', $1::jsonb[])", options->rule);
+    prepare(conn, "starts", sql);
+}
+
+static void start_set(PGconn *conn, Array *messages, long first, int size) {
+    char message[kMessageBytes + 1];
+    begin_array(messages, kJsonbOid);
+    for (int i = 0; i < size; ++i) {
+        make_message(message, first + i);
+        add_jsonb(messages, message, kMessageBytes);
+    }
+    finish_array(messages);
+    const char *values[] = {messages->data};
+    const int lengths[] = {(int)messages->size}, formats[] = {1};
+    PGresult *result = PQexecPrepared(conn, "starts", 1, values, lengths, formats, 0);
+    check_result(conn, result, PGRES_TUPLES_OK);
+    if (atoi(PQgetvalue(result, 0, 0)) != size)
+        fail("a set of %d started %s cascades", size, PQgetvalue(result, 0, 0));
+    PQclear(result);
+}
+
+static void print_run(long count, double seconds, Samples *calls) {
+    printf("{\"count\": %ld, \"seconds\": %.3f, \"rate\": %.1f, \"p50_ms\": %.3f, \"p99_ms\": %.3f}\n", count, seconds,
+           (double)count / seconds, percentile_ms(calls, 0.5), percentile_ms(calls, 0.99));
+}
+
+void run_set_starts(const Options *options) {
+    PGconn *conn = open_connection(options);
+    prepare_set_start(conn, options);
+    Array messages = {0};
+    Samples calls = {0};
+    const double began = now_seconds();
+    long done = 0;
+    while (done < options->count) {
+        const double called = now_seconds();
+        start_set(conn, &messages, done, options->size);
+        add_sample(&calls, now_seconds() - called);
+        done += options->size;
+    }
+    print_run(done, now_seconds() - began, &calls);
+    PQfinish(conn);
+}
+
+/* Ten milliseconds' worth of starts in one call, each ten milliseconds. */
+void run_paced(const Options *options) {
+    const double tick = 0.01;
+    const int size = options->rate > 100 ? (int)(options->rate / 100) : 1;
+    PGconn *conn = open_connection(options);
+    prepare_set_start(conn, options);
+    Array messages = {0};
+    Samples calls = {0};
+    const double began = now_seconds();
+    long done = 0;
+    for (long i = 0; (double)i * tick < options->seconds; ++i) {
+        const double wait = began + (double)i * tick - now_seconds();
+        if (wait > 0) {
+            const struct timespec pause = {.tv_sec = (time_t)wait, .tv_nsec = (long)((wait - (double)(time_t)wait) * 1e9)};
+            nanosleep(&pause, NULL);
+        }
+        const double called = now_seconds();
+        start_set(conn, &messages, done, size);
+        add_sample(&calls, now_seconds() - called);
+        done += size;
+    }
+    print_run(done, now_seconds() - began, &calls);
+    PQfinish(conn);
+}
+
+static void signal_set(PGconn *conn, const Options *options, const unsigned char *ids, int size, Array arrays[3]) {
+    char payload[128];
+    begin_array(&arrays[0], kUuidOid);
+    begin_array(&arrays[1], kTextOid);
+    begin_array(&arrays[2], kJsonbOid);
+    for (int i = 0; i < size; ++i) {
+        const unsigned char *id = ids + (size_t)i * kIdBytes;
+        add_element(&arrays[0], id, kIdBytes);
+        add_element(&arrays[1], "dlr", 3);
+        add_jsonb(&arrays[2], payload, (size_t)make_receipt(options, id, payload, sizeof payload));
+    }
+    const char *values[3];
+    int lengths[3];
+    const int formats[] = {1, 1, 1};
+    for (int i = 0; i < 3; ++i) {
+        finish_array(&arrays[i]);
+        values[i] = arrays[i].data;
+        lengths[i] = (int)arrays[i].size;
+    }
+    PGresult *result = PQexecPrepared(conn, "signals", 3, values, lengths, formats, 0);
+    check_result(conn, result, PGRES_TUPLES_OK);
+    if (atoi(PQgetvalue(result, 0, 0)) != size)
+        fail("of a set of %d receipts %s were applied", size, PQgetvalue(result, 0, 0));
+    PQclear(result);
+}
+
+void run_receipts(const Options *options) {
+    PGconn *conn = open_connection(options);
+    prepare(conn, "signals",
+            "SELECT count(*) FILTER (WHERE s = 'applied') "
+            "FROM hermes.signal_cascades($1::uuid[], $2::text[], $3::jsonb[]) s");
+    long count = 0;
+    unsigned char *ids = open_ids(conn, options, &count);
+    Array arrays[3] = {0};
+    Samples calls = {0};
+    const double began = now_seconds();
+    for (long done = 0; done < count; done += options->size) {
+        const int size = count - done < options->size ? (int)(count - done) : options->size;
+        const double called = now_seconds();
+        signal_set(conn, options, ids + (size_t)done * kIdBytes, size, arrays);
+        add_sample(&calls, now_seconds() - called);
+    }
+    print_run(count, now_seconds() - began, &calls);
+    free(ids);
+    PQfinish(conn);
+}
+
+void run_latency(const Options *options) {
+    PGconn *conn = open_connection(options);
+    prepare(conn, "signal", "SELECT hermes.signal_cascade($1::uuid, 'dlr', $2::jsonb)::text");
+    long count = 0;
+    unsigned char *ids = open_ids(conn, options, &count);
+    Samples calls = {0};
+    const double began = now_seconds();
+    for (long i = 0; i < count; ++i) {
+        const unsigned char *id = ids + (size_t)i * kIdBytes;
+        char payload[128];
+        make_receipt(options, id, payload, sizeof payload);
+        const char *values[] = {(const char *)id, payload};
+        const int lengths[] = {kIdBytes, 0}, formats[] = {1, 0};
+        const double called = now_seconds();
+        PGresult *result = PQexecPrepared(conn, "signal", 2, values, lengths, formats, 0);
+        const double answered = now_seconds();
+        check_result(conn, result, PGRES_TUPLES_OK);
+        if (strcmp(PQgetvalue(result, 0, 0), "applied") != 0)
+            fail("a receipt was \"%s\"", PQgetvalue(result, 0, 0));
+        PQclear(result);
+        if (i >= count / 20) /* the first ones prepare plans */
+            add_sample(&calls, answered - called);
+    }
+    print_run(count, now_seconds() - began, &calls);
+    free(ids);
+    PQfinish(conn);
+}

@@ -1,0 +1,335 @@
+"""The workloads of a run, in their order, and the rows they make."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import statistics
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from cluster import Cluster, free_port, wait_for
+from report import Row
+from sampling import Profile
+
+PAYLOAD = "x" * 300
+INSERT = f"INSERT INTO bench.raw_insert (payload) VALUES ('{PAYLOAD}');\n"
+INSERT_UPDATE = (f"BEGIN;\nINSERT INTO bench.raw_insert (payload) VALUES ('{PAYLOAD}') RETURNING id \\gset\n"
+                 "UPDATE bench.raw_insert SET state = 1 WHERE id = :id;\nEND;\n")
+RAW32 = "raw insert, 32 clients"
+RAW1 = "raw insert, 1 client"
+SIZES = """SELECT pg_total_relation_size('hermes.workflow'), pg_total_relation_size('hermes.task'),
+       (SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'hermes.attempt'::regclass)"""
+LATENESS = """SELECT extract(epoch FROM fired.event_time - (started.attributes ->> 'due')::timestamptz) * 1000
+FROM hermes.closed c JOIN hermes.rule_version r ON r.id = c.rule_id AND r.name = %s
+     CROSS JOIN LATERAL hermes.decode_history(c.history) fired
+     CROSS JOIN LATERAL hermes.decode_history(c.history) started
+WHERE fired.event_type = 'TimerFired' AND started.event_type = 'TimerStarted'
+  AND fired.attributes -> 'task' = started.attributes -> 'task' ORDER BY 1"""
+
+
+@dataclasses.dataclass
+class Plan:
+    seconds: float = 4
+    whole_seconds: float = 8
+    waiting: int = 100_000
+    latency: int = 2000
+    first_bytes: int = 400
+    timer_seconds: float = 3
+    idle_seconds: float = 10
+    perf_folder: pathlib.Path | None = None
+
+    @staticmethod
+    def quick() -> Plan:
+        return Plan(1, 2, 4000, 200, 40, 1, 2)
+
+
+class Bench:
+    def __init__(self, cluster: Cluster, plan: Plan) -> None:
+        self.cluster = cluster
+        self.plan = plan
+        self.rows: list[Row] = []
+        self.details: dict[str, Any] = {}
+        self.ended = 0
+        self._expected: dict[str, int] = {}
+        self._raw32: list[float] = []
+        self._began = time.monotonic()
+
+    # ------------------------------------------------------------ frame
+    def run(self) -> None:
+        self._prepare()
+        self._raw()
+        self._waiting_set()
+        self._raw_again()
+        self._whole("sandbox", "full cascade, sandbox, receipt by client", "bench_sandbox", wal=True, id_prefix="sandbox-")
+        self._whole("self", "full cascade, sandbox, receipt by provider", "bench_self", counter="cascades_delivered",
+                    signals=0)
+        self._whole("http", "full cascade, HTTP", "bench_http")
+        self._webhooks()
+        self._first_byte()
+        self._timers()
+        self._raw_again()
+        self._verify()
+        self._fill_ratios()
+
+    def _progress(self, text: str) -> None:
+        print(f"[{time.monotonic() - self._began:5.0f} s] {text}", flush=True)
+
+    def _add(self, name: str, value: float, unit: str, workload: str, against: str = "", note: str = "") -> None:
+        self.rows.append(Row(name, value, unit, workload, None, against, note))
+        self._progress(f"{name}: {value:,.4g} {unit}{'  (' + note + ')' if note else ''}")
+
+    @contextlib.contextmanager
+    def _profiled(self, name: str) -> Iterator[None]:
+        if self.plan.perf_folder is None:
+            yield
+            return
+        self.plan.perf_folder.mkdir(parents=True, exist_ok=True)
+        with Profile(self.cluster.dsn, self.plan.perf_folder, name, True) as profile:
+            yield
+        self.details.setdefault("waits", {})[name] = profile.waits()
+
+    def _rule(self, name: str, steps: list[dict[str, Any]]) -> None:
+        self.cluster.run("SELECT hermes.create_cascade_rule(%s, %s)", name, json.dumps({"steps": steps}))
+
+    def _http_provider(self, name: str, port: int) -> None:
+        self.cluster.run("SELECT hermes.create_provider(%s, %s)", name, json.dumps({
+            "kind": "http", "channel": "sms", "concurrency": 64, "idempotency_header": "Idempotency-Key",
+            "request": {"url": f"http://127.0.0.1:{port}/messages",
+                        "body": {"to": "{{message.to}}", "text": "{{message.text}}", "ref": "{{attempt.id}}"}},
+            "response": {"message_id": {"path": "$.id"}}}))
+
+    def _prepare(self) -> None:
+        assert self.cluster.sink is not None
+        run = self.cluster.run
+        run("CREATE SCHEMA bench")
+        run("CREATE TABLE bench.raw_insert (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, state int NOT NULL DEFAULT 0, "
+            "payload text NOT NULL) WITH (fillfactor = 90)")
+        run("SELECT hermes.create_provider('bench_silent', %s)", json.dumps(
+            {"kind": "sandbox", "channel": "push", "script": [{"answer": "accepted", "receipts": []}]}))
+        run("SELECT hermes.create_provider('bench_prompt', %s)", json.dumps({"kind": "sandbox", "channel": "push", "script": [
+            {"answer": "accepted", "receipts": [{"status": "delivered", "after": "0s"}]}]}))
+        self._http_provider("bench_sink", self.cluster.sink.port)
+        silent = {"channel": "push", "providers": ["bench_silent"], "timeout": "1h"}
+        for name in ("bench_waiting", "bench_sandbox"):
+            self._rule(name, [silent])
+        self._rule("bench_self", [{"channel": "push", "providers": ["bench_prompt"], "timeout": "1h"}])
+        for name in ("bench_http", "bench_webhook"):
+            self._rule(name, [{"channel": "sms", "providers": ["bench_sink"], "timeout": "1h"}])
+        self._rule("bench_timer", [dict(silent, timeout="1500ms"),
+                                   {"channel": "push", "providers": ["bench_prompt"], "timeout": "1h"}])
+        wait_for("the workers", lambda: self.cluster.value("SELECT count(*) FROM hermes.workers WHERE state = 'running'") == 2)
+        wait_for("today's partition", lambda: self.cluster.value(
+            "SELECT count(*) FROM pg_inherits WHERE inhparent = 'hermes.closed'::regclass") > 1)
+
+    def _count(self, rule: str, figures: dict[str, Any]) -> dict[str, Any]:
+        self._expected[rule] = self._expected.get(rule, 0) + int(figures["count"])
+        return figures
+
+    # ------------------------------------------------------------ raw
+    def _raw(self) -> None:
+        seconds = self.plan.seconds
+        self.cluster.pgbench("warm-up", INSERT, 8, 1)
+        one = self.cluster.pgbench("insert1", INSERT, 1, seconds)
+        self._add(RAW1, one["rate"], "/s", "pgbench, prepared, one INSERT of 300 bytes a transaction", RAW32,
+                  f"p50 {one['p50_ms']:.3f} ms, p99 {one['p99_ms']:.3f} ms")
+        self.details["raw1"] = one
+        self._raw_again()
+        self.rows.append(Row(RAW32, 0, "/s", "the same with 32 clients; median of three times in the run"))
+        update = self.cluster.pgbench("insert_update32", INSERT_UPDATE, 32, seconds)
+        self._add("raw insert and update, 32 clients", update["rate"], "/s",
+                  "pgbench: BEGIN, INSERT, UPDATE of that row, END", RAW32, f"p50 {update['p50_ms']:.3f} ms")
+
+    def _raw_again(self) -> None:
+        figures = self.cluster.pgbench("insert32", INSERT, 32, self.plan.seconds)
+        self._raw32.append(figures["rate"])
+        self._progress(f"{RAW32}: {figures['rate']:,.0f} /s (p50 {figures['p50_ms']:.3f} ms, p99 {figures['p99_ms']:.3f} ms)")
+
+    # ------------------------------------------------------------ starts, then the same cascades as the waiting set
+    def _waiting_set(self) -> None:
+        self.cluster.set_workers(False)
+        before = [int(x) for x in self.cluster.rows(SIZES)[0]]
+        call = "start_cascade, prepared, 300-byte message, workers off: the call and its commit alone"
+        for clients, keys in ((1, False), (32, False), (32, True)):
+            name = f"start{', key' if keys else ''}, {clients} client{'s' if clients > 1 else ''}"
+            options = {"keys": f"k{clients}"} if keys else {}
+            with self._profiled(f"start{clients}{'key' if keys else ''}"):
+                figures = self._count("bench_waiting", self.cluster.generate(
+                    "starts", rule="bench_waiting", clients=clients, seconds=self.plan.seconds, **options))
+            self._add(name, figures["rate"], "/s", call + (", with an idempotency key" if keys else ""), RAW32,
+                      f"p50 {figures['p50_ms']:.3f} ms, p99 {figures['p99_ms']:.3f} ms")
+        with self._profiled("set_starts"):
+            figures = self._count("bench_waiting", self.cluster.generate(
+                "set-starts", rule="bench_waiting", count=self.plan.waiting, size=1000))
+        self._add("set-based start, one session", figures["rate"], "cascades/s",
+                  "start_cascades, arrays of 1,000 messages, workers off", RAW32)
+        self._drain()
+        self._bytes_waiting(before)
+        self._idle()
+        self._latency()
+        with self._profiled("receipts"):
+            figures = self.cluster.generate("receipts", rule="bench_waiting", count=2**31, size=1000, id_prefix="sandbox-")
+        self._add("set-based receipts, one session", figures["rate"], "cascades/s",
+                  "signal_cascades, arrays of 1,000 final receipts on waiting cascades; each ends and is archived", RAW32)
+        self.cluster.run("VACUUM (ANALYZE) hermes.workflow, hermes.task")
+
+    def _drain(self) -> None:
+        waiting = self._expected["bench_waiting"]
+        base = self.cluster.counter("sends_recorded")
+        before = self.cluster.processor_seconds()
+        with self._profiled("drain"):
+            self.cluster.set_workers(True)
+            began = time.monotonic()
+            wait_for("the answers of the waiting set",
+                     lambda: self.cluster.counter("sends_recorded") - base >= waiting, 240, 0.1)
+            seconds = time.monotonic() - began
+        after = self.cluster.processor_seconds()
+        self._add("claim and record, backlog", waiting / seconds, "cascades/s",
+                  f"one dispatcher takes {waiting:,} started cascades of the sandbox provider from its queue", RAW32,
+                  f"dispatcher {(after['dispatcher'] - before['dispatcher']) / seconds:.2f} cores")
+
+    def _bytes_waiting(self, before: list[int]) -> None:
+        after = [int(x) for x in self.cluster.rows(SIZES)[0]]
+        count, payload, history = self.cluster.rows(
+            "SELECT count(*), sum(pg_column_size(message) + coalesce(pg_column_size(key), 0)), avg(pg_column_size(history)) "
+            "FROM hermes.workflow")[0]
+        workflow, task, attempt = (b - a for a, b in zip(before, after))
+        self.details["waiting"] = {"count": count, "workflow": workflow / count, "task": task / count, "attempt": attempt / count,
+                                   "payload": int(payload) / count, "history": float(history)}
+        self._add("disk per waiting cascade", (workflow + task + attempt - int(payload)) / count, "bytes",
+                  f"growth of tables and indexes of workflow, task, attempt with {count:,} waiting, less message and key",
+                  note=f"workflow {(workflow - int(payload)) / count:.0f} (history {history:.0f}), "
+                       f"task {task / count:.0f}, attempt {attempt / count:.0f}; message and key {int(payload) / count:.0f}")
+
+    def _idle(self) -> None:
+        self.cluster.run("VACUUM (ANALYZE) hermes.workflow, hermes.task, hermes.attempt, bench.raw_insert")
+        self.cluster.run("CHECKPOINT")
+        wait_for("the end of autovacuum", lambda: self.cluster.value(
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'") == 0, 60, 0.5)
+        before = self.cluster.processor_seconds()
+        time.sleep(self.plan.idle_seconds)
+        after = self.cluster.processor_seconds()
+        used = {name: (after[name] - before[name]) / self.plan.idle_seconds for name in after}
+        self._add("idle, whole cluster", sum(used.values()), "cores",
+                  f"processor time of all server processes over {self.plan.idle_seconds:g} s with the same waiting, no client",
+                  note=", ".join(f"{name} {value:.4f}" for name, value in used.items()))
+
+    def _latency(self) -> None:
+        raw = self.details["raw1"]
+        figures = self.cluster.generate("latency", rule="bench_waiting", count=self.plan.latency, id_prefix="sandbox-")
+        workload = "signal_cascade of a final receipt, one at a time, to its answer after the commit (outcome stored)"
+        for p in ("p50", "p99"):
+            self._add(f"receipt to outcome, {p}", figures[f"{p}_ms"], "ms", workload, f"{RAW1}, {p}")
+            self.rows[-1].ratio = figures[f"{p}_ms"] / raw[f"{p}_ms"]
+
+    # ------------------------------------------------------------ whole cascades
+    def _generate_whole(self, key: str, rule: str, **options: Any) -> dict[str, Any]:
+        before, began = self.cluster.processor_seconds(), time.monotonic()
+        with self._profiled(key):
+            figures = self._count(rule, self.cluster.generate("cascades", rule=rule, clients=64,
+                                                              seconds=self.plan.whole_seconds, **options))
+        after, seconds = self.cluster.processor_seconds(), time.monotonic() - began
+        figures["cores"] = {name: (after[name] - before[name]) / seconds for name in after}
+        figures["cores"]["client"] = figures["client_cpu"] / seconds
+        self.details[key] = figures
+        return figures
+
+    def _add_whole(self, name: str, figures: dict[str, Any], workload: str) -> None:
+        cores = ", ".join(f"{k} {v:.2f}" for k, v in figures["cores"].items())
+        self._add(name, figures["rate"], "cascades/s", workload, RAW32,
+                  f"p50 {figures['whole_p50_ms']:.1f} ms, early receipts {figures['early_receipts']}; cores: {cores}")
+
+    def _whole(self, key: str, name: str, rule: str, wal: bool = False, **options: Any) -> None:
+        texts = {
+            "sandbox": "64 in flight, a connection each: start call; sandbox claimed and recorded; as many receipts as "
+                       "hermes.stats.sends_recorded has grown (read each ms) sent by signal_cascade with the provider's message id",
+            "self": "64 in flight: start call; sandbox claimed and recorded; its receipt (after 0 s) applied by the supervisor",
+            "http": "the first, with real HTTP to nginx on loopback (POST, JSON, answer 200 with an id)",
+        }
+        start = self.cluster.lsn()
+        figures = self._generate_whole(key, rule, **options)
+        end = self.cluster.lsn()
+        self._add_whole(name, figures, texts[key])
+        if wal:
+            self._add_wal(figures["count"], self.cluster.wal(start, end))
+
+    def _add_wal(self, count: int, wal: dict[str, Any]) -> None:
+        types = sorted(wal["types"].items(), key=lambda item: -item[1][1])
+        self.details["wal"] = {"cascades": count, **{k: v for k, v in wal.items() if k != "types"}, "by_type": [
+            {"type": name, "records": records / count, "bytes": size / count} for name, (records, size) in types[:20]]}
+        self._add("WAL per full cascade", wal["bytes"] / count, "bytes", "pg_waldump --stats over that run, images apart",
+                  note=f"{wal['records'] / count:.1f} records; full-page images {wal['image_bytes'] / count:.0f} bytes more")
+        self._add("commits per full cascade", wal["commits"] / count, "commits", "commit records in the same WAL")
+
+    def _webhooks(self) -> None:
+        assert self.cluster.sink is not None
+        self.cluster.run("SELECT hermes.set_secret('bench_webhook', 'whsec_' || encode(decode(repeat('5a', 24), 'hex'), 'base64'))")
+        endpoint = self.cluster.value("SELECT hermes.create_endpoint(NULL, %s, '{\"secret\": \"bench_webhook\"}')",
+                                      f"http://127.0.0.1:{self.cluster.sink.port}/webhook")
+        base, began = self.cluster.counter("webhooks_delivered"), time.monotonic()
+        start = self.cluster.lsn()
+        figures = self._generate_whole("webhook", "bench_webhook")
+        wait_for("the reports", lambda: self.cluster.counter("webhooks_delivered") - base >= figures["count"], 60)
+        seconds = time.monotonic() - began
+        wal = self.cluster.wal(start, self.cluster.lsn())
+        figures["rate"] = figures["count"] / seconds
+        figures["wal_bytes"] = wal["bytes"] / figures["count"]
+        self._add_whole("full cascade, HTTP and tenant webhook", figures,
+                        "the same, and each outcome reported by a signed POST to nginx; to the last report delivered")
+        self._add("WAL per full cascade, report included", figures["wal_bytes"], "bytes", "pg_waldump --stats over that run")
+        self.cluster.run("SELECT hermes.drop_endpoint(%s)", endpoint)
+
+    def _first_byte(self) -> None:
+        port = free_port()
+        self._http_provider("bench_first_byte", port)
+        self._rule("bench_first_byte", [{"channel": "sms", "providers": ["bench_first_byte"], "timeout": "1h"}])
+        figures = self._count("bench_first_byte", self.cluster.generate(
+            "first-byte", rule="bench_first_byte", count=self.plan.first_bytes, port=port))
+        self._add("start to first byte, p50", figures["p50_ms"], "ms", "from the answer of start_cascade (committed) to the "
+                  "first byte of the request at a provider on a socket of the same client, 1 in flight", f"{RAW1}, p50",
+                  f"p99 {figures['p99_ms']:.2f} ms")
+        self.rows[-1].ratio = figures["p50_ms"] / self.details["raw1"]["p50_ms"]
+
+    def _timers(self) -> None:
+        base = self.cluster.counter("cascades_delivered")
+        figures = self._count("bench_timer", self.cluster.generate("paced", rule="bench_timer", rate=1000,
+                                                                  seconds=self.plan.timer_seconds))
+        wait_for("the timers", lambda: self.cluster.counter("cascades_delivered") - base >= figures["count"], 60)
+        late = [float(row[0]) for row in self.cluster.rows(LATENESS, "bench_timer")]
+        if len(late) != figures["count"]:
+            raise RuntimeError(f"{figures['count']} timers were started, {len(late)} fired")
+        workload = ("1,000 timers a second fall due; time of the TimerFired event less the due time, from the histories "
+                    "(the commit of the batch comes after that)")
+        self._add("timer lateness, p50", late[len(late) // 2], "ms", workload)
+        self._add("timer lateness, p99", late[int(len(late) * 0.99)], "ms", workload)
+
+    # ------------------------------------------------------------ end
+    def _verify(self) -> None:
+        """Every cascade counted ended DELIVERED, once; none is left open."""
+        ended: dict[str, int] = {}
+        for rule, outcome, count in self.cluster.rows(
+                "SELECT r.name, c.outcome, count(DISTINCT c.id) FROM hermes.closed c "
+                "JOIN hermes.rule_version r ON r.id = c.rule_id GROUP BY 1, 2"):
+            if outcome != 1:
+                raise RuntimeError(f"{count} cascades of rule {rule} ended with outcome {outcome}")
+            ended[rule] = count
+        if ended != self._expected:
+            raise RuntimeError(f"cascades counted: {self._expected}, ended DELIVERED: {ended}")
+        left = self.cluster.value("SELECT count(*) FROM hermes.workflow")
+        errors = self.cluster.counter("worker_errors") + self.cluster.counter("dead_letters")
+        if left or errors:
+            raise RuntimeError(f"{left} cascades are still open, {errors} worker errors and dead letters")
+        self.ended = sum(ended.values())
+
+    def _fill_ratios(self) -> None:
+        raw = statistics.median(self._raw32)
+        self.details["raw32"] = self._raw32
+        for row in self.rows:
+            if row.name == RAW32:
+                row.value = raw
+                row.note = "each: " + ", ".join(f"{rate:,.0f}" for rate in self._raw32)
+            elif row.against == RAW32:
+                row.ratio = row.value / raw
