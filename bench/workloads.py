@@ -31,6 +31,11 @@ WHERE fired.event_type = 'TimerFired' AND started.event_type = 'TimerStarted'
   AND fired.attributes -> 'task' = started.attributes -> 'task' ORDER BY 1"""
 
 
+def times(figures: dict[str, Any]) -> str:
+    return (f"p50 {figures['p50_ms']:.3f} ms, p99 {figures['p99_ms']:.3f} ms; "
+            f"server {figures['cpu_us']:.0f} us of processor each")
+
+
 @dataclasses.dataclass
 class Plan:
     seconds: float = 4
@@ -92,6 +97,15 @@ class Bench:
             yield
         self.details.setdefault("waits", {})[name] = profile.waits()
 
+    @contextlib.contextmanager
+    def _measured(self, figures: dict[str, Any]) -> Iterator[None]:
+        """Adds the processor seconds of the server's processes, by kind, to what the workload fills in."""
+        before, began = self.cluster.processor_seconds(), time.monotonic()
+        yield
+        after, seconds = self.cluster.processor_seconds(), time.monotonic() - began
+        figures["cores"] = {name: (after[name] - before[name]) / seconds for name in after}
+        figures["cpu_us"] = sum(after[name] - before[name] for name in after) / figures["count"] * 1e6
+
     def _rule(self, name: str, steps: list[dict[str, Any]]) -> None:
         self.cluster.run("SELECT hermes.create_cascade_rule(%s, %s)", name, json.dumps({"steps": steps}))
 
@@ -132,21 +146,26 @@ class Bench:
     # ------------------------------------------------------------ raw
     def _raw(self) -> None:
         seconds = self.plan.seconds
-        self.cluster.pgbench("warm-up", INSERT, 8, 1)
-        one = self.cluster.pgbench("insert1", INSERT, 1, seconds)
-        self._add(RAW1, one["rate"], "/s", "pgbench, prepared, one INSERT of 300 bytes a transaction", RAW32,
-                  f"p50 {one['p50_ms']:.3f} ms, p99 {one['p99_ms']:.3f} ms")
+        self._pgbench("warm-up", INSERT, 8, 1)
+        one = self._pgbench("insert1", INSERT, 1, seconds)
+        self._add(RAW1, one["rate"], "/s", "pgbench, prepared, one INSERT of 300 bytes a transaction", RAW32, times(one))
         self.details["raw1"] = one
         self._raw_again()
         self.rows.append(Row(RAW32, 0, "/s", "the same with 32 clients; median of three times in the run"))
-        update = self.cluster.pgbench("insert_update32", INSERT_UPDATE, 32, seconds)
+        update = self._pgbench("insert_update32", INSERT_UPDATE, 32, seconds)
         self._add("raw insert and update, 32 clients", update["rate"], "/s",
-                  "pgbench: BEGIN, INSERT, UPDATE of that row, END", RAW32, f"p50 {update['p50_ms']:.3f} ms")
+                  "pgbench: BEGIN, INSERT, UPDATE of that row, END", RAW32, times(update))
+
+    def _pgbench(self, name: str, script: str, clients: int, seconds: float) -> dict[str, Any]:
+        figures: dict[str, Any] = {}
+        with self._measured(figures):
+            figures.update(self.cluster.pgbench(name, script, clients, seconds))
+        return figures
 
     def _raw_again(self) -> None:
-        figures = self.cluster.pgbench("insert32", INSERT, 32, self.plan.seconds)
+        figures = self._pgbench("insert32", INSERT, 32, self.plan.seconds)
         self._raw32.append(figures["rate"])
-        self._progress(f"{RAW32}: {figures['rate']:,.0f} /s (p50 {figures['p50_ms']:.3f} ms, p99 {figures['p99_ms']:.3f} ms)")
+        self._progress(f"{RAW32}: {figures['rate']:,.0f} /s ({times(figures)})")
 
     # ------------------------------------------------------------ starts, then the same cascades as the waiting set
     def _waiting_set(self) -> None:
@@ -156,11 +175,12 @@ class Bench:
         for clients, keys in ((1, False), (32, False), (32, True)):
             name = f"start{', key' if keys else ''}, {clients} client{'s' if clients > 1 else ''}"
             options = {"keys": f"k{clients}"} if keys else {}
-            with self._profiled(f"start{clients}{'key' if keys else ''}"):
-                figures = self._count("bench_waiting", self.cluster.generate(
-                    "starts", rule="bench_waiting", clients=clients, seconds=self.plan.seconds, **options))
+            figures: dict[str, Any] = {}
+            with self._measured(figures), self._profiled(f"start{clients}{'key' if keys else ''}"):
+                figures.update(self._count("bench_waiting", self.cluster.generate(
+                    "starts", rule="bench_waiting", clients=clients, seconds=self.plan.seconds, **options)))
             self._add(name, figures["rate"], "/s", call + (", with an idempotency key" if keys else ""), RAW32,
-                      f"p50 {figures['p50_ms']:.3f} ms, p99 {figures['p99_ms']:.3f} ms")
+                      times(figures))
         with self._profiled("set_starts"):
             figures = self._count("bench_waiting", self.cluster.generate(
                 "set-starts", rule="bench_waiting", count=self.plan.waiting, size=1000))
@@ -227,20 +247,19 @@ class Bench:
 
     # ------------------------------------------------------------ whole cascades
     def _generate_whole(self, key: str, rule: str, **options: Any) -> dict[str, Any]:
-        before, began = self.cluster.processor_seconds(), time.monotonic()
-        with self._profiled(key):
-            figures = self._count(rule, self.cluster.generate("cascades", rule=rule, clients=64,
-                                                              seconds=self.plan.whole_seconds, **options))
-        after, seconds = self.cluster.processor_seconds(), time.monotonic() - began
-        figures["cores"] = {name: (after[name] - before[name]) / seconds for name in after}
-        figures["cores"]["client"] = figures["client_cpu"] / seconds
+        figures: dict[str, Any] = {}
+        with self._measured(figures), self._profiled(key):
+            figures.update(self._count(rule, self.cluster.generate("cascades", rule=rule, clients=64,
+                                                                   seconds=self.plan.whole_seconds, **options)))
+        figures["cores"]["client"] = figures["client_cpu"] / figures["seconds"]
         self.details[key] = figures
         return figures
 
     def _add_whole(self, name: str, figures: dict[str, Any], workload: str) -> None:
         cores = ", ".join(f"{k} {v:.2f}" for k, v in figures["cores"].items())
         self._add(name, figures["rate"], "cascades/s", workload, RAW32,
-                  f"p50 {figures['whole_p50_ms']:.1f} ms, early receipts {figures['early_receipts']}; cores: {cores}")
+                  f"p50 {figures['whole_p50_ms']:.1f} ms, early receipts {figures['early_receipts']}; server {figures['cpu_us']:.0f} us "
+                  f"of processor each; cores: {cores}")
 
     def _whole(self, key: str, name: str, rule: str, wal: bool = False, **options: Any) -> None:
         texts = {

@@ -159,6 +159,7 @@ void Dispatcher::rematch(const std::vector<std::int64_t> &hashes) {
 
 void Dispatcher::pass() {
     pg::process_interrupts(true);
+    extension_.look();
     collect();
     record();
     if (!rematch_later_.empty()) {

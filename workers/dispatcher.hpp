@@ -66,6 +66,7 @@ private:
     std::vector<std::int64_t> rematch_later_;
     std::array<Clock::time_point, pg::kQueueBounds> not_before_{}; // bounds whose tasks were held by somebody else
     Clock::time_point next_rescan_{};
+    ExtensionWatch extension_;
     Backoff backoff_;
 };
 

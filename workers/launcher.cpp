@@ -48,8 +48,6 @@ private:
     void consider(const pg::DatabaseEntry &database);
     void forget_dropped(const std::vector<pg::DatabaseEntry> &databases);
     bool supervised(Oid database) const;
-    void stop_all() const;
-
     std::map<Oid, Backoff> backoff_;
 };
 
@@ -62,9 +60,11 @@ bool Launcher::supervised(Oid database) const {
     return false;
 }
 
-void Launcher::stop_all() const {
+// Workers of one database, or of all (InvalidOid).
+void stop_workers(Oid database) {
     for (const pg::WorkerSlot &slot : pg::shared()->workers) {
-        if (const std::int32_t pid = slot.pid.load(); pid != 0) {
+        const bool meant = !OidIsValid(database) || slot.database.load() == database;
+        if (const std::int32_t pid = slot.pid.load(); pid != 0 && meant) {
             kill(pid, SIGTERM);
         }
     }
@@ -77,7 +77,11 @@ bool blocker_is_gone(const pg::DatabaseSlot &slot) {
 }
 
 void Launcher::consider(const pg::DatabaseEntry &database) {
-    pg::DatabaseSlot *slot = listed(database.name) ? pg::find_or_add_database(database.oid) : nullptr;
+    if (!listed(database.name)) { // a reload changed the list, or the database was renamed
+        stop_workers(database.oid);
+        return;
+    }
+    pg::DatabaseSlot *slot = pg::find_or_add_database(database.oid);
     if (slot == nullptr || supervised(database.oid)) {
         return;
     }
@@ -133,7 +137,7 @@ void Launcher::run() {
             if (pg::guc::workers) {
                 pass();
             } else {
-                stop_all();
+                stop_workers(InvalidOid);
             }
         }, failure);
         pg::report_idle("waiting for databases");

@@ -13,6 +13,15 @@ Transaction::Transaction(const char *activity) : transaction_(activity) {
     engine::definitions().refresh();
 }
 
+void ExtensionWatch::look() {
+    const std::uint32_t changes = pg::my_database()->extension_changes.load();
+    if (changes != seen_) {
+        Transaction transaction("looking for the extension");
+        transaction.commit();
+        seen_ = changes;
+    }
+}
+
 long milliseconds_until(core::Time t, core::Time now, long most) {
     if (t <= now) {
         return 0;

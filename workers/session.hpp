@@ -26,6 +26,15 @@ private:
     pg::worker_transaction transaction_;
 };
 
+// Looks at the extension again after a CREATE or DROP EXTENSION committed; throws ExtensionGone.
+class ExtensionWatch {
+public:
+    void look();
+
+private:
+    std::uint32_t seen_ = 0;
+};
+
 // 1 s doubling to 60 s, reset after five healthy minutes.
 class Backoff {
 public:

@@ -38,8 +38,11 @@ private:
     long wait_milliseconds();
 
     pg::WorkerSlot &slot_;
+    ExtensionWatch extension_;
     Backoff backoff_;            // after errors of a pass
     Backoff dispatcher_backoff_; // starts of dispatchers
+    int dispatchers_wanted_ = 0;
+    bool dispatcher_missing_ = false; // its start waits for the back-off
     Clock::time_point next_maintenance_{};
     Clock::time_point next_rescan_{};
     Clock::time_point retry_timers_at_{};
@@ -97,8 +100,14 @@ void Supervisor::keep_dispatchers() {
             kill(slot.pid.load(), SIGTERM); // it drains
         }
     }
-    if (running < pg::guc::dispatchers && dispatcher_backoff_.passed(Clock::now())) {
+    if (dispatchers_wanted_ != pg::guc::dispatchers) { // first start, or changed by a reload: no failure
+        dispatchers_wanted_ = pg::guc::dispatchers;
+        dispatcher_backoff_ = Backoff{};
+    }
+    dispatcher_missing_ = running < pg::guc::dispatchers;
+    if (dispatcher_missing_ && dispatcher_backoff_.passed(Clock::now())) {
         dispatcher_backoff_.failed(Clock::now());
+        dispatcher_missing_ = false;
         for (; running < pg::guc::dispatchers; ++running) {
             start_dispatcher();
         }
@@ -132,6 +141,7 @@ void Supervisor::maintain() {
 }
 
 void Supervisor::pass() {
+    extension_.look();
     const Clock::time_point now = Clock::now();
     if (now >= next_rescan_) { // covers what no latch told: PREPARE TRANSACTION, a dead worker's claims
         pg::give_bound(pg::kTimerQueue, core::from_unix_micros(0));
@@ -149,8 +159,12 @@ void Supervisor::pass() {
 }
 
 long Supervisor::wait_milliseconds() {
-    const auto most = static_cast<long>(pg::guc::fallback_poll_ms);
+    auto most = static_cast<long>(pg::guc::fallback_poll_ms);
     const Clock::time_point now = Clock::now();
+    if (dispatcher_missing_) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(dispatcher_backoff_.until() - now).count();
+        most = std::clamp<long>(left, 0, most);
+    }
     if (!backoff_.passed(now)) {
         return std::chrono::ceil<std::chrono::milliseconds>(backoff_.until() - now).count();
     }

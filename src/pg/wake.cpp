@@ -71,6 +71,7 @@ void wake_workers(bool supervisor, bool dispatchers) noexcept {
 
 void wake_for_extension_change(DatabaseSlot *slot) noexcept {
     slot->probe_requested = 1;
+    slot->extension_changes.fetch_add(1);
     wake_workers(true, true);
     shared()->launcher_wake = 1;
     set_latch_of(shared()->launcher_process.load());

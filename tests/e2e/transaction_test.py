@@ -6,9 +6,10 @@ from __future__ import annotations
 import psycopg
 from psycopg.types.json import Jsonb
 
-from harness import TENANT, World, check, equal, main
+from harness import TENANT, World, check, equal, main, wait_until
 from harness import message as plain_message
 
+HELD = 300  # more than a batch of a worker
 INSERT_SELECT = """INSERT INTO e2e_order (number, cascade)
   SELECT n, hermes.start_cascade('cascade', %s, 'order-' || n, %s) FROM generate_series(%s::int, %s::int) AS n
   RETURNING cascade::text"""
@@ -124,6 +125,26 @@ def signal_rolled_back(world: World) -> None:
     equal(world.contacts(cascade), ["email"], "contacts")
 
 
+def held_by_a_caller(world: World) -> None:
+    """a caller that holds 300 cascades stops nobody else's timer"""
+    world.rule("held", {"channel": "email", "timeout": "4s"}, "sms")
+    messages = [Jsonb(plain_message({"email": "no_dlr"})) for _ in range(HELD)]
+    ids = [row[0] for row in world.sql("SELECT hermes.start_cascades('held', %s::jsonb[], NULL, %s)::text",
+                                       messages, TENANT)]
+    waiting = "SELECT count(*) FROM hermes.timers WHERE cascade_id = ANY (%s::uuid[])"
+    wait_until(lambda: world.value(waiting, ids) == HELD, what="the timers of all")
+    with world.transaction() as session:
+        session.execute("SELECT hermes.signal_cascades(%s::uuid[], %s, %s::jsonb[])",
+                        (ids, ["dlr"] * HELD, [Jsonb({"status": "sent", "attempt": 1})] * HELD))
+        free = world.start({"email": "no_dlr"}, "held")
+        world.ends(free, "DELIVERED", "sms", timeout=10)
+        equal(world.value(waiting, ids), HELD, "timers of the cascades that are held")
+        session.rollback()
+    email, sms = world.requests(free)
+    check(sms["time"] - email["time"] < 5.5, f"its timer of 4 s took {sms['time'] - email['time']:.3f} s")
+    world.sql("SELECT hermes.cancel_cascade(id) FROM unnest(%s::uuid[]) AS id ORDER BY id", ids)
+
+
 def prepared(world: World) -> None:
     """PREPARE TRANSACTION holds the start, COMMIT PREPARED lets it go, ROLLBACK PREPARED forgets it"""
     ids = {}
@@ -206,5 +227,5 @@ def pinned_rule(world: World) -> None:
 
 
 if __name__ == "__main__":
-    main(rollback, not_before_commit, savepoint, trigger, insert_select, start_and_signal, signal_rolled_back, prepared,
-         keys, cancel_before_dispatch, cancel_after_dispatch, terminate, validity, pinned_rule)
+    main(rollback, not_before_commit, savepoint, trigger, insert_select, start_and_signal, signal_rolled_back,
+         held_by_a_caller, prepared, keys, cancel_before_dispatch, cancel_after_dispatch, terminate, validity, pinned_rule)
