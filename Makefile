@@ -149,14 +149,10 @@ endif
 # Each of these works from a clean clone: packages first, then a make that sees them.
 RUN_ENV := PG_CONFIG='$(PG_CONFIG)' PG_MAJOR='$(PG_MAJOR)'
 
-.PHONY: FORCE setup ready ready-test demo test bench lint format regress test-matrix test-crash fuzz clean
+.PHONY: FORCE setup ready-test demo test bench lint format regress test-matrix test-crash fuzz clean
 
 setup:
 	@$(RUN_ENV) scripts/setup all
-
-ready:
-	@$(RUN_ENV) scripts/setup build
-	@$(RUN_ENV) JOBS=$(JOBS) scripts/install
 
 ready-test:
 	@$(RUN_ENV) scripts/setup test

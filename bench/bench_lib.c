@@ -83,8 +83,8 @@ long read_counter(PGconn *conn, const char *name) {
 }
 
 void make_message(char *to, long number) {
-    const int used = snprintf(to, kMessageBytes + 1, "{\"to\":\"+1555%07ld\",\"order\":%ld,\"text\":\"", number % 10000000,
-                              number);
+    const int used = snprintf(to, kMessageBytes + 1, "{\"to\":\"+1555%07ld\",\"order\":%ld,\"text\":\"",
+                              number % 10000000, number);
     for (int i = used; i < kMessageBytes - 2; ++i)
         to[i] = "Your parcel is on its way. "[(i + number) % 27];
     memcpy(to + kMessageBytes - 2, "\"}", 3);
@@ -104,7 +104,8 @@ void id_to_text(const unsigned char *id, char *to) {
 int make_receipt(const Options *options, const unsigned char *id, char *to, size_t room) {
     char text[kIdText];
     id_to_text(id, text);
-    return snprintf(to, room, "{\"status\":\"delivered\",\"provider_message_id\":\"%s%s-1\"}", options->id_prefix, text);
+    return snprintf(to, room, "{\"status\":\"delivered\",\"provider_message_id\":\"%s%s-1\"}", options->id_prefix,
+                    text);
 }
 
 static void append(Array *array, const void *data, size_t size) {

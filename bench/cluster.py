@@ -73,7 +73,8 @@ class Sink:
         conf = directory / "nginx.conf"
         conf.write_text(NGINX.format(dir=directory, port=self.port))
         nginx = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin") or "nginx"
-        self.process = subprocess.Popen([nginx, "-p", str(directory), "-c", str(conf), "-e", str(directory / "error.log")])
+        self.process = subprocess.Popen([nginx, "-p", str(directory), "-c", str(conf),
+                                         "-e", str(directory / "error.log")])
         wait_for("the sink", self._accepts, 10)
 
     def _accepts(self) -> bool:
@@ -134,7 +135,8 @@ class Cluster:
         self.run(f"ALTER SYSTEM SET hermes.workers = {'on' if on else 'off'}")
         self.run("SELECT pg_reload_conf()")
         wanted = 2 if on else 0
-        wait_for("the workers", lambda: self.value("SELECT count(*) FROM hermes.workers WHERE state = 'running'") == wanted, 60)
+        wait_for("the workers",
+                 lambda: self.value("SELECT count(*) FROM hermes.workers WHERE state = 'running'") == wanted, 60)
 
     def generate(self, workload: str, **options: Any) -> dict[str, Any]:
         """Runs the load generator; its processor seconds are added to its figures."""
@@ -188,8 +190,8 @@ class Cluster:
         shutil.rmtree(logs, ignore_errors=True)
         logs.mkdir()
         (logs / "script.sql").write_text(script)
-        subprocess.run([str(bindir() / "pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-j", str(min(2, clients)),
-                        "-T", str(max(1, round(seconds))), "-f", str(logs / "script.sql"), "-l", "--log-prefix",
+        subprocess.run([str(bindir() / "pgbench"), "-n", "-M", "prepared", "-c", str(clients),
+                        "-j", str(min(2, clients)), "-T", str(max(1, round(seconds))), "-f", str(logs / "script.sql"), "-l", "--log-prefix",
                         str(logs / "log"), self.dsn], check=True, capture_output=True)
         latencies: list[int] = []
         first, last = float("inf"), 0.0

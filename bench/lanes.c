@@ -21,7 +21,8 @@ typedef struct {
     Lane *lanes;
     int epoll;
     double deadline;
-    long next_number, started, done, buffered;
+    double counting; /* from here on: until then each lane prepares its plans */
+    long next_number, started, done, counted, buffered;
     int busy;
     int whole;      /* cascades, not only their starts */
     Lane **waiting; /* ring of lanes whose cascade is not recorded yet, in the order of their commits */
@@ -55,9 +56,13 @@ static void start_next(Run *run, Lane *lane) {
 }
 
 static void finish_cascade(Run *run, Lane *lane) {
+    const double now = now_seconds();
     ++run->done;
     --run->busy;
-    add_sample(&run->cascade, now_seconds() - lane->began);
+    if (now >= run->counting && now < run->deadline) {
+        ++run->counted;
+        add_sample(&run->cascade, now - lane->began);
+    }
     start_next(run, lane);
 }
 
@@ -81,6 +86,12 @@ static void pass_on(Run *run) {
     }
 }
 
+static void note_call(Run *run, const Lane *lane) {
+    const double now = now_seconds();
+    if (now >= run->counting)
+        add_sample(&run->call, now - lane->called);
+}
+
 static void took_result(Run *run, Lane *lane, PGresult *result) {
     check_result(lane->conn, result, PGRES_TUPLES_OK);
     if (lane->phase == kSignaling) {
@@ -89,13 +100,13 @@ static void took_result(Run *run, Lane *lane, PGresult *result) {
             ++run->buffered;
         else if (strcmp(word, "applied") != 0)
             fail("a receipt was \"%s\"", word);
-        add_sample(&run->call, now_seconds() - lane->called);
+        note_call(run, lane);
         finish_cascade(run, lane);
         return;
     }
     ++run->started;
     if (!run->whole) {
-        add_sample(&run->call, now_seconds() - lane->called);
+        note_call(run, lane);
         finish_cascade(run, lane);
         return;
     }
@@ -189,16 +200,16 @@ static void run_lanes(const Options *options, int whole) {
     if (run.lanes == NULL || run.waiting == NULL || run.epoll < 0)
         fail("out of memory");
     open_lanes(&run);
-    const double began = now_seconds();
-    run.deadline = began + options->seconds;
+    run.counting = now_seconds() + (options->seconds > 4 ? 1 : options->seconds / 4);
+    run.deadline = run.counting + options->seconds;
     for (int i = 0; i < options->clients; ++i)
         start_next(&run, &run.lanes[i]);
     loop(&run);
-    const double seconds = now_seconds() - began;
     printf("{\"count\": %ld, \"seconds\": %.3f, \"rate\": %.1f, \"p50_ms\": %.3f, \"p99_ms\": %.3f, "
            "\"whole_p50_ms\": %.3f, \"whole_p99_ms\": %.3f, \"early_receipts\": %ld}\n",
-           run.done, seconds, (double)run.done / seconds, percentile_ms(&run.call, 0.5), percentile_ms(&run.call, 0.99),
-           percentile_ms(&run.cascade, 0.5), percentile_ms(&run.cascade, 0.99), run.buffered);
+           run.done, options->seconds, (double)run.counted / options->seconds, percentile_ms(&run.call, 0.5),
+           percentile_ms(&run.call, 0.99), percentile_ms(&run.cascade, 0.5), percentile_ms(&run.cascade, 0.99),
+           run.buffered);
     for (int i = 0; i < options->clients; ++i)
         PQfinish(run.lanes[i].conn);
     PQfinish(run.poller);

@@ -11,20 +11,20 @@ from typing import Any
 
 import psycopg
 
-SAMPLE = """SELECT CASE WHEN backend_type = 'client backend' THEN backend_type ELSE backend_type END,
+SAMPLE = """SELECT backend_type,
        CASE WHEN state = 'idle' OR wait_event_type IN ('Client', 'Activity', 'Extension') THEN 'idle: ' || coalesce(wait_event, '')
             ELSE coalesce(wait_event_type || ':' || wait_event, 'running') END, count(*)
 FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL GROUP BY 1, 2"""
 
 
 class Profile:
-    """Samples wait events each 20 ms, and the whole machine with perf where it is installed."""
+    """Samples wait events each 20 ms, and with perf, where it is installed, the processes given and their later children."""
 
-    def __init__(self, dsn: str, folder: pathlib.Path, name: str, perf: bool) -> None:
+    def __init__(self, dsn: str, folder: pathlib.Path, name: str, pids: list[int]) -> None:
         self._dsn = dsn
         self._file = folder / f"{name}.perf"
         self._report = folder / f"{name}.perf.txt"
-        self._perf = perf and shutil.which("perf") is not None
+        self._pids = pids
         self._stop = threading.Event()
         self._waits: collections.Counter[tuple[str, str]] = collections.Counter()
         self._thread = threading.Thread(target=self._sample)
@@ -38,8 +38,9 @@ class Profile:
 
     def __enter__(self) -> Profile:
         self._thread.start()
-        if self._perf:
-            self._recorder = subprocess.Popen(["perf", "record", "-a", "-g", "-F", "499", "-o", str(self._file)],
+        if shutil.which("perf") is not None:
+            self._recorder = subprocess.Popen(["perf", "record", "-g", "-F", "999", "-o", str(self._file), "-p",
+                                               ",".join(map(str, self._pids))],
                                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return self
 
@@ -51,7 +52,7 @@ class Profile:
         self._recorder.terminate()
         self._recorder.wait()
         with self._report.open("w") as report:
-            for sort in ("comm", "comm,dso", "comm,dso,sym"):
+            for sort in ("pid", "dso", "dso,sym"):
                 subprocess.run(["perf", "report", "-i", str(self._file), "--no-children", "-g", "none", "--stdio",
                                 "--percent-limit", "0.3", "--sort", sort], stdout=report, stderr=subprocess.DEVNULL, check=False)
 

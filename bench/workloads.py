@@ -93,7 +93,8 @@ class Bench:
             yield
             return
         self.plan.perf_folder.mkdir(parents=True, exist_ok=True)
-        with Profile(self.cluster.dsn, self.plan.perf_folder, name, True) as profile:
+        pids = [self.cluster.postmaster] + [row[0] for row in self.cluster.rows("SELECT pid FROM hermes.workers")]
+        with Profile(self.cluster.dsn, self.plan.perf_folder, name, pids) as profile:
             yield
         self.details.setdefault("waits", {})[name] = profile.waits()
 
@@ -103,6 +104,7 @@ class Bench:
         before, began = self.cluster.processor_seconds(), time.monotonic()
         yield
         after, seconds = self.cluster.processor_seconds(), time.monotonic() - began
+        figures["wall"] = seconds
         figures["cores"] = {name: (after[name] - before[name]) / seconds for name in after}
         figures["cpu_us"] = sum(after[name] - before[name] for name in after) / figures["count"] * 1e6
 
@@ -251,7 +253,7 @@ class Bench:
         with self._measured(figures), self._profiled(key):
             figures.update(self._count(rule, self.cluster.generate("cascades", rule=rule, clients=64,
                                                                    seconds=self.plan.whole_seconds, **options)))
-        figures["cores"]["client"] = figures["client_cpu"] / figures["seconds"]
+        figures["cores"]["client"] = figures["client_cpu"] / figures["wall"]
         self.details[key] = figures
         return figures
 
@@ -263,7 +265,7 @@ class Bench:
 
     def _whole(self, key: str, name: str, rule: str, wal: bool = False, **options: Any) -> None:
         texts = {
-            "sandbox": "64 in flight, a connection each: start call; sandbox claimed and recorded; as many receipts as "
+            "sandbox": "64 in flight, a connection each, after a second of warm-up: start call; sandbox claimed and recorded; as many receipts as "
                        "hermes.stats.sends_recorded has grown (read each ms) sent by signal_cascade with the provider's message id",
             "self": "64 in flight: start call; sandbox claimed and recorded; its receipt (after 0 s) applied by the supervisor",
             "http": "the first, with real HTTP to nginx on loopback (POST, JSON, answer 200 with an id)",

@@ -117,6 +117,11 @@ SELECT test.try('SELECT hermes.drop_endpoint(2)');
 SELECT test.try('SELECT hermes.alter_endpoint(2, ''https://a.example/'')');
 SELECT id, tenant, url, options, dropped_at IS NOT NULL AS dropped FROM hermes.endpoint ORDER BY id;
 
+-- a tenant has at most 64
+SELECT count(hermes.create_endpoint('many', 'https://a.example/' || n)) FROM generate_series(1, 64) AS n;
+SELECT test.try('SELECT hermes.create_endpoint(''many'', ''https://a.example/65'')');
+SELECT test.try('SELECT hermes.create_endpoint(''other'', ''https://a.example/65'') IS NOT NULL');
+
 -- ---- tenants ----
 CREATE ROLE regress_hermes_define;
 SELECT hermes.grant_tenant('regress_hermes_define', 'acme');

@@ -52,5 +52,5 @@ SELECT count(*) FROM hermes.cascade_history(:'id');
 SELECT hermes.signal_cascade(:'id', 'dlr', '{"status": "sent", "carrier": "x", "attempt": null, "error_code": 0, "price": {"amount": "0.01"}}');
 -- times at the ends of what can be written
 SELECT hermes.signal_cascade(:'id', 'dlr', '{"status": "deferred", "attempt": 1, "timestamp": "0001-01-01T00:00:00Z"}'),
-       hermes.signal_cascade(:'id', 'dlr', '{"status": "deferred", "attempt": 1, "timestamp": "9999-12-31T23:59:60Z", "sequence": 9223372036854775807}');
+       hermes.signal_cascade(:'id', 'dlr', '{"status": "deferred", "attempt": 1, "timestamp": "9999-12-31T23:59:59.999999Z", "sequence": 9223372036854775807}');
 SELECT attributes ->> 'provider_time' FROM hermes.cascade_history(:'id') WHERE event_type = 'ReceiptRecorded' ORDER BY event_id;

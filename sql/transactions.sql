@@ -156,7 +156,7 @@ SELECT hermes.create_cascade_rule('three', '{"steps": [{"channel": "push"}]}');
 ROLLBACK;
 SELECT test.state(:'id');
 
--- ---- counters follow commits ----
+-- ---- counters follow commits, of savepoints too ----
 SELECT value AS before FROM hermes.stats WHERE name = 'cascades_started' \gset
 BEGIN;
 SELECT hermes.start_cascade('three', '{}') IS NOT NULL;
@@ -164,6 +164,13 @@ ROLLBACK;
 SELECT value - :before FROM hermes.stats WHERE name = 'cascades_started';
 BEGIN;
 SELECT count(*) FROM hermes.start_cascades('three', ARRAY['{}', '{}']::jsonb[]);
+SAVEPOINT a;
+SELECT count(*) FROM hermes.start_cascades('three', ARRAY['{}', '{}', '{}']::jsonb[]);
+SAVEPOINT b;
+SELECT count(*) FROM hermes.start_cascades('three', ARRAY['{}']::jsonb[]);
+RELEASE b;
+ROLLBACK TO a;
+SELECT test.guarded('counted', true), test.guarded('counted', false);
 COMMIT;
 SELECT value - :before FROM hermes.stats WHERE name = 'cascades_started';
 

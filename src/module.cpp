@@ -33,7 +33,13 @@ void _PG_init(void) {
     hc::pg::register_launcher();
 }
 
-void hc_launcher_main(Datum /*argument*/) { hc::pg::worker_boundary(hc::workers::run_launcher); }
+// Exit code 1 even on SIGTERM: the postmaster never restarts a worker that ends with 0, and at a shutdown it restarts none.
+void hc_launcher_main(Datum /*argument*/) {
+    hc::pg::worker_boundary([] {
+        hc::workers::run_launcher();
+        hc::pg::leave_worker(1);
+    });
+}
 
 void hc_supervisor_main(Datum argument) {
     hc::pg::worker_boundary([argument] { hc::workers::run_supervisor(DatumGetInt32(argument)); });

@@ -16,30 +16,21 @@ constexpr auto kLockedRetry = std::chrono::milliseconds(5);
 http::Limits limits_of_settings() {
     http::Limits limits;
     limits.allow_private = pg::guc::allow_private_addresses;
-    limits.allowed = core::AddressList(pg::guc::allowed_addresses);
+    try {
+        limits.allowed = core::AddressList(pg::guc::allowed_addresses);
+    } catch (const Error &) { // fewer addresses than meant, never more
+        pg::log("hermes.allowed_addresses is malformed and taken as empty", "Write a comma-separated list of CIDR blocks.");
+    }
     limits.ca_file = pg::guc::ca_file;
     limits.max_connections = 1024;
     return limits;
-}
-
-// Errors of the moment: the same batch may succeed later. Anything else is blamed on a member of the batch.
-bool transient(const pg::Failure &failure) {
-    if (failure.kind != pg::Failure::Kind::postgres) {
-        return std::string_view(failure.sqlstate) == sqlstate::out_of_memory;
-    }
-    const int category = ERRCODE_TO_CATEGORY(failure.data->sqlerrcode);
-    return category == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES) ||
-           category == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION) ||
-           category == ERRCODE_TO_CATEGORY(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE) ||
-           category == ERRCODE_TO_CATEGORY(ERRCODE_T_R_SERIALIZATION_FAILURE) ||
-           category == ERRCODE_TO_CATEGORY(ERRCODE_IO_ERROR);
 }
 
 } // namespace
 
 Dispatcher::Dispatcher(std::int32_t slot) : slot_(pg::slot_of_argument(slot)) {}
 
-bool Dispatcher::held() const { return !pg::guc::outbound || pg::my_database()->outbound_open.load() == 0; }
+bool Dispatcher::held() const { return !pg::guc::outbound; }
 
 void Dispatcher::reload() { client_->set_limits(limits_of_settings()); }
 
@@ -55,6 +46,10 @@ void Dispatcher::collect() {
         InFlight flight = std::move(it->second);
         in_flight_.erase(it);
         --load_[flight.queue];
+        if (flight.report) {
+            --endpoint_load_[flight.report->endpoint];
+        }
+        not_before_[static_cast<std::size_t>(pg::bound_index(flight.queue))] = {}; // there is room again
         if (flight.send) {
             core::SendAnswer answer = core::classify_answer(*flight.send->config, completion.answer, now);
             answer.attempt = flight.send->attempt;
@@ -68,7 +63,25 @@ void Dispatcher::collect() {
     slot_.in_flight.store(static_cast<std::uint32_t>(in_flight_.size()), std::memory_order_relaxed);
 }
 
+// Tasks given up, each in a transaction of its own; what is held by somebody else stays on the list.
+void Dispatcher::bury_given_up() {
+    std::vector<engine::Burial> burials = std::exchange(burials_, {});
+    for (engine::Burial &burial : burials) {
+        pg::Failure failure;
+        bool done = false;
+        pg::iterate("burying a task", [&] {
+            Transaction transaction("burying a task");
+            done = engine::bury(burial.key, burial.reason);
+            transaction.commit();
+        }, failure);
+        if (!done) {
+            burials_.push_back(std::move(burial));
+        }
+    }
+}
+
 void Dispatcher::record() {
+    bury_given_up();
     if (!reported_.empty()) {
         record_report_batch(std::exchange(reported_, {}));
     }
@@ -118,12 +131,8 @@ void Dispatcher::record_split(std::vector<Answered> batch) {
         return;
     }
     if (batch.size() == 1) {
-        const std::string reason = failure.kind == pg::Failure::Kind::own ? failure.message : "the answer could not be recorded";
-        pg::iterate("burying a task", [&] {
-            Transaction transaction("burying a task");
-            engine::bury(batch.front().send.key, reason);
-            transaction.commit();
-        }, failure);
+        const std::string reason = std::string("the answer could not be recorded: ") + failure.sqlstate;
+        burials_.push_back({batch.front().send.key, reason});
         return;
     }
     const auto middle = batch.begin() + static_cast<std::ptrdiff_t>(batch.size() / 2);
@@ -135,8 +144,11 @@ void Dispatcher::record_report_batch(std::vector<engine::RecordedReport> batch) 
     pg::Failure failure;
     const bool good = pg::iterate("recording reports", [&] {
         Transaction transaction("recording reports");
-        engine::record_reports(batch, pg::now());
+        const std::vector<std::size_t> locked = engine::record_reports(batch, pg::now());
         transaction.commit();
+        for (const std::size_t i : locked) {
+            reported_.push_back(batch[i]);
+        }
         slot_.batches.fetch_add(1, std::memory_order_relaxed);
         slot_.tasks.fetch_add(batch.size(), std::memory_order_relaxed);
     }, failure);
@@ -158,21 +170,24 @@ void Dispatcher::rematch(const std::vector<std::int64_t> &hashes) {
 }
 
 void Dispatcher::pass() {
-    pg::process_interrupts(true);
     extension_.look();
     collect();
     record();
     if (!rematch_later_.empty()) {
+        // lost when it fails: the rematch task of each waiting receipt looks again
         rematch(std::exchange(rematch_later_, {}));
     }
     claim_due_work();
 }
 
 long Dispatcher::wait_milliseconds() {
-    if (!answered_.empty() || !rematch_later_.empty()) {
-        return 1;
+    if (!answered_.empty() || !reported_.empty() || !rematch_later_.empty() || !burials_.empty()) {
+        return 5;
     }
     long wait = pg::guc::fallback_poll_ms;
+    if (pg::my_database()->outbound_open.load() == 0) {
+        return wait; // the supervisor wakes us when the fence opens
+    }
     const Clock::time_point now = Clock::now();
     const core::Time wall = pg::now();
     for (int index = pg::kTimerQueue + 1; index < pg::kQueueBounds; ++index) {
@@ -193,10 +208,10 @@ long Dispatcher::wait_milliseconds() {
 // taken over by the next incarnation with the same idempotency keys.
 void Dispatcher::drain() {
     slot_.state = static_cast<std::uint32_t>(pg::WorkerState::draining);
-    const pg::interrupt_hold hold;
     const Clock::time_point deadline = Clock::now() + std::chrono::milliseconds(pg::guc::drain_timeout_ms);
     pg::WaitSet wait_set(client_->epoll_fd());
     while ((!in_flight_.empty() || !answered_.empty() || !reported_.empty()) && Clock::now() < deadline) {
+        pg::process_interrupts();
         collect();
         record();
         const long curl = client_->wait_milliseconds();
@@ -205,7 +220,7 @@ void Dispatcher::drain() {
 }
 
 void Dispatcher::run() {
-    pg::begin_worker(&slot_, pg::database_of_argument());
+    pg::begin_worker(&slot_, pg::database_of_argument(), true);
     if (pg::my_database() == nullptr) {
         return;
     }
@@ -216,10 +231,12 @@ void Dispatcher::run() {
     while (!pg::shutdown_requested() && !gone) {
         const bool good = pg::iterate("dispatcher", [&] {
             try {
-                if (pg::process_interrupts(false)) {
+                if (pg::process_interrupts()) {
                     reload();
                 }
-                pass();
+                if (!pg::shutdown_requested()) {
+                    pass();
+                }
             } catch (const ExtensionGone &) {
                 pg::abort_worker_transaction();
                 gone = true;

@@ -37,7 +37,14 @@ private:
     // claim
     void claim_due_work();
     std::vector<int> due_bounds() const;
-    void claim_bound(int index, std::vector<engine::Claim> &claims);
+    // A bound taken for a claim, and what is still waiting behind it.
+    struct Taken {
+        int index;
+        core::Time from, resume;
+    };
+    void claim_bound(int index, std::vector<engine::Claim> &claims, std::vector<Taken> &taken);
+    void claim_taken(const std::vector<int> &due, std::vector<engine::Claim> &claims, std::vector<Taken> &taken);
+    void give_back(const std::vector<store::TaskKey> &keys);
     void claim_queue(std::int32_t queue, core::Time from, std::int32_t limit, std::vector<engine::Claim> &claims);
     std::int32_t capacity_of(std::int32_t queue) const;
     void launch(engine::Claim claim);
@@ -51,6 +58,7 @@ private:
     void record_split(std::vector<Answered> batch);
     void record_report_batch(std::vector<engine::RecordedReport> batch);
     void rematch(const std::vector<std::int64_t> &hashes);
+    void bury_given_up();
     void drain();
 
     long wait_milliseconds();
@@ -61,11 +69,13 @@ private:
     std::uint64_t next_tag_ = 1;
     std::unordered_map<std::uint64_t, InFlight> in_flight_;
     std::unordered_map<std::int32_t, std::int32_t> load_; // requests in flight by queue
+    std::unordered_map<std::int32_t, std::int32_t> endpoint_load_; // reports in flight by endpoint
     std::vector<Answered> answered_;
+    std::vector<engine::Burial> burials_;
     std::vector<engine::RecordedReport> reported_;
     std::vector<std::int64_t> rematch_later_;
     std::array<Clock::time_point, pg::kQueueBounds> not_before_{}; // bounds whose tasks were held by somebody else
-    Clock::time_point next_rescan_{};
+    Clock::time_point last_rescan_{};
     ExtensionWatch extension_;
     Backoff backoff_;
 };

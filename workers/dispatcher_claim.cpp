@@ -11,6 +11,7 @@ namespace hc::workers {
 namespace {
 
 constexpr std::int32_t kWebhookConcurrency = 256;
+constexpr std::int32_t kEndpointConcurrency = 64; // one endpoint that hangs leaves slots to the others
 constexpr auto kLockedRetry = std::chrono::milliseconds(5);
 
 bool served(int index) { return index == pg::kWebhookQueue || index >= pg::kReservedQueues; }
@@ -54,12 +55,14 @@ void Dispatcher::claim_queue(std::int32_t queue, core::Time from, std::int32_t l
     request.now = pg::now();
     request.owner = slot_.incarnation.load();
     request.limit = limit;
+    request.newest = pg::newest_incarnation();
     request.live = pg::live_incarnations();
     claims.push_back(queue == pg::kWebhookQueue ? engine::claim_reports(request) : engine::claim_sends(request));
 }
 
-// All queues of one bound: the bound is taken for all of them and given back with the smallest of what they still hold.
-void Dispatcher::claim_bound(int index, std::vector<engine::Claim> &claims) {
+// All queues of one bound: the bound is taken for all of them, and given back after the commit with the smallest due time
+// that they still hold.
+void Dispatcher::claim_bound(int index, std::vector<engine::Claim> &claims, std::vector<Taken> &taken) {
     std::vector<std::int32_t> queues;
     if (index == pg::kWebhookQueue) {
         queues.push_back(pg::kWebhookQueue);
@@ -72,67 +75,108 @@ void Dispatcher::claim_bound(int index, std::vector<engine::Claim> &claims) {
         }
     }
     const core::Time from = pg::take_bound(index);
+    taken.push_back({index, from, core::kNever});
     core::Time resume = core::kNever;
-    try {
-        for (const std::int32_t queue : queues) {
-            const std::int32_t limit = capacity_of(queue);
-            if (limit <= 0) { // a completion, a reload or the next rescan makes room
-                resume = std::min(resume, from);
-                not_before_[static_cast<std::size_t>(index)] = Clock::now() + std::chrono::milliseconds(held() ? 200 : 2);
-                continue;
-            }
-            claim_queue(queue, from, limit, claims);
-            const engine::Claim &claim = claims.back();
-            resume = std::min(resume, claim.resume.value_or(core::kNever));
-            if (!claim.more && claim.resume && *claim.resume <= pg::now()) { // due, but a caller holds it
-                not_before_[static_cast<std::size_t>(index)] = Clock::now() + kLockedRetry;
-            }
+    Clock::time_point &not_before = not_before_[static_cast<std::size_t>(index)];
+    if (queues.empty() && from != core::from_unix_micros(0)) { // a provider so new that its invalidation has not come yet
+        resume = from;
+        not_before = Clock::now() + kLockedRetry;
+    }
+    for (const std::int32_t queue : queues) {
+        const std::int32_t limit = capacity_of(queue);
+        if (limit <= 0) { // a completion, a reload or the next rescan makes room
+            resume = std::min(resume, from);
+            const bool alone = held() || queues.size() == 1; // nobody else waits behind this bound
+            not_before = Clock::now() + std::chrono::milliseconds(alone ? 200 : 2);
+            continue;
         }
+        claim_queue(queue, from, limit, claims);
+        const engine::Claim &claim = claims.back();
+        resume = std::min(resume, claim.resume.value_or(core::kNever));
+        if (!claim.more && claim.resume && *claim.resume <= pg::now()) { // due, but a caller holds it
+            not_before = Clock::now() + kLockedRetry;
+        }
+    }
+    taken.back().resume = resume;
+}
+
+void Dispatcher::claim_taken(const std::vector<int> &due, std::vector<engine::Claim> &claims, std::vector<Taken> &taken) {
+    try {
+        Transaction transaction("claiming tasks");
+        transaction.force_local_flush();
+        for (const int index : due) {
+            claim_bound(index, claims, taken);
+        }
+        transaction.commit();
     } catch (...) {
-        pg::give_bound(index, from);
+        for (const Taken &t : taken) {
+            pg::give_bound(t.index, t.from);
+        }
         throw;
     }
-    if (resume != core::kNever) {
-        pg::give_bound(index, resume);
+    bool more = false;
+    for (const Taken &t : taken) {
+        if (t.resume != core::kNever) {
+            pg::give_bound(t.index, t.resume);
+            more = more || t.resume <= pg::now();
+        }
+    }
+    if (more && pg::guc::dispatchers > 1) { // another one may have room, and may have found the bound taken
+        pg::wake_dispatchers();
     }
 }
 
 void Dispatcher::claim_due_work() {
     const Clock::time_point now = Clock::now();
-    if (!backoff_.passed(now)) {
+    if (!backoff_.passed(now) || pg::my_database()->outbound_open.load() == 0) { // the restore fence holds sandboxes as well
         return;
     }
-    if (now >= next_rescan_) { // covers what no latch told: PREPARE TRANSACTION, a dead worker's claims
+    // covers what no latch told: PREPARE TRANSACTION, a dead worker's claims
+    if (now >= last_rescan_ + std::chrono::milliseconds(pg::guc::fallback_poll_ms)) {
         for (int index = 0; index < pg::kQueueBounds; ++index) {
             if (served(index)) {
                 pg::give_bound(index, core::from_unix_micros(0));
             }
         }
-        next_rescan_ = now + std::chrono::milliseconds(pg::guc::fallback_poll_ms);
+        last_rescan_ = now;
     }
     const std::vector<int> due = due_bounds();
     if (due.empty()) {
         return;
     }
     std::vector<engine::Claim> claims;
-    Transaction transaction("claiming tasks");
-    transaction.force_local_flush();
-    for (const int index : due) {
-        claim_bound(index, claims);
-    }
-    transaction.commit();
+    std::vector<Taken> taken;
+    claim_taken(due, claims, taken);
     for (engine::Claim &claim : claims) {
         launch(std::move(claim));
     }
+}
+
+// Reports of an endpoint that has its share of slots already: due again in a while.
+void Dispatcher::give_back(const std::vector<store::TaskKey> &keys) {
+    Transaction transaction("giving reports back");
+    const core::Time due = pg::now() + std::chrono::seconds(1);
+    store::release_tasks(keys, due);
+    transaction.commit();
+    pg::give_bound(pg::kWebhookQueue, due);
 }
 
 void Dispatcher::launch(engine::Claim claim) {
     for (engine::Send &send : claim.sends) {
         launch(std::move(send));
     }
+    std::vector<store::TaskKey> too_many;
     for (engine::Report &report : claim.reports) {
-        launch(std::move(report));
+        if (report.failure.empty() && endpoint_load_[report.endpoint] >= kEndpointConcurrency) {
+            too_many.push_back(report.key);
+        } else {
+            launch(std::move(report));
+        }
     }
+    if (!too_many.empty()) {
+        give_back(too_many);
+    }
+    burials_.insert(burials_.end(), claim.burials.begin(), claim.burials.end());
     slot_.in_flight.store(static_cast<std::uint32_t>(in_flight_.size()), std::memory_order_relaxed);
 }
 
@@ -182,6 +226,7 @@ void Dispatcher::launch(engine::Report report) {
     request.timeout = report.timeout;
     request.connect_timeout = std::chrono::seconds(5);
     ++load_[pg::kWebhookQueue];
+    ++endpoint_load_[report.endpoint];
     in_flight_.emplace(request.tag, InFlight{pg::kWebhookQueue, std::nullopt, std::move(report)});
     client_->submit(std::move(request));
 }

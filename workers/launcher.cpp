@@ -48,6 +48,9 @@ private:
     void consider(const pg::DatabaseEntry &database);
     void forget_dropped(const std::vector<pg::DatabaseEntry> &databases);
     bool supervised(Oid database) const;
+    void warn_too_many_databases();
+
+    bool warned_ = false;
     std::map<Oid, Backoff> backoff_;
 };
 
@@ -76,28 +79,43 @@ bool blocker_is_gone(const pg::DatabaseSlot &slot) {
     return pid == 0 || pg::call([pid] { return BackendPidGetProc(pid) == nullptr; });
 }
 
+void Launcher::warn_too_many_databases() {
+    if (!warned_) {
+        warned_ = true;
+        pg::log("too many databases: some are not looked at", "List the databases that have the extension in hermes.databases.");
+    }
+}
+
 void Launcher::consider(const pg::DatabaseEntry &database) {
     if (!listed(database.name)) { // a reload changed the list, or the database was renamed
         stop_workers(database.oid);
+        backoff_.erase(database.oid);
         return;
     }
     pg::DatabaseSlot *slot = pg::find_or_add_database(database.oid);
-    if (slot == nullptr || supervised(database.oid)) {
+    if (slot == nullptr) {
+        warn_too_many_databases();
         return;
     }
-    if (static_cast<DatabaseState>(slot->state.load()) == DatabaseState::blocked && !blocker_is_gone(*slot)) {
+    std::uint32_t state = slot->state.load();
+    if (supervised(database.oid) || (static_cast<DatabaseState>(state) == DatabaseState::blocked && !blocker_is_gone(*slot))) {
         return;
     }
     const bool requested = slot->probe_requested.exchange(0) != 0;
-    if (static_cast<DatabaseState>(slot->state.load()) == DatabaseState::absent && !requested) {
+    if (static_cast<DatabaseState>(state) == DatabaseState::absent && !requested) {
         return;
     }
     Backoff &backoff = backoff_[database.oid];
-    if (!requested && !backoff.passed(Clock::now())) {
+    if (requested) { // somebody changed something: no failure
+        backoff = Backoff{};
+    } else if (!backoff.passed(Clock::now())) {
         return;
     }
     backoff.failed(Clock::now()); // counts as failed until it has been healthy
-    slot->state = static_cast<std::uint32_t>(DatabaseState::known);
+    // a command that blocks the database meanwhile wins
+    if (!slot->state.compare_exchange_strong(state, static_cast<std::uint32_t>(DatabaseState::known))) {
+        return;
+    }
     pg::WorkerSlot *worker = pg::allot_worker_slot(WorkerRole::supervisor, database.oid);
     if (worker == nullptr || !pg::start_worker(*worker, WorkerRole::supervisor, database.oid)) {
         pg::release_unstarted(worker);
@@ -110,8 +128,7 @@ void Launcher::forget_dropped(const std::vector<pg::DatabaseEntry> &databases) {
         const Oid oid = slot.database.load();
         const bool exists = std::any_of(databases.begin(), databases.end(), [oid](const auto &d) { return d.oid == oid; });
         if (OidIsValid(oid) && !exists && !supervised(oid)) {
-            slot.state = static_cast<std::uint32_t>(DatabaseState::free);
-            slot.database = InvalidOid;
+            pg::free_database(slot);
             backoff_.erase(oid);
         }
     }
@@ -132,12 +149,13 @@ void Launcher::run() {
     pg::Failure failure;
     while (!pg::shutdown_requested()) {
         pg::iterate("launcher", [this] {
-            pg::process_interrupts(true);
+            pg::process_interrupts();
             pg::shared()->launcher_wake = 0;
             if (pg::guc::workers) {
                 pass();
             } else {
                 stop_workers(InvalidOid);
+                backoff_.clear(); // the next start is no failure
             }
         }, failure);
         pg::report_idle("waiting for databases");

@@ -3,6 +3,7 @@
 
 #include "engine/definitions.hpp"
 #include "pg/bgworker.hpp"
+#include "pg/catalog.hpp"
 
 namespace hc::workers {
 
@@ -10,7 +11,19 @@ Transaction::Transaction(const char *activity) : transaction_(activity) {
     if (!OidIsValid(pg::lock_extension())) {
         throw ExtensionGone();
     }
+    pg::watch_definitions();
     engine::definitions().refresh();
+}
+
+bool transient(const pg::Failure &failure) noexcept {
+    const int category = ERRCODE_TO_CATEGORY(pg::failure_code(failure));
+    return category == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES) ||
+           category == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION) ||
+           category == ERRCODE_TO_CATEGORY(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE) ||
+           category == ERRCODE_TO_CATEGORY(ERRCODE_T_R_SERIALIZATION_FAILURE) ||
+           category == ERRCODE_TO_CATEGORY(ERRCODE_READ_ONLY_SQL_TRANSACTION) ||
+           category == ERRCODE_TO_CATEGORY(ERRCODE_CHECK_VIOLATION) || // a partition is being attached
+           category == ERRCODE_TO_CATEGORY(ERRCODE_IO_ERROR);
 }
 
 void ExtensionWatch::look() {

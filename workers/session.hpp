@@ -52,6 +52,9 @@ private:
     Clock::time_point until_{}, healthy_since_{};
 };
 
+// Errors of the moment: the same work may succeed later. Anything else is blamed on a member of the batch.
+bool transient(const pg::Failure &failure) noexcept;
+
 // Milliseconds from now until `t`, 0 to `most`, rounded up so that a timer is not looked at just before it is due.
 long milliseconds_until(core::Time t, core::Time now, long most);
 

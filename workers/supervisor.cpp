@@ -1,5 +1,6 @@
 // Supervisor: one per database that has the extension. Fires timers, keeps the dispatchers at their number, creates and
 // drops partitions, checks the restore fence.
+#include "engine/dispatch.hpp"
 #include "engine/fence.hpp"
 #include "engine/timers.hpp"
 #include "pg/bgworker.hpp"
@@ -28,13 +29,15 @@ public:
     void run();
 
 private:
-    bool begin();
+    template <class Body> bool attempt(const char *what, Body body);
     void pass();
     void fire_timers();
+    void split_timers();
     void keep_dispatchers();
     void start_dispatcher();
     void maintain();
     void check_fence();
+    bool open() const { return pg::my_database()->outbound_open.load() != 0; }
     long wait_milliseconds();
 
     pg::WorkerSlot &slot_;
@@ -42,9 +45,14 @@ private:
     Backoff backoff_;            // after errors of a pass
     Backoff dispatcher_backoff_; // starts of dispatchers
     int dispatchers_wanted_ = 0;
+    std::vector<store::TaskKey> timers_read_; // of the last batch
+    int timer_limit_ = 1; // timers of one batch; grows to hermes.batch_size while batches succeed
+    pg::Failure failure_; // of the last attempt()
+    bool gone_ = false; // the extension is not installed (any more)
+    engine::Fence last_fence_ = engine::Fence::unclaimed;
     bool dispatcher_missing_ = false; // its start waits for the back-off
     Clock::time_point next_maintenance_{};
-    Clock::time_point next_rescan_{};
+    Clock::time_point last_rescan_{};
     Clock::time_point retry_timers_at_{};
 };
 
@@ -62,23 +70,38 @@ void Supervisor::fire_timers() {
     if (Clock::now() < retry_timers_at_ || pg::peek_bound(pg::kTimerQueue) > now) {
         return;
     }
+    const Clock::time_point begin = Clock::now();
     const core::Time from = pg::take_bound(pg::kTimerQueue);
     try {
         Transaction transaction("firing timers");
-        const engine::Fired fired = engine::fire_due(from, now, pg::guc::batch_size);
+        const engine::Fired fired = engine::fire_due(from, now, timer_limit_, timers_read_);
         transaction.commit();
         slot_.batches.fetch_add(1, std::memory_order_relaxed);
         slot_.tasks.fetch_add(fired.tasks, std::memory_order_relaxed);
         if (fired.resume) {
             pg::give_bound(pg::kTimerQueue, *fired.resume);
         }
-        if (fired.locked) {
-            retry_timers_at_ = Clock::now() + kLockedRetry;
+        if (fired.locked) { // the more of them are held, the longer the scan, the less often it is made
+            retry_timers_at_ = Clock::now() + std::max<Clock::duration>(kLockedRetry, 4 * (Clock::now() - begin));
         }
     } catch (...) {
         pg::give_bound(pg::kTimerQueue, from);
         throw;
     }
+    timer_limit_ = std::min(2 * timer_limit_, pg::guc::batch_size);
+}
+
+// A batch that fails is halved until the culprit is alone, which becomes a dead letter; its neighbours are not held up.
+void Supervisor::split_timers() {
+    if (timers_read_.size() != 1) {
+        timer_limit_ = std::max(1, timer_limit_ / 2);
+        return;
+    }
+    attempt("burying a task", [this] {
+        Transaction transaction("burying a task");
+        engine::bury(timers_read_.front(), failure_.message);
+        transaction.commit();
+    });
 }
 
 void Supervisor::start_dispatcher() {
@@ -114,46 +137,50 @@ void Supervisor::keep_dispatchers() {
     }
 }
 
+// While the fence holds, nothing moves: no send, no timer, no partition that a restore would bring itself.
 void Supervisor::check_fence() {
     Transaction transaction("checking the restore fence");
-    const bool open = engine::pass_fence();
+    const engine::Fence fence = engine::check_fence();
     transaction.commit();
-    const bool was_open = pg::my_database()->outbound_open.exchange(open ? 1 : 0) != 0;
-    if (!open && (was_open || next_maintenance_ == Clock::time_point{})) {
-        pg::log("outbound requests are held: this database was restored or moved to another system",
+    if (pg::my_database()->outbound_open.exchange(fence == engine::Fence::open ? 1 : 0) == 0 && open()) {
+        pg::wake_dispatchers();
+    }
+    if (fence == engine::Fence::held && last_fence_ != fence) {
+        pg::log("workers hold still: this database was restored or moved to another system",
                 "When the system it came from sends no more, run SELECT hermes.confirm_restore().");
     }
+    last_fence_ = fence;
 }
 
+// Partitions and retention. Each partition is a transaction of its own with a short lock_timeout: a report that reads the
+// archive makes it try again in a minute, and holds up neither timers nor the sessions behind it.
 void Supervisor::maintain() {
-    check_fence();
+    std::vector<store::PartitionRow> missing;
     {
-        Transaction transaction("creating partitions");
-        store::create_partitions();
+        Transaction transaction("looking for missing partitions");
+        missing = store::missing_partitions();
         transaction.commit();
     }
-    {
-        Transaction transaction("dropping old partitions");
-        store::drop_old_partitions(pg::guc::history_retention_s, pg::guc::attempt_retention_s, pg::guc::key_retention_s);
-        store::delete_receipts_before(pg::now() - kInboxRetention, 10000);
+    for (const store::PartitionRow &partition : missing) {
+        Transaction transaction("creating a partition");
+        store::create_partition(partition);
         transaction.commit();
     }
+    Transaction transaction("dropping old partitions");
+    store::delete_receipts_before(pg::now() - kInboxRetention, 10000);
+    store::drop_old_partitions(pg::guc::history_retention_s, pg::guc::attempt_retention_s, pg::guc::key_retention_s);
+    transaction.commit();
 }
 
 void Supervisor::pass() {
     extension_.look();
     const Clock::time_point now = Clock::now();
-    if (now >= next_rescan_) { // covers what no latch told: PREPARE TRANSACTION, a dead worker's claims
+    if (now >= last_rescan_ + std::chrono::milliseconds(pg::guc::fallback_poll_ms)) { // covers what no latch told: PREPARE TRANSACTION, a dead worker's claims
         pg::give_bound(pg::kTimerQueue, core::from_unix_micros(0));
-        if (pg::my_database()->outbound_open.load() == 0) {
-            check_fence();
-        }
-        next_rescan_ = now + std::chrono::milliseconds(pg::guc::fallback_poll_ms);
-    }
-    fire_timers();
-    if (now >= next_maintenance_) {
-        maintain();
-        next_maintenance_ = now + kMaintenanceEvery;
+        check_fence();
+        last_rescan_ = now;
+    } else if (!open()) {
+        check_fence();
     }
     keep_dispatchers();
 }
@@ -168,64 +195,64 @@ long Supervisor::wait_milliseconds() {
     if (!backoff_.passed(now)) {
         return std::chrono::ceil<std::chrono::milliseconds>(backoff_.until() - now).count();
     }
+    if (!open()) {
+        return most;
+    }
     if (now < retry_timers_at_) {
         return std::chrono::ceil<std::chrono::milliseconds>(retry_timers_at_ - now).count();
     }
     return milliseconds_until(pg::peek_bound(pg::kTimerQueue), pg::now(), most);
 }
 
-// False when the database has no extension.
-bool Supervisor::begin() {
-    pg::Failure failure;
-    bool present = true;
-    pg::iterate("supervisor start", [&] {
+// One guarded piece of work; false when it failed. Notes when the extension is gone.
+template <class Body> bool Supervisor::attempt(const char *what, Body body) {
+    const bool good = pg::iterate(what, [&] {
         try {
-            Transaction transaction("looking for the extension");
-            transaction.commit();
+            body();
         } catch (const ExtensionGone &) {
             pg::abort_worker_transaction();
-            present = false;
+            gone_ = true;
         }
-    }, failure);
-    return present;
+    }, failure_);
+    if (!good) {
+        slot_.errors.fetch_add(1, std::memory_order_relaxed);
+        pg::my_database()->counters.worker_errors.fetch_add(1, std::memory_order_relaxed);
+    }
+    return good;
 }
 
 void Supervisor::run() {
-    pg::begin_worker(&slot_, pg::database_of_argument());
+    pg::begin_worker(&slot_, pg::database_of_argument(), false);
     pg::DatabaseSlot *database = pg::my_database();
-    if (database == nullptr || !begin()) {
-        if (database != nullptr) {
-            database->state = static_cast<std::uint32_t>(pg::DatabaseState::absent);
-        }
+    if (database == nullptr) {
         return;
     }
+    attempt("supervisor start", [] {
+        Transaction transaction("looking for the extension");
+        transaction.commit();
+    });
+    database->outbound_open = 0; // until this supervisor has looked at the fence
     pg::WaitSet wait_set(-1);
-    pg::Failure failure;
-    bool gone = false;
-    while (!pg::shutdown_requested() && !gone) {
-        if (backoff_.passed(Clock::now())) {
-            const bool good = pg::iterate("supervisor", [&] {
-                try {
-                    pg::process_interrupts(true);
-                    pass();
-                } catch (const ExtensionGone &) {
-                    pg::abort_worker_transaction();
-                    gone = true;
-                }
-            }, failure);
-            if (!good) {
-                backoff_.failed(Clock::now());
-                slot_.errors.fetch_add(1, std::memory_order_relaxed);
-                database->counters.worker_errors.fetch_add(1, std::memory_order_relaxed);
-            }
+    while (!pg::shutdown_requested() && !gone_) {
+        attempt("supervisor", [] { pg::process_interrupts(); }); // also during a back-off
+        const bool due = backoff_.passed(Clock::now());
+        if (due && !attempt("supervisor", [this] { pass(); })) {
+            backoff_.failed(Clock::now());
         }
-        if (!gone) {
+        if (due && !gone_ && open() && !attempt("firing timers", [this] { fire_timers(); })) {
+            transient(failure_) ? backoff_.failed(Clock::now()) : split_timers();
+        }
+        if (!gone_ && open() && Clock::now() >= next_maintenance_) {
+            next_maintenance_ = Clock::now() + kMaintenanceEvery; // after an error too
+            attempt("maintenance", [this] { maintain(); });
+        }
+        if (!gone_) {
             pg::report_idle("waiting for timers");
             wait_set.wait(wait_milliseconds());
         }
     }
     stop_dispatchers();
-    if (gone) {
+    if (gone_) {
         database->state = static_cast<std::uint32_t>(pg::DatabaseState::absent);
     }
 }

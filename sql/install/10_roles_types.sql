@@ -1,6 +1,17 @@
 -- Group roles (cluster-wide, kept by DROP EXTENSION) and types.
 
 DO $$
+BEGIN
+    IF pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.<>) 'UTF8' THEN
+        RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+            MESSAGE = 'hermes_cascade needs a database with encoding UTF8',
+            DETAIL = pg_catalog.format('This database has encoding %s.', pg_catalog.getdatabaseencoding()),
+            HINT = 'Create one with CREATE DATABASE ... ENCODING ''UTF8'' TEMPLATE template0.';
+    END IF;
+END
+$$;
+
+DO $$
 DECLARE
     role_name text;
 BEGIN

@@ -10,7 +10,8 @@ CREATE FUNCTION hermes.time_of_id(id uuid) RETURNS timestamptz
 COMMENT ON FUNCTION hermes.time_of_id(uuid) IS 'Start time (millisecond precision) held in a cascade id.';
 
 CREATE FUNCTION hermes.create_day_partition(parent regclass, day timestamptz) RETURNS boolean
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, YMD'
+    SET lock_timeout = '200ms' AS $$
 DECLARE
     parent_name text := (SELECT c.relname FROM pg_catalog.pg_class c WHERE c.oid = parent);
     partition   text := pg_catalog.format('%s_p%s', parent_name, pg_catalog.to_char(day AT TIME ZONE 'UTC', 'YYYYMMDD'));
@@ -47,32 +48,34 @@ $$;
 COMMENT ON FUNCTION hermes.create_day_partition(regclass, timestamptz) IS
 'Creates the partition of hermes.closed or hermes.attempt for the UTC day that starts at the given time, moving rows out of the default partition. Returns false when it exists. Called by the supervisor.';
 
-CREATE FUNCTION hermes.create_partitions() RETURNS integer
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    today   timestamptz := pg_catalog.date_trunc('day', pg_catalog.clock_timestamp(), 'UTC');
-    created integer := 0;
-    ahead   integer;
-    day     timestamptz;
-BEGIN
-    FOR ahead IN 0 .. 2 LOOP
-        created := created + hermes.create_day_partition('hermes.closed', today + ahead * interval '1 day')::integer
-                           + hermes.create_day_partition('hermes.attempt', today + ahead * interval '1 day')::integer;
-    END LOOP;
-    -- rows of a day that had no partition, or has none any more
-    FOR day IN SELECT DISTINCT pg_catalog.date_trunc('day', hermes.time_of_id(c.id), 'UTC') FROM hermes.closed_default c LIMIT 100 LOOP
-        created := created + hermes.create_day_partition('hermes.closed', day)::integer;
-    END LOOP;
-    FOR day IN SELECT DISTINCT pg_catalog.date_trunc('day', a.created_at, 'UTC') FROM hermes.attempt_default a LIMIT 100 LOOP
-        created := created + hermes.create_day_partition('hermes.attempt', day)::integer;
-    END LOOP;
-    RETURN created;
-END
+CREATE FUNCTION hermes.missing_partitions() RETURNS TABLE (parent regclass, day timestamptz)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+    SELECT w.parent, w.day
+    FROM (SELECT p.parent, date_trunc('day', clock_timestamp(), 'UTC') + ahead * interval '1 day' AS day
+          FROM (VALUES ('hermes.closed'::regclass), ('hermes.attempt'::regclass)) p (parent), generate_series(0, 2) ahead
+          UNION
+          -- rows of a day that had no partition, or has none any more
+          SELECT 'hermes.closed'::regclass, d.day
+          FROM (SELECT DISTINCT date_trunc('day', hermes.time_of_id(c.id), 'UTC') AS day FROM hermes.closed_default c LIMIT 100) d
+          UNION
+          SELECT 'hermes.attempt'::regclass, d.day
+          FROM (SELECT DISTINCT date_trunc('day', a.created_at, 'UTC') AS day FROM hermes.attempt_default a LIMIT 100) d) w
+         JOIN pg_class c ON c.oid = w.parent
+    WHERE to_regclass(format('hermes.%I', c.relname || '_p' || to_char(w.day, 'YYYYMMDD'))) IS NULL
+    ORDER BY w.day, w.parent::text
 $$;
-COMMENT ON FUNCTION hermes.create_partitions() IS 'Creates the partitions of today (UTC), the next two days, and the days whose rows wait in a default partition. Returns how many were created.';
+COMMENT ON FUNCTION hermes.missing_partitions() IS
+'Day partitions to be created: today (UTC), the next two days, and days whose rows wait in a default partition. The supervisor creates each in a transaction of its own.';
+
+CREATE FUNCTION hermes.create_partitions() RETURNS integer
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(sum(hermes.create_day_partition(m.parent, m.day)::integer), 0)::integer FROM hermes.missing_partitions() m
+$$;
+COMMENT ON FUNCTION hermes.create_partitions() IS 'Creates all missing day partitions at once (the supervisor does it one by one). Returns how many were created.';
 
 CREATE FUNCTION hermes.drop_old_partitions(history_age interval, attempt_age interval, key_age interval) RETURNS SETOF text
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, YMD'
+    SET lock_timeout = '200ms' AS $$
 DECLARE
     part  record;
     newest timestamptz;
@@ -90,6 +93,7 @@ BEGIN
         ELSE
             -- retention counts from the newest close, and a key must outlive its closed cascade
             CONTINUE WHEN part.day + interval '1 day' > pg_catalog.clock_timestamp() - greatest(history_age, key_age);
+            EXECUTE pg_catalog.format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', part.name); -- no closer from here on
             EXECUTE pg_catalog.format('SELECT pg_catalog.max(closed_at) FROM %s', part.name) INTO newest;
             CONTINUE WHEN newest > pg_catalog.clock_timestamp() - greatest(history_age, key_age);
             EXECUTE pg_catalog.format('DELETE FROM hermes.execution_key k USING %s c WHERE k.workflow_id = c.id', part.name);

@@ -27,7 +27,7 @@ COMMENT ON FUNCTION hermes.signal_cascades(uuid[], text[], jsonb[], text[]) IS
 CREATE FUNCTION hermes.apply_receipt(provider text, provider_message_id text, payload jsonb) RETURNS hermes.signal_result
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_apply_receipt';
 COMMENT ON FUNCTION hermes.apply_receipt(text, text, jsonb) IS
-'Delivers a report known only by the provider''s message id; payload as for signal dlr. A report that comes before its attempt is stored waits in the inbox and is applied as soon as it is (result buffered). A provider's reports may belong to any tenant, so the role needs all of them (grant_tenant with ''*''). Errors: 42501, 42704 unknown provider, 22023 bad payload.';
+'Delivers a report known only by the provider''s message id; payload as for signal dlr. A report that comes before its attempt is stored waits in the inbox and is applied as soon as it is (result buffered). A provider''s reports may belong to any tenant, so the role needs all of them (grant_tenant with ''*''). Errors: 42501, 42704 unknown provider, 22023 bad payload.';
 
 CREATE FUNCTION hermes.cancel_cascade(cascade_id uuid, reason text DEFAULT NULL) RETURNS hermes.signal_result
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_cancel_cascade';

@@ -1,4 +1,5 @@
 // SQL functions of sql/install/40_define.sql: argument checks, then one engine call.
+#include "engine/fence.hpp"
 #include "engine/verb.hpp"
 #include "pg/function.hpp"
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 namespace hc::core {
 
@@ -16,11 +15,12 @@ struct SystemToken {
 
 enum class FenceVerdict : std::uint8_t {
     go,    // the same system went on
-    adopt, // first run here, or a promotion of a standby: go, and store the token
+    adopt, // a promotion of a standby: go, and store the token
     hold,  // a restore or another system: outbound requests wait for an operator
 };
 
+// Without a stored token nothing was ever run here; the caller decides about that.
 // `started_as_standby`: standby.signal was there when the server started.
-FenceVerdict check_fence(const std::optional<SystemToken> &stored, const SystemToken &current, bool started_as_standby);
+FenceVerdict check_fence(const SystemToken &stored, const SystemToken &current, bool started_as_standby);
 
 } // namespace hc::core

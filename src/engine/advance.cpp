@@ -86,8 +86,10 @@ void Batch::load() {
         }
         std::erase_if(ids, [this](const WorkflowId &id) { return locked_.contains(id); });
     }
-    if (!ids.empty()) {
-        load_closed(std::move(ids));
+    // Looked for twice: rows that move between partitions while the first statement waits are found by the second.
+    for (int round = 0; round < 2 && !ids.empty(); ++round) {
+        load_closed(ids);
+        std::erase_if(ids, [this](const WorkflowId &id) { return executions_.contains(id) || locked_.contains(id); });
     }
 }
 

@@ -2,38 +2,56 @@
 #include "engine/advance.hpp"
 #include "engine/dispatch.hpp"
 #include "pg/wake.hpp"
+#include "pg/xact.hpp"
 #include "store/executions.hpp"
 
 namespace hc::engine {
 
 namespace {
 
-std::optional<std::string> tenant_of(const core::WorkflowId &id) {
-    if (const std::vector<store::OpenRow> open = store::read_open({id}); !open.empty()) {
-        return open.front().tenant;
+// The execution's row, locked before its task (lock order), and whose it is.
+struct Holder {
+    bool held = false; // by somebody else
+    std::optional<std::string> tenant;
+};
+Holder lock_execution(const core::WorkflowId &id) {
+    if (const auto open = store::lock_open({id}, store::LockWait::skip); !open.empty()) {
+        return {false, open.front().tenant};
     }
-    const std::vector<store::ClosedRow> closed = store::read_closed({id});
-    return closed.empty() ? std::nullopt : closed.front().tenant;
+    if (const auto closed = store::lock_closed({id}, store::LockWait::skip); !closed.empty()) {
+        return {false, closed.front().tenant};
+    }
+    return {!store::existing_open({id}).empty() || !store::read_closed({id}).empty(), std::nullopt};
+}
+
+// The cascade itself may be what cannot be processed: its dead letter stands, whatever becomes of the answer.
+void advance_quietly(const Item &item) {
+    pg::Failure failure;
+    pg::subtransaction::run([&] { engine::advance({&item, 1}, store::LockWait::skip); }, failure);
 }
 
 } // namespace
 
-void bury(const store::TaskKey &key, const std::string &error) {
-    const std::optional<store::BuriedRow> buried = store::bury_task(key, tenant_of(key.workflow_id), error, pg::now());
+bool bury(const store::TaskKey &key, const std::string &error) {
+    const Holder holder = lock_execution(key.workflow_id);
+    if (holder.held) {
+        return false;
+    }
+    const std::optional<store::BuriedRow> buried = store::bury_task(key, holder.tenant, error, pg::now());
     if (!buried) {
-        return;
+        return true;
     }
     pg::count(pg::Count::dead_letters);
     if (buried->kind == static_cast<std::int16_t>(store::Kind::send)) {
-        core::SendAnswer refused;
-        refused.attempt = static_cast<std::uint16_t>(buried->attempt);
-        refused.task = static_cast<std::uint32_t>(key.number);
-        refused.verdict = core::SendVerdict::next_provider;
-        refused.kind = core::FailureKind::config;
-        refused.reason = error;
-        const Item item{key.workflow_id, refused};
-        engine::advance({&item, 1}, store::LockWait::wait);
+        core::SendAnswer answer;
+        answer.attempt = static_cast<std::uint16_t>(buried->attempt);
+        answer.task = static_cast<std::uint32_t>(key.number);
+        answer.verdict = core::SendVerdict::ambiguous;
+        answer.kind = core::FailureKind::soft;
+        answer.reason = error;
+        advance_quietly({key.workflow_id, answer});
     }
+    return true;
 }
 
 } // namespace hc::engine

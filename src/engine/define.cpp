@@ -3,6 +3,7 @@
 #include "core/error.hpp"
 #include "core/webhook.hpp"
 #include "engine/definitions.hpp"
+#include "engine/fence.hpp"
 #include "store/definitions.hpp"
 #include "store/tasks.hpp"
 
@@ -84,6 +85,7 @@ std::int32_t create_rule(const std::string &name, const std::string &rule_json, 
         missing("cascade rule", name);
     }
     const std::int32_t version = store::insert_rule_version(name, rule_json);
+    claim_database();
     pg::invalidate_definitions();
     return version;
 }
@@ -103,6 +105,7 @@ std::int32_t create_provider(const std::string &name, const std::string &config_
         throw Error(sqlstate::duplicate_object, fmt::format("provider \"{}\" already exists", name), {},
                     "Change it with hermes.alter_provider.");
     }
+    claim_database();
     pg::invalidate_definitions();
     return id;
 }

@@ -97,9 +97,6 @@ void revoke_tenant(const std::string &role, const std::string &tenant);
 // Predicate of the views: whether rows of the tenant may be shown to the user. May run outside a verb.
 bool tenant_visible(Oid user, const std::optional<std::string> &tenant);
 
-// Releases what the restore fence holds; see fence.hpp.
-void confirm_restore();
-
 // Name of a rule, provider, secret or tenant: 1 to 255 bytes, no control characters. Throws 22023.
 void check_name(const std::string &name, const char *what);
 

@@ -59,14 +59,14 @@ void prepare(Send &send, const store::ClaimedTask &task, const store::SendRow &r
         send.immediate = refused(send.attempt, number, "provider is not available");
         return;
     }
-    const core::State state = core::replay(core::decode_events(row.history.data));
-    const auto attempt = std::find_if(state.attempts.begin(), state.attempts.end(),
-                                      [&](const core::AttemptState &a) { return a.number == send.attempt; });
-    if (attempt == state.attempts.end()) {
-        send.immediate = refused(send.attempt, number, "attempt is not known");
-        return;
-    }
     try {
+        const core::State state = core::replay(core::decode_events(row.history.data));
+        const auto attempt = std::find_if(state.attempts.begin(), state.attempts.end(),
+                                          [&](const core::AttemptState &a) { return a.number == send.attempt; });
+        if (attempt == state.attempts.end() || attempt->task != number) { // the cascade has gone on without it
+            send.immediate = refused(send.attempt, number, "attempt is not waited for");
+            return;
+        }
         if (provider->config->kind == core::ProviderKind::sandbox) {
             send.immediate = core::sandbox_step(*provider->config, row.message.text, nth_at_provider(state, *attempt));
             send.immediate.answer.attempt = send.attempt;
@@ -78,14 +78,14 @@ void prepare(Send &send, const store::ClaimedTask &task, const store::SendRow &r
         }
         send.request = provider->request->render(template_values(row, defs.rule(row.rule_id), *attempt, *provider));
         send.config = provider->config;
-    } catch (const Error &e) {
+    } catch (const Error &e) { // recording the refusal of a cascade that does not decode fails, and buries the task
         send.immediate = refused(send.attempt, number, e.detail().empty() ? e.message() : e.detail());
     }
 }
 
 void set_resume(Claim &claim, const ClaimRequest &request, std::size_t claimed, core::Time last_due) {
     claim.more = claimed >= static_cast<std::size_t>(request.limit);
-    claim.resume = claim.more ? std::optional<core::Time>(last_due) : store::next_due(request.queue, request.from, request.live);
+    claim.resume = claim.more ? std::optional<core::Time>(last_due) : store::next_due(request.queue, request.from, {request.live, request.newest});
 }
 
 core::Time last_due_of(const std::vector<store::ClaimedTask> &tasks, core::Time from) {
@@ -104,7 +104,7 @@ bool poison(const store::ClaimedTask &task) { return task.claims > pg::guc::max_
 Claim claim_sends(const ClaimRequest &request) {
     Claim claim;
     const std::vector<store::ClaimedTask> tasks =
-        store::claim_due(request.queue, request.from, request.now, request.live, request.owner, request.limit);
+        store::claim_due(request.queue, request.from, request.now, {request.live, request.newest}, request.owner, request.limit);
     std::vector<WorkflowId> ids;
     for (const store::ClaimedTask &task : tasks) {
         ids.push_back(task.workflow_id);
@@ -120,7 +120,7 @@ Claim claim_sends(const ClaimRequest &request) {
         const store::TaskKey key{task.workflow_id, task.number};
         const auto row = rows.find(task.workflow_id);
         if (poison(task) || row == rows.end()) {
-            bury(key, row == rows.end() ? "cascade does not exist" : "claimed too often without an answer");
+            claim.burials.push_back({key, row == rows.end() ? "cascade does not exist" : "claimed too often without an answer"});
             continue;
         }
         Send send;
@@ -165,11 +165,11 @@ void prepare(Report &report, const store::ClaimedTask &task) {
 Claim claim_reports(const ClaimRequest &request) {
     Claim claim;
     const std::vector<store::ClaimedTask> tasks =
-        store::claim_due(request.queue, request.from, request.now, request.live, request.owner, request.limit);
+        store::claim_due(request.queue, request.from, request.now, {request.live, request.newest}, request.owner, request.limit);
     for (const store::ClaimedTask &task : tasks) {
         const store::TaskKey key{task.workflow_id, task.number};
         if (poison(task)) {
-            bury(key, "claimed too often without an answer");
+            claim.burials.push_back({key, "claimed too often without an answer"});
             continue;
         }
         Report report;

@@ -37,9 +37,16 @@ struct Report {
     std::string failure; // not empty: cannot be sent, and why
 };
 
+// A claimed task that is given up: buried in a transaction of its own.
+struct Burial {
+    store::TaskKey key;
+    std::string reason;
+};
+
 struct Claim {
     std::vector<Send> sends;
     std::vector<Report> reports;
+    std::vector<Burial> burials;
     bool more = false;                 // the queue may hold more that is due now
     std::optional<core::Time> resume;  // where to scan from next time; nullopt: nothing known
 };
@@ -49,7 +56,8 @@ struct ClaimRequest {
     core::Time from{}, now{};
     std::int64_t owner = 0;
     std::int32_t limit = 0;
-    std::vector<std::int64_t> live;
+    std::vector<std::int64_t> live; // incarnations running now
+    std::int64_t newest = 0;        // the newest incarnation when `live` was read: later ones are alive as well
 };
 Claim claim_sends(const ClaimRequest &request);
 Claim claim_reports(const ClaimRequest &request);
@@ -71,9 +79,11 @@ struct RecordedReport {
     core::WebhookAnswer answer;
     bool unsendable = false; // buried at once
 };
-void record_reports(const std::vector<RecordedReport> &answers, core::Time now);
+// Returns the indexes of those whose cascade is held by somebody else: try again in a few ms.
+std::vector<std::size_t> record_reports(const std::vector<RecordedReport> &answers, core::Time now);
 
-// A task that cannot be processed: moved to the dead letters; a send's cascade goes on as if refused by the provider.
-void bury(const store::TaskKey &key, const std::string &error);
+// A task that cannot be processed: moved to the dead letters. A send's cascade goes on as after an ambiguous answer,
+// because the request may have left. False: the cascade is held by somebody else, try again in a few ms.
+bool bury(const store::TaskKey &key, const std::string &error);
 
 } // namespace hc::engine

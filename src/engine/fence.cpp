@@ -2,8 +2,9 @@
 #include "engine/fence.hpp"
 
 #include "core/fence.hpp"
-#include "engine/definitions.hpp"
 #include "pg/bgworker.hpp"
+#include "pg/catalog.hpp"
+#include "pg/wake.hpp"
 #include "store/fence.hpp"
 
 namespace hc::engine {
@@ -17,28 +18,36 @@ core::SystemToken current_token() {
 
 } // namespace
 
-bool pass_fence() {
+Fence check_fence() {
     const std::optional<store::FenceRow> row = store::read_fence();
-    if (row && row->held) {
-        return false;
+    if (!row) {
+        return Fence::unclaimed;
     }
-    std::optional<core::SystemToken> stored;
-    if (row) {
-        stored = core::SystemToken{row->system_identifier, row->timeline, static_cast<std::uint32_t>(row->database)};
+    if (row->held) {
+        return Fence::held;
     }
+    const core::SystemToken stored{row->system_identifier, row->timeline, static_cast<std::uint32_t>(row->database)};
     switch (core::check_fence(stored, current_token(), pg::started_as_standby())) {
     case core::FenceVerdict::go:
-        return true;
+        return Fence::open;
     case core::FenceVerdict::adopt:
         store::write_fence(current_token());
-        return true;
+        return Fence::open;
     case core::FenceVerdict::hold:
         store::hold_fence("restored, recovered to a point in time, or moved to another system");
-        return false;
+        return Fence::held;
     }
-    return false;
+    return Fence::held;
 }
 
-void confirm_restore() { store::write_fence(current_token()); }
+void claim_database() {
+    store::insert_fence(current_token());
+    pg::note_task(pg::kTimerQueue, pg::now()); // the supervisor looks at the fence when this commits
+}
+
+void confirm_restore() {
+    store::write_fence(current_token());
+    pg::note_task(pg::kTimerQueue, pg::now());
+}
 
 } // namespace hc::engine

@@ -89,6 +89,10 @@ void retry_dead_letter(std::int64_t id) {
     if (!letter) {
         throw Error(sqlstate::undefined_object, fmt::format("dead letter {} does not exist", id));
     }
+    if (letter->kind == static_cast<std::int16_t>(store::Kind::send)) {
+        throw Error(sqlstate::not_prerequisite, fmt::format("dead letter {} is a send", id),
+                    "Its cascade has gone on without it.", "Start a new cascade for the message.");
+    }
     store::insert_tasks({store::Task{letter->workflow_id, letter->number, static_cast<store::Kind>(letter->kind), letter->queue,
                                      pg::now(), letter->attempt, letter->target, letter->detail}});
 }

@@ -76,7 +76,7 @@ bool rematch(const std::vector<std::int64_t> &hashes) {
     for (const store::InboxRow &row : waiting) {
         const auto attempt = std::find_if(attempts.begin(), attempts.end(),
                                           [&](const store::AttemptRow &a) { return a.hash == row.hash; });
-        if (attempt != attempts.end()) {
+        if (attempt != attempts.end()) { // the payload was parsed before it was stored
             items.push_back({attempt->workflow_id, addressed(core::parse_dlr(row.payload, {}), *attempt, row.provider_message_id)});
             inbox_ids.push_back(row.id);
         }

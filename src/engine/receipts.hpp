@@ -20,7 +20,7 @@ core::SignalResult apply_receipt(const std::string &provider, const std::string 
                                  const std::string &payload_json, Oid user);
 
 // Applies the receipts waiting for any of these attempts. For workers: a new transaction after the attempts' commit.
-// Executions held by others are left waiting; returns false then, so that the caller tries again.
+// Executions held by others are left waiting; returns false then.
 bool rematch(const std::vector<std::int64_t> &hashes);
 
 } // namespace hc::engine

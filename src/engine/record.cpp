@@ -11,13 +11,18 @@
 
 #include <nlohmann/json.hpp>
 
+#include <unordered_set>
+
 namespace hc::engine {
 
 namespace {
 
 // Receipts a sandbox provider will report later: tasks on the timer queue whose detail is a dlr payload.
 void put_sandbox_receipts(const RecordedSend &send, core::Time now, std::vector<store::Task> &puts) {
-    std::int32_t number = store::kSandboxNumbers + send.answer.attempt * 64;
+    if (send.answer.verdict != core::SendVerdict::accepted && send.answer.verdict != core::SendVerdict::ambiguous) {
+        return; // surely not taken: nobody will report on it
+    }
+    std::int32_t number = store::kSandboxNumbers + send.key.number * 64; // a send task's number is used once
     for (const core::SandboxReceipt &receipt : send.receipts) {
         nlohmann::json dlr = {{"status", receipt.status}, {"attempt", send.answer.attempt}};
         if (!send.answer.provider_message_id.empty()) {
@@ -66,35 +71,56 @@ std::vector<std::size_t> record_sends(const std::vector<RecordedSend> &answers, 
     return locked;
 }
 
-void record_reports(const std::vector<RecordedReport> &answers, core::Time now) {
-    std::vector<store::TaskKey> done;
-    std::vector<core::WorkflowId> ids;
+namespace {
+
+void record_failure(const RecordedReport &report, core::Time now) {
+    pg::count(pg::Count::webhooks_failed);
+    std::optional<core::Duration> delay;
+    if (!report.unsendable && report.answer.verdict == core::WebhookVerdict::retry) {
+        delay = core::webhook_retry_delay(report.failed_tries + 1, pg::random01());
+    } else if (report.answer.verdict == core::WebhookVerdict::disable) {
+        store::disable_endpoint(report.endpoint, report.answer.reason);
+        pg::invalidate_definitions();
+    }
+    if (delay) {
+        store::retry_task(report.key, pg::kWebhookQueue, now + std::max(*delay, report.answer.retry_after.value_or(*delay)),
+                          report.answer.reason);
+    } else {
+        bury(report.key, report.answer.reason);
+    }
+}
+
+} // namespace
+
+std::vector<std::size_t> record_reports(const std::vector<RecordedReport> &answers, core::Time now) {
+    std::vector<core::WorkflowId> delivered;
     for (const RecordedReport &report : answers) {
-        if (!report.unsendable && report.answer.verdict == core::WebhookVerdict::delivered) {
-            done.push_back(report.key);
-            ids.push_back(report.key.workflow_id);
+        if (report.unsendable || report.answer.verdict != core::WebhookVerdict::delivered) {
+            record_failure(report, now);
+        } else {
+            delivered.push_back(report.key.workflow_id);
+        }
+    }
+    if (delivered.empty()) {
+        return {};
+    }
+    const std::vector<core::WorkflowId> marked = store::mark_reported(delivered, now);
+    const std::unordered_set<core::WorkflowId> settled(marked.begin(), marked.end());
+    std::vector<store::TaskKey> done;
+    std::vector<std::size_t> locked;
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        if (answers[i].unsendable || answers[i].answer.verdict != core::WebhookVerdict::delivered) {
             continue;
         }
-        pg::count(pg::Count::webhooks_failed);
-        std::optional<core::Duration> delay;
-        if (!report.unsendable && report.answer.verdict == core::WebhookVerdict::retry) {
-            delay = core::webhook_retry_delay(report.failed_tries + 1, pg::random01());
-        } else if (report.answer.verdict == core::WebhookVerdict::disable) {
-            store::disable_endpoint(report.endpoint, report.answer.reason);
-            pg::invalidate_definitions();
-        }
-        if (delay) {
-            store::retry_task(report.key, pg::kWebhookQueue, now + std::max(*delay, report.answer.retry_after.value_or(*delay)),
-                              report.answer.reason);
+        if (settled.contains(answers[i].key.workflow_id)) {
+            done.push_back(answers[i].key);
         } else {
-            bury(report.key, report.answer.reason);
+            locked.push_back(i);
         }
     }
-    if (!done.empty()) {
-        store::delete_tasks(done);
-        store::mark_reported(ids, std::vector<core::Time>(ids.size(), now));
-        pg::count(pg::Count::webhooks_delivered, static_cast<std::uint32_t>(done.size()));
-    }
+    store::delete_tasks(done);
+    pg::count(pg::Count::webhooks_delivered, static_cast<std::uint32_t>(done.size()));
+    return locked;
 }
 
 } // namespace hc::engine

@@ -34,7 +34,8 @@ WorkflowId key_hash(const std::optional<std::string> &tenant, const std::string 
 // The keyed part of a batch: which messages share a key, and which key is whose.
 class Keys {
 public:
-    Keys(const StartRequest &request, const std::vector<WorkflowId> &proposed) : request_(request), ids_(proposed) {}
+    Keys(const StartRequest &request, const std::vector<WorkflowId> &proposed, bool error_on_conflict)
+        : request_(request), ids_(proposed), error_on_conflict_(error_on_conflict) {}
 
     // Resolves every key to its cascade; `fresh[i]` stays true where message i is to be started.
     std::vector<WorkflowId> resolve(std::vector<bool> &fresh);
@@ -47,10 +48,12 @@ private:
     void collect();
     std::int64_t fingerprint(std::size_t i) const;
     void insert_missing();
-    void compare(const WorkflowId &hash, std::int64_t stored) const;
+    void compare(const WorkflowId &hash, std::int64_t stored);
 
     const StartRequest &request_;
     std::vector<WorkflowId> ids_;
+    bool error_on_conflict_;
+    std::size_t conflicts_ = 0;
     std::vector<WorkflowId> hash_of_;                   // per message with a key
     std::unordered_map<WorkflowId, Entry> entries_;     // by hash
     std::unordered_map<WorkflowId, WorkflowId> owners_; // hash -> cascade
@@ -105,17 +108,19 @@ void Keys::insert_missing() {
     }
 }
 
-void Keys::compare(const WorkflowId &hash, std::int64_t stored) const {
+void Keys::compare(const WorkflowId &hash, std::int64_t stored) {
     const Entry &entry = entries_.at(hash);
     if (entry.fingerprint == stored) {
         return;
     }
     const std::string message = fmt::format("key \"{}\" was used before with another rule or message", *request_.keys[entry.first]);
     const std::string detail = fmt::format("It belongs to cascade {}.", core::to_string(owners_.at(hash)));
-    if (core::parse_start_options(request_.options_json).error_on_conflict) {
+    if (error_on_conflict_) {
         throw Error(sqlstate::key_conflict, message, detail, "Use another key, or the cascade that has it.");
     }
-    pg::notice(message, detail);
+    if (++conflicts_ == 1) { // of many, the first is told
+        pg::notice(message, detail);
+    }
 }
 
 std::vector<WorkflowId> Keys::resolve(std::vector<bool> &fresh) {
@@ -200,7 +205,7 @@ void insert_rows(const StartRequest &request, const RuleVersion &rule, core::Tim
 
 std::vector<WorkflowId> start_cascades(const StartRequest &request, Oid user) {
     check_request(request, user);
-    core::parse_start_options(request.options_json);
+    const core::StartOptions options = core::parse_start_options(request.options_json);
     const RuleVersion &rule = definitions().current_rule(request.rule);
     const core::Time now = pg::now();
     std::vector<WorkflowId> ids;
@@ -213,7 +218,7 @@ std::vector<WorkflowId> start_cascades(const StartRequest &request, Oid user) {
     }
     std::vector<bool> fresh(ids.size(), true);
     if (!request.keys.empty()) {
-        ids = Keys(request, ids).resolve(fresh);
+        ids = Keys(request, ids, options.error_on_conflict).resolve(fresh);
     }
     insert_rows(request, rule, now, ids, fresh);
     return ids;

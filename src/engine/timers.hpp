@@ -2,9 +2,11 @@
 #pragma once
 
 #include "core/time.hpp"
+#include "store/tasks.hpp"
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace hc::engine {
 
@@ -15,7 +17,7 @@ struct Fired {
     std::optional<core::Time> resume; // where to scan from next time; nullopt: nothing waits
 };
 
-// One batch of the timer queue, in one transaction.
-Fired fire_due(core::Time from, core::Time now, std::int32_t limit);
+// One batch of the timer queue, in one transaction. `read` gets the tasks looked at, also when it fails.
+Fired fire_due(core::Time from, core::Time now, std::int32_t limit, std::vector<store::TaskKey> &read);
 
 } // namespace hc::engine

@@ -62,6 +62,13 @@ void release_slot(int /*code*/, Datum /*arg*/) {
     set_latch_of(shared()->launcher_process.load());
 }
 
+// False: the start took so long that the slot was given away.
+bool take_slot(WorkerSlot &slot, Oid database) {
+    auto expected = static_cast<std::uint32_t>(WorkerState::starting);
+    return slot.database.load() == database && slot.pid.load() == 0 &&
+           slot.state.compare_exchange_strong(expected, static_cast<std::uint32_t>(WorkerState::running));
+}
+
 void occupy(WorkerSlot &slot) {
     slot.pid = MyProcPid;
     slot.process_number = static_cast<std::int32_t>(MyProc - ProcGlobal->allProcs);
@@ -71,7 +78,6 @@ void occupy(WorkerSlot &slot) {
     slot.tasks = 0;
     slot.errors = 0;
     slot.in_flight = 0;
-    slot.state = static_cast<std::uint32_t>(WorkerState::running);
 }
 
 void set_session(const char *name, const char *value) {
@@ -138,13 +144,20 @@ bool start_worker(WorkerSlot &slot, WorkerRole role, Oid database) {
 
 namespace {
 MemoryContext g_iteration = nullptr; // made when the worker begins
+bool g_iterating = false;            // iterations may nest; the outermost one owns the memory
 } // namespace
 
-iteration_memory::iteration_memory() noexcept { MemoryContextSwitchTo(g_iteration); }
+iteration_memory::iteration_memory() noexcept : outermost_(!g_iterating) {
+    g_iterating = true;
+    MemoryContextSwitchTo(g_iteration);
+}
 
 iteration_memory::~iteration_memory() {
-    MemoryContextSwitchTo(TopMemoryContext);
-    MemoryContextReset(g_iteration);
+    MemoryContextSwitchTo(outermost_ ? TopMemoryContext : g_iteration);
+    if (outermost_) {
+        g_iterating = false;
+        MemoryContextReset(g_iteration);
+    }
 }
 
 static void make_iteration_memory() {
@@ -157,26 +170,37 @@ void connect(Oid database) {
     call([database] {
         BackgroundWorkerUnblockSignals();
         BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+        set_session("DateStyle", "ISO, YMD");
+        set_session("TimeZone", "UTC");
+        set_session("default_transaction_deferrable", "off");
+        set_session("default_transaction_isolation", "read committed"); // statements rely on snapshots of their own
+        set_session("default_transaction_read_only", "off");
         set_session("jit", "off");
         set_session("lock_timeout", "5s");
         set_session("idle_in_transaction_session_timeout", "60s");
         set_session("search_path", "pg_catalog, pg_temp");
+        set_session("session_replication_role", "origin");
+        set_session("statement_timeout", "0");
         pgstat_report_appname(MyBgworkerEntry->bgw_type);
     });
 }
 
-void install_signal_handlers() {
-    pqsignal(SIGTERM, die);
+// A worker that drains takes SIGTERM as a request it serves between its passes; the others end where they stand.
+void install_signal_handlers(bool drains) {
+    pqsignal(SIGTERM, drains ? SignalHandlerForShutdownRequest : die);
     pqsignal(SIGHUP, SignalHandlerForConfigReload);
-    pqsignal(SIGINT, SIG_IGN);
+    pqsignal(SIGINT, StatementCancelHandler); // lock_timeout works by it
 }
 
 void launcher_exit(int /*code*/, Datum /*arg*/) { shared()->launcher_process = -1; }
 
 } // namespace
 
-void begin_worker(WorkerSlot *slot, Oid database) {
-    install_signal_handlers();
+void begin_worker(WorkerSlot *slot, Oid database, bool drains) {
+    install_signal_handlers(drains);
+    if (!take_slot(*slot, database)) {
+        leave_worker(0);
+    }
     g_slot = slot;
     call([] { before_shmem_exit(release_slot, 0); });
     occupy(*slot);
@@ -185,7 +209,7 @@ void begin_worker(WorkerSlot *slot, Oid database) {
 }
 
 void begin_launcher() {
-    install_signal_handlers();
+    install_signal_handlers(false);
     call([] { before_shmem_exit(launcher_exit, 0); });
     shared()->launcher_process = static_cast<std::int32_t>(MyProc - ProcGlobal->allProcs);
     connect(InvalidOid);
@@ -200,11 +224,8 @@ Oid database_of_argument() noexcept {
     return database;
 }
 
-bool process_interrupts(bool terminate) {
-    // die() sets both flags; without `terminate` only the others are served, so that a drain is not cut short
-    if (terminate || !ProcDiePending) {
-        check_interrupts();
-    }
+bool process_interrupts() {
+    check_interrupts();
     if (ConfigReloadPending) {
         ConfigReloadPending = false;
         call([] { ProcessConfigFile(PGC_SIGHUP); });
@@ -213,7 +234,7 @@ bool process_interrupts(bool terminate) {
     return false;
 }
 
-bool shutdown_requested() noexcept { return ProcDiePending; }
+bool shutdown_requested() noexcept { return ProcDiePending || ShutdownRequestPending; }
 
 WaitSet::WaitSet(int fd) {
     set_ = call([fd]() -> WaitEventSet * {
@@ -326,6 +347,8 @@ std::vector<std::int64_t> live_incarnations() {
     }
     return live;
 }
+
+std::int64_t newest_incarnation() noexcept { return shared()->next_incarnation.load(); }
 
 WorkerSlot *my_worker_slot() noexcept { return g_slot; }
 

@@ -19,7 +19,8 @@ void reclaim_lost_slots() noexcept; // allotted for longer than a minute without
 void log(const char *message, const char *hint);
 
 // First thing of a worker's main function: signal handlers, connection, slot, session settings.
-void begin_worker(WorkerSlot *slot, Oid database);
+// `drains`: SIGTERM only sets shutdown_requested().
+void begin_worker(WorkerSlot *slot, Oid database, bool drains);
 void begin_launcher();
 
 // The argument a supervisor or dispatcher was started with.
@@ -35,6 +36,9 @@ public:
     ~iteration_memory();
     iteration_memory(const iteration_memory &) = delete;
     iteration_memory &operator=(const iteration_memory &) = delete;
+
+private:
+    bool outermost_;
 };
 
 // Around a worker's whole main function: what leaves it ends the process (exit code 1), never the server.
@@ -47,8 +51,8 @@ template <class Body> void worker_boundary(Body body) {
     leave_worker(0);
 }
 
-// One iteration with all errors caught: on an error the transaction is aborted and the failure logged and put into
-// `failure`; returns false. A termination never returns.
+// One iteration with all errors caught: on an error the transaction is aborted, the failure logged and its SQLSTATE and
+// message put into `failure` (its data is gone with the iteration's memory); returns false. A termination never returns.
 template <class Body> bool iterate(const char *what, Body body, Failure &failure) {
     failure = Failure{};
     const iteration_memory memory;
@@ -57,12 +61,13 @@ template <class Body> bool iterate(const char *what, Body body, Failure &failure
     }
     abort_worker_transaction();
     log_failure(failure, what);
+    failure.data = nullptr;
     return false;
 }
 
-// Reloads the configuration when SIGHUP came; handles ProcSignalBarrier and other interrupts, but a pending SIGTERM only when
-// `terminate`. Returns true when the configuration was reloaded.
-bool process_interrupts(bool terminate);
+// Serves interrupts (cancel, termination, ProcSignalBarrier) and reloads the configuration when SIGHUP came; returns
+// true when it did.
+bool process_interrupts();
 bool shutdown_requested() noexcept; // SIGTERM is pending
 
 // Waits on the latch, the postmaster's death and, when given, a descriptor's readability.
@@ -96,21 +101,9 @@ Oid extension_owner(Oid extension);
 bool started_as_standby() noexcept; // standby.signal was there when the server started
 void note_server_start() noexcept;   // in _PG_init while preloading
 
-// Interrupts held: a pending termination waits (the last record of a drain).
-class interrupt_hold {
-public:
-    interrupt_hold() noexcept { HOLD_INTERRUPTS(); }
-    ~interrupt_hold() {
-        if (InterruptHoldoffCount > 0) { // an error has already reset it
-            RESUME_INTERRUPTS();
-        }
-    }
-    interrupt_hold(const interrupt_hold &) = delete;
-    interrupt_hold &operator=(const interrupt_hold &) = delete;
-};
-
 // Incarnations of the running workers of this database.
 std::vector<std::int64_t> live_incarnations();
+std::int64_t newest_incarnation() noexcept; // read it before the list
 WorkerSlot *my_worker_slot() noexcept;
 
 

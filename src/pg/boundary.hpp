@@ -13,15 +13,18 @@ namespace hc::pg {
 
 namespace detail {
 
-// Runs the body; true when it ended well. All C++ objects of the body are gone when it returns.
+// Runs the body; true when it ended well. All C++ objects of the body are gone when it returns. A PostgreSQL error resets
+// the count of held interrupts; who goes on after it (a swallowed error) must find it as it was.
 template <class Body> bool run_captured(Body &body, Failure &failure) noexcept {
     const error_home_scope home;
+    const uint32 holds = InterruptHoldoffCount;
     try {
         body();
         return true;
     } catch (...) {
         capture_current_exception(failure);
     }
+    InterruptHoldoffCount = holds;
     return false;
 }
 

@@ -14,7 +14,7 @@ MemoryContext g_error_home = nullptr;
 // Used when the error cannot even be copied: no memory is left in the error home.
 ErrorData g_uncopyable;
 
-void copy_text(char *to, std::size_t size, const std::string &from) noexcept {
+void copy_text(char *to, std::size_t size, std::string_view from) noexcept {
     std::size_t n = from.size() < size - 1 ? from.size() : size - 1;
     // cut on a UTF-8 boundary: continuation bytes are 10xxxxxx
     while (n < from.size() && n > 0 && (static_cast<unsigned char>(from[n]) & 0xC0U) == 0x80U) {
@@ -24,14 +24,17 @@ void copy_text(char *to, std::size_t size, const std::string &from) noexcept {
     to[n] = '\0';
 }
 
-void set_own(Failure &failure, const char *sqlstate, const char *message) noexcept {
+void set_own(Failure &failure, const char *sqlstate, std::string_view message) noexcept {
     failure.kind = Failure::Kind::own;
-    std::memcpy(failure.sqlstate, sqlstate, 5);
-    failure.sqlstate[5] = '\0';
-    std::size_t n = std::strlen(message);
-    n = n < sizeof failure.message - 1 ? n : sizeof failure.message - 1;
-    std::memcpy(failure.message, message, n);
-    failure.message[n] = '\0';
+    copy_text(failure.sqlstate, sizeof failure.sqlstate, sqlstate);
+    copy_text(failure.message, sizeof failure.message, message);
+}
+
+void set_postgres(Failure &failure, ErrorData *data) noexcept {
+    failure.kind = Failure::Kind::postgres;
+    failure.data = data;
+    copy_text(failure.sqlstate, sizeof failure.sqlstate, unpack_sql_state(data->sqlerrcode));
+    copy_text(failure.message, sizeof failure.message, data->message != nullptr ? data->message : "");
 }
 
 int sqlstate_code(const char *s) noexcept { return MAKE_SQLSTATE(s[0], s[1], s[2], s[3], s[4]); }
@@ -77,14 +80,13 @@ void check_interrupts() {
 }
 
 void capture_current_exception(Failure &failure) noexcept {
+    failure = Failure{};
     try {
         throw;
     } catch (const error &e) {
-        failure.kind = Failure::Kind::postgres;
-        failure.data = e.data();
+        set_postgres(failure, e.data());
     } catch (const Error &e) {
-        set_own(failure, e.sqlstate(), e.what());
-        copy_text(failure.message, sizeof failure.message, e.message());
+        set_own(failure, e.sqlstate(), e.message());
         copy_text(failure.detail, sizeof failure.detail, e.detail());
         copy_text(failure.hint, sizeof failure.hint, e.hint());
     } catch (const std::bad_alloc &) {
@@ -97,7 +99,7 @@ void capture_current_exception(Failure &failure) noexcept {
 }
 
 void raise(const Failure &failure) {
-    if (failure.kind == Failure::Kind::postgres) {
+    if (failure.data != nullptr) {
         if (failure.data == &g_uncopyable) {
             ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
         }
@@ -112,12 +114,10 @@ void raise(const Failure &failure) {
 void log_failure(const Failure &failure, const char *what) noexcept {
     try {
         call([&failure, what] {
-            const bool postgres = failure.kind == Failure::Kind::postgres;
-            const char *message = postgres ? failure.data->message : failure.message;
+            const bool postgres = failure.data != nullptr;
             const char *detail = postgres ? failure.data->detail : failure.detail;
             const char *hint = postgres ? failure.data->hint : failure.hint;
-            const int code = postgres ? failure.data->sqlerrcode : sqlstate_code(failure.sqlstate);
-            ereport(LOG, (errcode(code), errmsg("hermes_cascade: %s: %s", what, message != nullptr ? message : ""),
+            ereport(LOG, (errcode(sqlstate_code(failure.sqlstate)), errmsg("hermes_cascade: %s: %s", what, failure.message),
                           detail != nullptr && detail[0] != '\0' ? errdetail_internal("%s", detail) : 0,
                           hint != nullptr && hint[0] != '\0' ? errhint("%s", hint) : 0,
                           postgres && failure.data->context != nullptr ? errcontext("%s", failure.data->context) : 0));
@@ -126,11 +126,13 @@ void log_failure(const Failure &failure, const char *what) noexcept {
     }
 }
 
+int failure_code(const Failure &failure) noexcept { return sqlstate_code(failure.sqlstate); }
+
 bool is_cancel_or_shutdown(const Failure &failure) noexcept {
     if (failure.kind != Failure::Kind::postgres) {
         return false;
     }
-    const int code = failure.data->sqlerrcode;
+    const int code = failure_code(failure);
     return code == ERRCODE_QUERY_CANCELED || code == ERRCODE_ADMIN_SHUTDOWN || code == ERRCODE_CRASH_SHUTDOWN ||
            code == ERRCODE_CANNOT_CONNECT_NOW;
 }

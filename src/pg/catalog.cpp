@@ -47,6 +47,8 @@ Oid watched_relation() {
 
 std::uint64_t definition_generation() noexcept { return g_generation; }
 
+void watch_definitions() { watched_relation(); }
+
 void invalidate_definitions() {
     const Oid relation = watched_relation();
     ++g_generation;

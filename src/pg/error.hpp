@@ -32,7 +32,8 @@ private:
 };
 MemoryContext error_home() noexcept;
 
-// What a boundary keeps of an exception after leaving its handler: plain data only.
+// What a boundary keeps of an exception after leaving its handler: plain data only. sqlstate and message are filled for
+// both kinds; data is the whole PostgreSQL error, and null once the memory it lives in is gone.
 struct Failure {
     enum class Kind : std::uint8_t { none, postgres, own };
     Kind kind = Kind::none;
@@ -53,6 +54,8 @@ void capture_current_exception(Failure &failure) noexcept;
 // Reports the failure at LOG with its original fields, prefixed by what failed. Guarded: never raises.
 void log_failure(const Failure &failure, const char *what) noexcept;
 
+// SQLSTATE of a failure as PostgreSQL's packed code.
+int failure_code(const Failure &failure) noexcept;
 bool is_cancel_or_shutdown(const Failure &failure) noexcept; // 57014, 57P01..57P03
 
 } // namespace hc::pg

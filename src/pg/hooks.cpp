@@ -2,6 +2,7 @@
 // without sessions: its workers are stopped before the command and may start again after it, however it ends.
 #include "pg/hooks.hpp"
 
+#include "pg/guc.hpp"
 #include "pg/shmem.hpp"
 #include "pg/wake.hpp"
 
@@ -73,8 +74,8 @@ int signal_workers(Oid database) {
 
 // Bounded and interruptible: a worker that does not go leaves the command to its usual "is being accessed" error.
 void stop_workers(Oid database) {
-    constexpr int kTries = 500;
-    for (int i = 0; i < kTries && signal_workers(database) != 0; ++i) {
+    const int tries = 200 + guc::drain_timeout_ms / 10; // of 10 ms: a dispatcher may use its drain timeout
+    for (int i = 0; i < tries && signal_workers(database) != 0; ++i) {
         WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 10L, PG_WAIT_EXTENSION);
         ResetLatch(MyLatch);
         CHECK_FOR_INTERRUPTS();
@@ -100,8 +101,10 @@ void on_utility(PlannedStmt *statement, const char *text, bool read_only_tree, P
     const char *name = shared() != nullptr ? database_of_command(statement->utilityStmt) : nullptr;
     const Oid database = name != nullptr ? get_database_oid(name, true) : InvalidOid;
     DatabaseSlot *slot = OidIsValid(database) ? find_database(database) : nullptr;
-    // a caller without the right to the command must not be able to stop workers with it
-    if (slot == nullptr || database == MyDatabaseId
+    // of the database one is in, only CREATE DATABASE .. TEMPLATE can be meant; and a caller without the right to the
+    // command must not be able to stop workers with it
+    const bool refused = database == MyDatabaseId && !IsA(statement->utilityStmt, CreatedbStmt);
+    if (slot == nullptr || refused
 #if PG_VERSION_NUM >= 160000
         || !object_ownercheck(DatabaseRelationId, database, GetUserId())
 #else

@@ -88,6 +88,18 @@ DatabaseSlot *find_or_add_database(Oid database) noexcept {
     return nullptr;
 }
 
+void free_database(DatabaseSlot &slot) noexcept {
+    slot.outbound_open = 0;
+    slot.probe_requested = 0;
+    slot.blocker_pid = 0;
+    for (auto &bound : slot.bounds) {
+        bound = PG_INT64_MIN;
+    }
+    new (&slot.counters) Counters();
+    slot.state = static_cast<std::uint32_t>(DatabaseState::free);
+    slot.database = InvalidOid;
+}
+
 DatabaseSlot *my_database() noexcept {
     static DatabaseSlot *mine = nullptr;
     if (mine == nullptr && OidIsValid(MyDatabaseId)) {

@@ -69,6 +69,7 @@ Shared *shared() noexcept;     // null when the library is not preloaded
 
 DatabaseSlot *find_database(Oid database) noexcept;
 DatabaseSlot *find_or_add_database(Oid database) noexcept; // null when all slots are taken
+void free_database(DatabaseSlot &slot) noexcept;           // the database was dropped; nothing of it stays
 DatabaseSlot *my_database() noexcept;                      // cached per process; adds the slot
 
 void set_latch_of(std::int32_t process_number) noexcept;

@@ -15,8 +15,8 @@ inline constexpr std::int64_t kEpochShift =
 inline TimestampTz to_timestamptz(core::Time t) {
     return t == core::kNever ? DT_NOEND : core::to_unix_micros(t) - kEpochShift;
 }
-inline core::Time from_timestamptz(TimestampTz t) {
-    return t == DT_NOEND ? core::kNever : core::from_unix_micros(t + kEpochShift);
+inline core::Time from_timestamptz(TimestampTz t) { // past the range of core::Time counts as "never"
+    return t > PG_INT64_MAX - kEpochShift ? core::kNever : core::from_unix_micros(t + kEpochShift);
 }
 // The time of the call, not of the start of the transaction.
 inline core::Time now() { return from_timestamptz(GetCurrentTimestamp()); }

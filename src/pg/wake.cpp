@@ -158,24 +158,24 @@ void on_subtransaction(SubXactEvent event, SubTransactionId /*mine*/, SubTransac
     }
     const std::int32_t level = GetCurrentTransactionNestLevel();
     fold_counters(level, event == SUBXACT_EVENT_COMMIT_SUB);
-    int kept = 0;
-    for (int i = 0; i < g_pending.count; ++i) {
-        Note note = g_pending.notes[i];
-        if (note.level >= level) {
-            if (event == SUBXACT_EVENT_ABORT_SUB) {
-                continue;
-            }
-            note.level = level - 1;
+    const int count_before = g_pending.count;
+    g_pending.count = 0; // built again: add_note writes at or before the note being read
+    for (int i = 0; i < count_before; ++i) {
+        const Note note = g_pending.notes[i];
+        if (note.level < level) {
+            add_note(note.queue, note.due, note.level);
+        } else if (event == SUBXACT_EVENT_COMMIT_SUB) {
+            add_note(note.queue, note.due, level - 1);
         }
-        g_pending.notes[kept++] = note;
     }
-    g_pending.count = kept;
 }
 
 } // namespace
 
 void note_task(std::int32_t queue, core::Time due) { add_note(queue, to_timestamptz(due), GetCurrentTransactionNestLevel()); }
 void note_extension_change() { g_pending.extension_change = true; }
+
+void wake_dispatchers() noexcept { wake_workers(false, true); }
 
 void count(Count what, std::uint32_t n) {
     g_pending.counters[counted_level(GetCurrentTransactionNestLevel())][static_cast<int>(what)] += n;

@@ -18,6 +18,8 @@ inline constexpr std::int32_t queue_of_provider(std::int32_t provider) { return 
 void note_task(std::int32_t queue, core::Time due); // a task inserted in this (sub)transaction
 void note_extension_change();                       // CREATE or DROP EXTENSION in this transaction
 
+void wake_dispatchers() noexcept;                   // of this database, now
+
 // Outcome counters, published at commit with the notes.
 enum class Count : std::uint8_t {
     started, delivered, exhausted, expired, canceled, sends_claimed, sends_recorded, signals, receipts_applied,

@@ -48,7 +48,7 @@ void abort_worker_transaction() noexcept {
 
 subtransaction::State subtransaction::begin() {
     return call([]() -> State {
-        const State state{CurrentMemoryContext, CurrentResourceOwner};
+        const State state{CurrentMemoryContext, CurrentResourceOwner, InterruptHoldoffCount};
         BeginInternalSubTransaction(nullptr);
         MemoryContextSwitchTo(state.context);
         return state;
@@ -68,6 +68,7 @@ void subtransaction::rollback(const State &state) {
         RollbackAndReleaseCurrentSubTransaction();
         MemoryContextSwitchTo(state.context);
         CurrentResourceOwner = state.owner;
+        InterruptHoldoffCount = state.holds;
     });
 }
 

@@ -50,6 +50,7 @@ private:
     struct State {
         MemoryContext context;
         ResourceOwner owner;
+        uint32 holds; // interrupts held: an error resets the count
     };
     static State begin();
     static void release(const State &state);

@@ -108,7 +108,7 @@ bool drop_endpoint(std::int32_t id) {
 void disable_endpoint(std::int32_t id, const std::string &reason) {
     constinit static pg::statement<void(std::int32_t, std::string)> disable(
         "UPDATE hermes.endpoint SET disabled_at = pg_catalog.clock_timestamp(), disabled_reason = $2 "
-        "WHERE id = $1 AND disabled_at IS NULL");
+        "WHERE id = (SELECT id FROM hermes.endpoint WHERE id = $1 AND disabled_at IS NULL FOR NO KEY UPDATE SKIP LOCKED)");
     disable.execute(id, reason);
 }
 

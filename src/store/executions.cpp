@@ -2,6 +2,10 @@
 // the partitions concerned are locked.
 #include "store/executions.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <unordered_set>
+
 namespace hc::store {
 
 using core::WorkflowId;
@@ -123,13 +127,28 @@ void append_closed_history(const WorkflowId &id, const pg::bytes &events) {
     append.execute(id, events);
 }
 
-void mark_reported(const Ids &ids, const std::vector<core::Time> &at) {
-    constinit static pg::statement<void(Ids, std::vector<core::Time>, WorkflowId, WorkflowId)> mark(
-        "UPDATE hermes.closed c SET reported_at = u.at FROM unnest($1, $2) AS u (id, at) "
-        "WHERE c.id = u.id AND c.id >= $3 AND c.id <= $4",
+Ids mark_reported(const Ids &ids, core::Time at) {
+    constinit static pg::statement<IdRow(Ids, core::Time, WorkflowId, WorkflowId)> mark(
+        "WITH free AS MATERIALIZED (SELECT id FROM hermes.closed WHERE id = ANY ($1) AND id >= $3 AND id <= $4 "
+        "ORDER BY id FOR NO KEY UPDATE SKIP LOCKED) "
+        "UPDATE hermes.closed c SET reported_at = $2 FROM free f WHERE c.id = f.id AND c.id >= $3 AND c.id <= $4 RETURNING c.id",
         pg::Plan::custom);
+    constinit static pg::statement<IdRow(Ids, WorkflowId, WorkflowId)> present(
+        "SELECT id FROM hermes.closed WHERE id = ANY ($1) AND id >= $2 AND id <= $3", pg::Plan::custom);
     const Range r = range_of(ids);
-    mark.execute(ids, at, r.low, r.high);
+    std::unordered_set<WorkflowId> held;
+    std::vector<IdRow> marked = mark.query(ids, at, r.low, r.high);
+    if (marked.size() < ids.size()) {
+        for (const IdRow &row : present.query(ids, r.low, r.high)) {
+            held.insert(row.id);
+        }
+        for (const IdRow &row : marked) {
+            held.erase(row.id);
+        }
+    }
+    Ids done;
+    std::copy_if(ids.begin(), ids.end(), std::back_inserter(done), [&](const WorkflowId &id) { return !held.contains(id); });
+    return done;
 }
 
 } // namespace hc::store

@@ -92,6 +92,7 @@ struct ClosedRow {
 std::vector<ClosedRow> lock_closed(const std::vector<core::WorkflowId> &ids, LockWait mode);
 std::vector<ClosedRow> read_closed(const std::vector<core::WorkflowId> &ids);
 void append_closed_history(const core::WorkflowId &id, const pg::bytes &events);
-void mark_reported(const std::vector<core::WorkflowId> &ids, const std::vector<core::Time> &at);
+// Returns the ids marked or gone; rows that others hold are left out.
+std::vector<core::WorkflowId> mark_reported(const std::vector<core::WorkflowId> &ids, core::Time at);
 
 } // namespace hc::store

@@ -4,10 +4,6 @@
 namespace hc::store {
 
 namespace {
-struct IntRow {
-    std::int32_t value = 0;
-    auto fields() { return std::tie(value); }
-};
 struct TextRow {
     std::string value;
     auto fields() { return std::tie(value); }
@@ -18,6 +14,12 @@ std::optional<FenceRow> read_fence() {
     constinit static pg::statement<FenceRow()> find(
         "SELECT system_identifier, timeline, database::bigint, held_since IS NOT NULL FROM hermes.fence");
     return find.query_one();
+}
+
+void insert_fence(const core::SystemToken &token) {
+    constinit static pg::statement<void(std::int64_t, std::int32_t, std::int64_t)> insert(
+        "INSERT INTO hermes.fence (system_identifier, timeline, database) VALUES ($1, $2, $3::oid) ON CONFLICT DO NOTHING");
+    insert.execute(token.system_identifier, token.timeline, static_cast<std::int64_t>(token.database));
 }
 
 void write_fence(const core::SystemToken &token) {
@@ -34,9 +36,15 @@ void hold_fence(const std::string &reason) {
     hold.execute(reason);
 }
 
-std::int32_t create_partitions() {
-    constinit static pg::statement<IntRow()> create("SELECT hermes.create_partitions()");
-    return create.query().front().value;
+std::vector<PartitionRow> missing_partitions() {
+    constinit static pg::statement<PartitionRow()> find("SELECT parent::oid::bigint, day FROM hermes.missing_partitions()");
+    return find.query();
+}
+
+void create_partition(const PartitionRow &partition) {
+    constinit static pg::statement<void(std::int64_t, core::Time)> create(
+        "SELECT hermes.create_day_partition($1::oid::regclass, $2)");
+    create.execute(partition.parent, partition.day);
 }
 
 std::vector<std::string> drop_old_partitions(std::int32_t history_s, std::int32_t attempt_s, std::int32_t key_s) {

@@ -17,11 +17,18 @@ struct FenceRow {
     auto fields() { return std::tie(system_identifier, timeline, database, held); }
 };
 std::optional<FenceRow> read_fence();
+void insert_fence(const core::SystemToken &token); // unless there is a row
 void write_fence(const core::SystemToken &token); // not held
 void hold_fence(const std::string &reason);       // keeps the old token
 
 // Partitions and retention, carried out by functions of sql/install/30_maintenance.sql.
-std::int32_t create_partitions();
+struct PartitionRow {
+    std::int64_t parent = 0; // oid
+    core::Time day{};
+    auto fields() { return std::tie(parent, day); }
+};
+std::vector<PartitionRow> missing_partitions();
+void create_partition(const PartitionRow &partition);
 std::vector<std::string> drop_old_partitions(std::int32_t history_s, std::int32_t attempt_s, std::int32_t key_s);
 
 } // namespace hc::store

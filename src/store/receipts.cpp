@@ -58,6 +58,16 @@ std::vector<InboxRow> lock_waiting_receipts(const Hashes &hashes) {
     return find.query(hashes);
 }
 
+Hashes waiting_hashes(const Hashes &hashes) {
+    constinit static pg::statement<IdRow(Hashes)> find(
+        "SELECT DISTINCT hash FROM hermes.receipt_inbox WHERE hash = ANY ($1) AND NOT parked");
+    Hashes waiting;
+    for (const IdRow &row : find.query(hashes)) {
+        waiting.push_back(row.id);
+    }
+    return waiting;
+}
+
 void delete_receipts(const Hashes &ids) {
     if (ids.empty()) {
         return;

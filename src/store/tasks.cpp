@@ -75,29 +75,35 @@ void delete_tasks(const std::vector<TaskKey> &keys) {
     remove.execute(k.ids, k.numbers);
 }
 
-std::vector<ClaimedTask> claim_due(std::int32_t queue, Time from, Time until, const std::vector<std::int64_t> &live,
-                                   std::int64_t owner, std::int32_t limit) {
-    constinit static pg::statement<ClaimedTask(std::int32_t, Time, Time, std::vector<std::int64_t>, std::int64_t, std::int32_t)>
+std::vector<ClaimedTask> claim_due(std::int32_t queue, Time from, Time until, const Alive &alive, std::int64_t owner,
+                                   std::int32_t limit) {
+    constinit static pg::statement<ClaimedTask(std::int32_t, Time, Time, std::vector<std::int64_t>, std::int64_t, std::int32_t,
+                                               std::int64_t)>
         claim("WITH picked AS MATERIALIZED (SELECT workflow_id, number FROM hermes.task "
-              "WHERE queue = $1 AND due >= $2 AND due <= $3 AND (owner IS NULL OR owner <> ALL ($4)) "
+              "WHERE queue = $1 AND due >= $2 AND due <= $3 "
+              "AND (owner IS NULL OR (owner <> ALL ($4) AND NOT (owner > $7 AND owner < $7 + 1000000))) "
               "ORDER BY due LIMIT $6 FOR UPDATE SKIP LOCKED) "
               "UPDATE hermes.task t SET owner = $5, claims = t.claims + 1 FROM picked p "
               "WHERE t.workflow_id = p.workflow_id AND t.number = p.number "
               "RETURNING t.workflow_id, t.number, t.kind, t.queue, t.due, t.attempt, t.target, t.claims, t.tries, t.detail");
-    return claim.query(queue, from, until, live, owner, limit);
+    return claim.query(queue, from, until, alive.incarnations, owner, limit, alive.newest);
 }
 
 std::vector<ClaimedTask> read_due(std::int32_t queue, Time from, Time until, std::int32_t limit) {
     constinit static pg::statement<ClaimedTask(std::int32_t, Time, Time, std::int32_t)> find(
         "SELECT workflow_id, number, kind, queue, due, attempt, target, claims, tries, detail FROM hermes.task "
-        "WHERE queue = $1 AND due >= $2 AND due <= $3 ORDER BY due LIMIT $4");
+        "WHERE queue = $1 AND due >= $2 AND due <= $3 "
+        "AND CASE WHEN EXISTS (SELECT FROM hermes.workflow w WHERE w.id = workflow_id) THEN EXISTS "
+        "(SELECT FROM hermes.workflow w WHERE w.id = workflow_id FOR NO KEY UPDATE SKIP LOCKED) ELSE true END "
+        "ORDER BY due LIMIT $4");
     return find.query(queue, from, until, limit);
 }
 
-std::optional<Time> next_due(std::int32_t queue, Time from, const std::vector<std::int64_t> &live) {
-    constinit static pg::statement<DueRow(std::int32_t, Time, std::vector<std::int64_t>)> find(
-        "SELECT due FROM hermes.task WHERE queue = $1 AND due >= $2 AND (owner IS NULL OR owner <> ALL ($3)) ORDER BY due LIMIT 1");
-    const std::optional<DueRow> row = find.query_one(queue, from, live);
+std::optional<Time> next_due(std::int32_t queue, Time from, const Alive &alive) {
+    constinit static pg::statement<DueRow(std::int32_t, Time, std::vector<std::int64_t>, std::int64_t)> find(
+        "SELECT due FROM hermes.task WHERE queue = $1 AND due >= $2 "
+        "AND (owner IS NULL OR (owner <> ALL ($3) AND NOT (owner > $4 AND owner < $4 + 1000000))) ORDER BY due LIMIT 1");
+    const std::optional<DueRow> row = find.query_one(queue, from, alive.incarnations, alive.newest);
     return row ? std::optional<Time>(row->due) : std::nullopt;
 }
 

@@ -52,12 +52,18 @@ struct ClaimedTask {
     auto fields() { return std::tie(workflow_id, number, kind, queue, due, attempt, target, claims, tries, detail); }
 };
 // Due tasks of a queue not owned by a live worker, in due order, marked as ours: SKIP LOCKED from a lower bound.
-std::vector<ClaimedTask> claim_due(std::int32_t queue, core::Time from, core::Time until,
-                                   const std::vector<std::int64_t> &live, std::int64_t owner, std::int32_t limit);
-// Due tasks without claiming or locking them (timers: the row lock of the execution serializes them).
+// A worker is alive when its incarnation was running when the list was read, or came (at most a million) after it.
+struct Alive {
+    std::vector<std::int64_t> incarnations;
+    std::int64_t newest = 0;
+};
+std::vector<ClaimedTask> claim_due(std::int32_t queue, core::Time from, core::Time until, const Alive &alive,
+                                   std::int64_t owner, std::int32_t limit);
+// Due tasks without claiming them (timers: the row lock of the execution serializes them). Locks the executions and passes
+// over those that somebody else holds, so that they hide nobody behind them.
 std::vector<ClaimedTask> read_due(std::int32_t queue, core::Time from, core::Time until, std::int32_t limit);
 // Smallest due time of unclaimed tasks after `from`; nullopt: none.
-std::optional<core::Time> next_due(std::int32_t queue, core::Time from, const std::vector<std::int64_t> &live);
+std::optional<core::Time> next_due(std::int32_t queue, core::Time from, const Alive &alive);
 // Gives claimed tasks back, due at a later time.
 void release_tasks(const std::vector<TaskKey> &keys, core::Time due);
 // A failed try of a report: due again, tries + 1.

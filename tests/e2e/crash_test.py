@@ -112,21 +112,34 @@ def supervisor(world: World) -> None:
     check(world.worker_pid("supervisor") != pid, "no new supervisor")
 
 
+def kill_server(world: World) -> None:
+    pid = world.cluster.postmaster_pid()
+    world.kill(pid)
+
+    def started() -> bool:
+        # The shared memory of the killed server is in use until its last child has gone.
+        world.cluster.start()
+        return True
+
+    wait_until(started, 60, "the restart", interval=0.3)
+    check(world.cluster.postmaster_pid() != pid, "the server was not restarted")
+
+
 def postmaster(world: World) -> None:
     """kill -9 of the postmaster under load, then a restart: one outcome each, nothing lost, same keys"""
-    def kill() -> None:
-        pid = world.cluster.postmaster_pid()
-        world.kill(pid)
+    under_load(world, "postmaster", lambda: kill_server(world))
 
-        def started() -> bool:
-            # The shared memory of the killed server is in use until its last child has gone.
-            world.cluster.start()
-            return True
 
-        wait_until(started, 60, "the restart", interval=0.3)
-        check(world.cluster.postmaster_pid() != pid, "the server was not restarted")
-
-    under_load(world, "postmaster", kill)
+def asynchronous_commit(world: World) -> None:
+    """a start committed asynchronously is on disk before its request leaves: kill -9 then forgets nothing"""
+    world.set_guc("wal_writer_delay", "10s")
+    world.set_guc("synchronous_commit", "off")
+    world.ends(world.start({}, "crash"), "DELIVERED", "email")  # by now the workers have the setting
+    cascade = world.start({"email": ["hang", "accept"]}, "crash")
+    world.wait_requests(cascade, 1)
+    kill_server(world)
+    world.ends(cascade, "DELIVERED", "email")
+    equal({request["key"] for request in world.requests(cascade)}, {world.requests(cascade)[0]["key"]}, "keys")
 
 
 def prepare(world: World) -> None:
@@ -136,4 +149,4 @@ def prepare(world: World) -> None:
 
 
 if __name__ == "__main__":
-    main(prepare, dispatcher, supervisor, postmaster)
+    main(prepare, dispatcher, supervisor, postmaster, asynchronous_commit)

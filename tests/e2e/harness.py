@@ -28,7 +28,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "demo"))
 
 from peers import Cluster, Peer, free_port, private_folder, start_application, start_simulator, wait_until  # noqa: E402
 
-SETTINGS = ("hermes.allow_private_addresses=on", "max_prepared_transactions=8")
+# No fallback poll comes to the help of a wake-up that was missed: it would be a failure by time-out.
+SETTINGS = ("hermes.allow_private_addresses=on", "hermes.fallback_poll=60s")
 TENANT = "e2e"
 CHANNELS = ("email", "sms", "push")
 TOKEN = "e2e-token-93b1f07c"
@@ -240,6 +241,12 @@ class World:
         return [dlr["result"] for dlr in self.application.get(f"/dlrs?cascade={cascade}")]
 
     # ---- processes ----
+
+    def last_active(self, kind: str) -> Any:
+        """When the worker last went to sleep: a later value shows that something woke it."""
+        rows = self.sql("SELECT state_change FROM pg_stat_activity WHERE backend_type LIKE %s AND state = 'idle'",
+                        f"%hermes%{kind}%")
+        return rows[0][0] if rows else None
 
     def worker_pid(self, kind: str) -> int:
         """Process id of one worker by the word in its backend type: launcher, supervisor or dispatcher."""

@@ -149,6 +149,23 @@ def bounce_after_the_end(world: World) -> None:
     equal(world.status(stays)["corrected_outcome"], None, "corrected outcome")
 
 
+def told_once(world: World) -> None:
+    """what comes after the end and changes nothing is recorded, and the tenant is not told again"""
+    read = world.start({"email": {"receipts": [{"status": "delivered"}, {"status": "read", "after": 0.4}]}})
+    both = world.start({"email": {"receipts": [{"status": "delivered", "after": 1.6}]}})
+    world.ends(read, "DELIVERED", "email")
+    world.ends(both, "DELIVERED", "sms")
+    world.wait_dlrs(read, 2)
+    world.wait_dlrs(both, 2)
+    wait_until(lambda: world.attempt(read, 1)["state"] == "read", what="the state read")
+    wait_until(lambda: world.attempt(both, 1)["state"] == "delivered", what="the second success")
+    world.wait_report(world.start(), "message.delivered")  # a later report: an earlier one would have come before
+    for cascade in (read, both):
+        equal([webhook["body"]["type"] for webhook in world.webhooks(cascade)], ["message.delivered"], "webhooks")
+        equal(world.status(cascade)["corrected_outcome"], None, "corrected outcome")
+        equal(world.history(cascade).count("CascadeCompleted"), 1, "completions")
+
+
 def parked(world: World) -> None:
     """an unknown status word is parked and changes nothing"""
     cascade = world.start({"email": "no_dlr"})
@@ -162,4 +179,4 @@ def parked(world: World) -> None:
 if __name__ == "__main__":
     main(happy_path, hard_failure, timer, exhausted, soft_failure, late_success, late_failure, duplicate,
          before_the_answer, before_the_answer_by_provider_id, by_provider_id, after_the_end,
-         bounce_after_the_end, parked)
+         bounce_after_the_end, told_once, parked)

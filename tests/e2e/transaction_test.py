@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 import psycopg
 from psycopg.types.json import Jsonb
 
-from harness import TENANT, World, check, equal, main, wait_until
+from harness import TENANT, World, check, equal, main, never, wait_until
 from harness import message as plain_message
 
 HELD = 300  # more than a batch of a worker
@@ -36,6 +39,32 @@ def rollback(world: World) -> None:
     again = world.start(key="rolled back")
     check(again != cascade, "the key of a rolled back start is taken")
     world.ends(again, "DELIVERED", "email")
+
+
+def wakes_nobody(world: World) -> None:
+    """a rolled back start wakes no worker, a committed one does"""
+    world.wait_report(world.start(), "message.delivered")
+    asleep = quiet(world)
+    for _ in range(20):
+        with world.transaction() as session:
+            world.start(session=session)
+            session.execute("SAVEPOINT one")
+            world.start(session=session)
+            session.execute("ROLLBACK TO SAVEPOINT one")
+            session.rollback()
+    never(lambda: world.last_active("dispatcher") != asleep, 0.3, "a dispatcher that was woken by a rollback")
+    world.start()
+    wait_until(lambda: world.last_active("dispatcher") not in (None, asleep), what="a dispatcher that is woken")
+
+
+def quiet(world: World) -> Any:
+    """Waits until the dispatcher sleeps: the same time in looks that are 0.2 s apart."""
+    def same() -> Any:
+        before = world.last_active("dispatcher")
+        time.sleep(0.2)
+        return before if before is not None and before == world.last_active("dispatcher") else None
+
+    return wait_until(same, what="a dispatcher that sleeps")
 
 
 def not_before_commit(world: World) -> None:
@@ -154,10 +183,12 @@ def prepared(world: World) -> None:
             session.execute(f"PREPARE TRANSACTION 'e2e_{name}'")
     world.ends(world.start(), "DELIVERED", "email")
     equal([world.requests(cascade) for cascade in ids.values()], [[], []], "requests of prepared transactions")
+    world.set_guc("hermes.fallback_poll", "1s")  # the only way to notice it: COMMIT PREPARED runs no callback
     world.sql("COMMIT PREPARED 'e2e_kept'")
     world.sql("ROLLBACK PREPARED 'e2e_dropped'")
     world.ends(ids["kept"], "DELIVERED", "email")
     nothing_left(world, ids["dropped"])
+    world.set_guc("hermes.fallback_poll", "1min")
 
 
 def keys(world: World) -> None:
@@ -227,5 +258,6 @@ def pinned_rule(world: World) -> None:
 
 
 if __name__ == "__main__":
-    main(rollback, not_before_commit, savepoint, trigger, insert_select, start_and_signal, signal_rolled_back,
-         held_by_a_caller, prepared, keys, cancel_before_dispatch, cancel_after_dispatch, terminate, validity, pinned_rule)
+    main(rollback, wakes_nobody, not_before_commit, savepoint, trigger, insert_select, start_and_signal,
+         signal_rolled_back, held_by_a_caller, prepared, keys, cancel_before_dispatch, cancel_after_dispatch,
+         terminate, validity, pinned_rule)

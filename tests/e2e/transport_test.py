@@ -8,6 +8,9 @@ import time
 from harness import TOKEN, World, check, equal, free_port, main, never, wait_until
 
 
+WAITING_COMMITS = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND backend_type LIKE '%hermes%'"
+
+
 def retry_after(world: World) -> None:
     """429 with Retry-After is honoured and the repeat carries the same key"""
     cascade = world.start({"email": [{"answer": "throttle", "retry_after": 2}, "accept"]})
@@ -140,6 +143,26 @@ def slow_neighbour(world: World) -> None:
         world.sql("SELECT hermes.cancel_cascade(%s)", cascade)
 
 
+def intent_first(world: World) -> None:
+    """no byte leaves before the claim is committed, and no transaction is open while a request is under way"""
+    session = world.connect()
+    session.execute("SET synchronous_commit = local")
+    world.set_guc("synchronous_standby_names", "nobody")  # commits of others do not return
+    try:
+        cascade = world.start({"email": "hang"}, session=session)
+        wait_until(lambda: world.value(WAITING_COMMITS) > 0, what="a worker in the commit of its claim")
+        never(lambda: world.requests(cascade), 0.5, "a request before the end of the commit")
+    finally:
+        world.set_guc("synchronous_standby_names", "")
+        session.close()
+    world.wait_requests(cascade, 1)
+    equal(world.value("SELECT count(*) FROM hermes.tasks WHERE cascade_id = %s AND claimed AND claims > 0", cascade), 1,
+          "recorded claims")
+    dispatcher = "SELECT xact_start FROM pg_stat_activity WHERE pid = %s"
+    equal(world.value(dispatcher, world.worker_pid("dispatcher")), None, "transaction of the dispatcher")
+    world.sql("SELECT hermes.cancel_cascade(%s)", cascade)
+
+
 def kill_switch(world: World) -> None:
     """hermes.outbound = off by reload holds every request; on lets them go"""
     world.set_guc("hermes.outbound", "off")
@@ -195,4 +218,4 @@ def secrets(world: World) -> None:
 
 if __name__ == "__main__":
     main(retry_after, error_taken, hang, hang_without_key, ambiguous_next_channel, drop, refused, unauthorised,
-         rejected, redirect, body_cap, slow_neighbour, kill_switch, address_guard, secrets)
+         rejected, redirect, body_cap, slow_neighbour, intent_first, kill_switch, address_guard, secrets)

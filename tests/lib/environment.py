@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import pwd
 import shutil
@@ -55,6 +56,11 @@ class Environment:
         return subprocess.run([self.pg_config, option], check=True, capture_output=True, text=True).stdout.strip()
 
     def __enter__(self) -> Environment:
+        built, installed = ROOT / "hermes_cascade.so", Path(self.pkglibdir) / "hermes_cascade.so"
+        if not installed.exists():
+            print("note: the extension is not installed; 'make install' installs it, 'make test' does so by itself")
+        elif built.exists() and not filecmp.cmp(built, installed, shallow=False):
+            print("note: the installed module is not the one built here; 'make install' installs it")
         shutil.rmtree(self.logs, ignore_errors=True)
         self.logs.mkdir(parents=True)
         self.folder = Path(tempfile.mkdtemp(prefix="hermes_test_"))

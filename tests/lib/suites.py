@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -52,6 +53,8 @@ def run_tap_files(
     total = Count()
     for path in paths:
         began = time.monotonic()
+        if sys.stdout.isatty():
+            print(f"   ...    {path.name}", end="\r", flush=True)
         outcome = environment.run(command(path), f"{suite}/{path.stem}.log", **options)  # type: ignore[arg-type]
         result = parse_tap(outcome.output, outcome.status)
         total += report(path.name, result, outcome, time.monotonic() - began)
@@ -82,7 +85,7 @@ def unit(environment: Environment, pattern: str) -> Count:
 
 def layout(environment: Environment, pattern: str) -> Count:
     """The rules of the tree that need no tool beyond the build: layers, exported symbols, Dockerfile."""
-    scripts = [ROOT / "tests" / "lint" / name for name in ("layers", "exports", "docker")]
+    scripts = [ROOT / "tests" / "lint" / name for name in ("counting", "layers", "exports", "docker")]
     return run_tap_files(environment, "layout", chosen(scripts, pattern), lambda path: [path])
 
 

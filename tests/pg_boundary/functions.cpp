@@ -28,7 +28,7 @@ HC_FUNCTION(hc_test_fail) {
 // The same in the middle of a set.
 HC_FUNCTION(hc_test_fail_set) {
     const std::string kind = args.text(0, "kind");
-    const pg::ResultSet rows(args);
+    pg::ResultSet rows(args);
     for (std::int32_t i = 1; i <= 3; ++i) {
         const test::Probe probe;
         rows.add(i);
@@ -42,11 +42,11 @@ HC_FUNCTION(hc_test_fail_set) {
 // fail_text(place, text): an error with `text` as its message, detail or hint, or as what() of a standard exception.
 HC_FUNCTION(hc_test_fail_text) {
     const std::string place = args.text(0, "place");
-    const std::string text = args.text(1, "text");
+    const std::string content = args.text(1, "text");
     if (place == "std") {
-        throw std::runtime_error(text);
+        throw std::runtime_error(content);
     }
-    throw Error("WF001", place == "message" ? text : "short", place == "detail" ? text : "", place == "hint" ? text : "");
+    throw Error("WF001", place == "message" ? content : "short", place == "detail" ? content : "", place == "hint" ? content : "");
 }
 
 // The error cannot be copied: its home has no memory left.
@@ -234,7 +234,8 @@ void on_transaction_end(XactEvent event, void * /*arg*/) {
     const uint32 holds = InterruptHoldoffCount;
     pg::quiet_boundary([] {
         const test::Probe probe;
-        const std::string kind = std::exchange(g_commit_kind[0], '\0') + std::string(g_commit_kind + 1);
+        const std::string kind = g_commit_kind;
+        g_commit_kind[0] = '\0';
         ++g_commit_runs;
         test::fail(kind);
     });

@@ -70,8 +70,7 @@ HC_FUNCTION(hc_test_wide_vector) {
 
 // Sizes that a context would raise for, or that overflow when room for an alignment is added.
 HC_FUNCTION(hc_test_refused_sizes) {
-    pg::context_scope memory("hermes boundary test");
-    pg::memory_resource &resource = *memory.resource();
+    pg::memory_resource resource(CurrentMemoryContext);
     std::string accepted;
     for (const std::size_t size : {std::size_t(MaxAllocHugeSize) + 1, SIZE_MAX - 7, SIZE_MAX}) {
         for (const std::size_t alignment : {8, 16, 4096}) {
@@ -127,8 +126,8 @@ HC_FUNCTION(hc_test_container) {
     const std::string kind = args.text(0, "kind");
     pg::context_scope memory("hermes boundary container");
     pg::vector<test::Probe> probes(50, memory.resource());
-    boost::container::pmr::string text(memory.resource());
-    text.assign(100000, 'x');
+    boost::container::pmr::string string(memory.resource());
+    string.assign(100000, 'x');
     {
         pg::context_scope inner("hermes boundary container");
         pg::vector<pg::vector<test::Probe>> nested(3, inner.resource());
@@ -137,7 +136,7 @@ HC_FUNCTION(hc_test_container) {
         }
         test::fail(kind);
     }
-    return pg::make_bool(CurrentMemoryContext == memory.context() && text.size() == 100000);
+    return pg::make_bool(CurrentMemoryContext == memory.context() && string.size() == 100000);
 }
 
 HC_FUNCTION(hc_test_contexts_named) {

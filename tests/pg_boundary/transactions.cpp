@@ -177,6 +177,20 @@ HC_FUNCTION(hc_test_held_interrupts) {
     return pg::make_text("not interrupted");
 }
 
+// The hold count after an error passed a hold: none may be left, and none resumed twice.
+HC_FUNCTION(hc_test_holds_after_error) {
+    std::int32_t count = 0;
+    try {
+        const pg::interrupt_hold hold;
+        const test::Probe probe;
+        pg::call(test::raise_planned);
+    } catch (const pg::error &) { // a bare error: nothing to abort
+        count = static_cast<std::int32_t>(InterruptHoldoffCount);
+        InterruptHoldoffCount = 0;
+    }
+    return pg::make_int32(count);
+}
+
 HC_FUNCTION(hc_test_interrupt_holds) { return pg::make_int32(static_cast<std::int32_t>(InterruptHoldoffCount)); }
 
 // ---------------------------------------------------------------- statements
@@ -235,11 +249,11 @@ HC_FUNCTION(hc_test_nested_statements) {
     pg::spi_scope spi;
     const std::vector<TwoRow> rows = outer.query();
     spi.finish();
-    std::string text;
+    std::string list;
     for (const TwoRow &row : rows) {
-        text += fmt::format("{}:{} ", row.first, row.second);
+        list += fmt::format("{}:{} ", row.first, row.second);
     }
-    return pg::make_text(text);
+    return pg::make_text(list);
 }
 
 HC_FUNCTION(hc_test_count_rows) {

@@ -51,10 +51,12 @@ void fail_iteration(const std::string &kind) {
     const bool good = pg::iterate("test iteration", [&] {
         const test::Probe probe;
         pg::worker_transaction transaction("failing");
-        pg::context_scope memory("hermes boundary test");
-        pg::vector<test::Probe> probes(4, memory.resource());
-        insert_note();
-        test::fail(kind);
+        {
+            pg::context_scope memory("hermes boundary test");
+            pg::vector<test::Probe> probes(4, memory.resource());
+            insert_note();
+            test::fail(kind);
+        }
         transaction.commit();
     }, failure);
     std::string result = good ? "good" : test::sqlstate_of(failure) + " " + test::message_of(failure);

@@ -21,7 +21,7 @@ $SIG{TERM} = $SIG{INT} = sub { exit 143 };
 
 our @EXPORT = qw(
   server define_sandbox define_http workers_are worker_pid all_workers_are wait_until load start_load finish_load
-  all_closed one_end_each log_since seconds_of
+  all_closed one_end_each log_since seconds_of alive
 );
 
 # A cluster with the extension preloaded. Settings are lines of postgresql.conf; init holds options of Cluster->init.
@@ -73,7 +73,7 @@ sub define_http
 CREATE EXTENSION IF NOT EXISTS hermes_cascade;
 SELECT hermes.create_provider('web', '{"kind": "http", "channel": "web", "timeout": "$timeout",
     "idempotency_header": "Idempotency-Key",
-    "request": {"url": "$url$path", "body": {"to": "{{message.to}}"}},
+    "request": {"url": "$url$path", "body": {"to": "{{message.to?}}"}},
     "response": {"message_id": {"path": "\$.id"}}}');
 SELECT hermes.create_cascade_rule('http', '{"steps": [{"channel": "web", "success_on": "accepted", "timeout": "1h",
     "retry": {"initial_interval": "100ms", "maximum_attempts": 5}, "on_ambiguous": "retry"}]}');
@@ -134,6 +134,15 @@ sub wait_until
 	return 0;
 }
 
+# A process that has ended is gone even while nobody has collected it.
+sub alive
+{
+	my ($pid) = @_;
+	open my $stat, '<', "/proc/$pid/stat" or return 0;
+	my $line = <$stat> // '';
+	return $line =~ /\) [^ZX] /;
+}
+
 sub seconds_of
 {
 	my ($action) = @_;
@@ -157,10 +166,13 @@ sub start_load
 	my ($node, $database, $prefix, $rule, $count) = @_;
 	my $script = join '',
 	  map { "SELECT '$prefix-$_', hermes.start_cascade('$rule', '{\"to\": \"$_\"}', '$prefix-$_');\n" } 1 .. $count;
-	my %load = (output => '', errors => '', prefix => $prefix, rule => $rule, count => $count, script => $script);
+	my $file = "$PostgreSQL::Test::Utils::tmp_check/$prefix.sql";
+	unlink $file;
+	append_to_file($file, $script);
+	my %load = (output => '', errors => '');
 	$load{harness} = IPC::Run::start(
-		[ 'psql', '-XAtq', '-F', ' ', '-v', 'ON_ERROR_STOP=0', '-d', $node->connstr($database) ],
-		'<', \$load{script}, '>', \$load{output}, '2>', \$load{errors});
+		[ 'psql', '-XAtq', '-F', ' ', '-d', $node->connstr($database), '-f', $file ],
+		'<', \undef, '>', \$load{output}, '2>', \$load{errors});
 	return \%load;
 }
 

@@ -1,0 +1,108 @@
+-- The SQL surface that applications are written against: every function, view and type of schema hermes with its shape,
+-- and a COMMENT on each. A change here is a change of the public interface: docs/reference.md changes with it.
+-- Needs: database with the extension and pgTAP. Changes nothing.
+BEGIN;
+SET LOCAL search_path = public, pg_catalog;
+SELECT no_plan();
+
+CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VALUES
+    ('alter_cascade_rule', 'name text, rule jsonb', 'integer', 'volatile', 'c'),
+    ('alter_endpoint', 'id integer, url text, options jsonb DEFAULT ''{}''::jsonb', 'void', 'volatile', 'c'),
+    ('alter_provider', 'name text, config jsonb', 'void', 'volatile', 'c'),
+    ('apply_receipt', 'provider text, provider_message_id text, payload jsonb', 'hermes.signal_result', 'volatile', 'c'),
+    ('cancel_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
+    ('cascade_history', 'cascade_id uuid', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
+    ('cascade_status', 'cascade_id uuid', 'jsonb', 'stable', 'c'),
+    ('confirm_restore', '', 'void', 'volatile', 'c'),
+    ('create_cascade_rule', 'name text, rule jsonb', 'integer', 'volatile', 'c'),
+    ('create_day_partition', 'parent regclass, day timestamp with time zone', 'boolean', 'volatile', 'plpgsql'),
+    ('create_endpoint', 'tenant text, url text, options jsonb DEFAULT ''{}''::jsonb', 'integer', 'volatile', 'c'),
+    ('create_partitions', '', 'integer', 'volatile', 'sql'),
+    ('create_provider', 'name text, config jsonb', 'integer', 'volatile', 'c'),
+    ('decode_history', 'history bytea', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'immutable', 'c'),
+    ('drop_cascade_rule', 'name text', 'void', 'volatile', 'c'),
+    ('drop_endpoint', 'id integer', 'void', 'volatile', 'c'),
+    ('drop_old_partitions', 'history_age interval, attempt_age interval, key_age interval', 'SETOF text', 'volatile', 'plpgsql'),
+    ('drop_provider', 'name text', 'void', 'volatile', 'c'),
+    ('drop_secret', 'name text', 'void', 'volatile', 'c'),
+    ('first_id_at', 'at timestamp with time zone', 'uuid', 'immutable', 'c'),
+    ('grant_tenant', 'role_name name, tenant text', 'void', 'volatile', 'c'),
+    ('missing_partitions', '', 'TABLE(parent regclass, day timestamp with time zone)', 'stable', 'sql'),
+    ('retry_dead_letter', 'id bigint', 'void', 'volatile', 'c'),
+    ('revoke_tenant', 'role_name name, tenant text', 'void', 'volatile', 'c'),
+    ('set_secret', 'name text, value text', 'void', 'volatile', 'c'),
+    ('signal_cascade', 'cascade_id uuid, signal text, payload jsonb DEFAULT ''{}''::jsonb, signal_id text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
+    ('signal_cascades', 'cascade_ids uuid[], signals text[], payloads jsonb[], signal_ids text[] DEFAULT NULL::text[]', 'SETOF hermes.signal_result', 'volatile', 'c'),
+    ('start_cascade', 'rule text, message jsonb, key text DEFAULT NULL::text, tenant text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb', 'uuid', 'volatile', 'c'),
+    ('start_cascades', 'rule text, messages jsonb[], keys text[] DEFAULT NULL::text[], tenant text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb', 'SETOF uuid', 'volatile', 'c'),
+    ('statistics', '', 'TABLE(name text, value bigint)', 'volatile', 'c'),
+    ('summarize_history', 'history bytea', 'TABLE(outcome text, corrected_outcome text, step integer, attempts integer, started_at timestamp with time zone, closed_at timestamp with time zone, next_timer timestamp with time zone, reports integer)', 'immutable', 'c'),
+    ('tenant_visible', 'tenant text', 'boolean', 'stable', 'c'),
+    ('terminate_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
+    ('time_of_id', 'id uuid', 'timestamp with time zone', 'immutable', 'c'),
+    ('worker_slots', '', 'TABLE(role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer)', 'volatile', 'c');
+
+SELECT unnest(ARRAY[
+    is(pg_get_function_arguments(p.oid), c.arguments, format('%s: arguments and defaults', c.name)),
+    is(pg_get_function_result(p.oid), c.result, format('%s: result', c.name)),
+    is(CASE p.provolatile WHEN 'v' THEN 'volatile' WHEN 's' THEN 'stable' WHEN 'i' THEN 'immutable' END, c.volatility, format('%s: volatility', c.name)),
+    is(l.lanname, c.language::name, format('%s: language', c.name)),
+    ok(length(coalesce(obj_description(p.oid, 'pg_proc'), '')) > 20, format('%s: has a COMMENT', c.name))])
+FROM contract c
+     LEFT JOIN pg_proc p ON p.proname = c.name AND p.pronamespace = 'hermes'::regnamespace
+     LEFT JOIN pg_language l ON l.oid = p.prolang
+ORDER BY c.name;
+SELECT bag_eq('SELECT proname::text FROM pg_proc WHERE pronamespace = ''hermes''::regnamespace', 'SELECT name FROM contract',
+              'schema hermes has these functions, each once, and no other');
+SELECT is_empty($$ SELECT p.proname FROM pg_proc p WHERE p.pronamespace = 'hermes'::regnamespace AND p.prokind <> 'f' $$,
+                'none is a procedure, an aggregate or a window function');
+-- applications pass literals: no function may be strict (NULL has a meaning or is an error), but for the pure readers
+SELECT bag_eq($$ SELECT proname::text FROM pg_proc WHERE pronamespace = 'hermes'::regnamespace AND proisstrict $$,
+              ARRAY['decode_history', 'first_id_at', 'summarize_history', 'time_of_id'], 'only the pure readers are strict');
+-- parallel: what reads this process's cache or writes must not run in a parallel worker
+SELECT bag_eq($$ SELECT proname::text FROM pg_proc WHERE pronamespace = 'hermes'::regnamespace AND proparallel = 's' $$,
+              ARRAY['decode_history', 'first_id_at', 'summarize_history', 'time_of_id'], 'only the pure readers are parallel safe');
+-- errors promised by the comments of the verbs
+SELECT alike(obj_description(p.oid, 'pg_proc'), '%Errors:%', format('%s: the COMMENT names its errors', proname))
+FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
+  AND proname IN ('start_cascade', 'signal_cascade', 'apply_receipt', 'cancel_cascade', 'terminate_cascade', 'cascade_status', 'cascade_history',
+                  'create_cascade_rule', 'create_provider', 'create_endpoint', 'retry_dead_letter');
+
+-- ---- views ----
+CREATE TEMP TABLE contract_view (name, columns) AS VALUES
+    ('cascades', 'cascade_id uuid, rule text, rule_version integer, tenant text, key text, status text, outcome text, corrected_outcome text, step integer, channel text, attempts integer, started_at timestamp with time zone, closed_at timestamp with time zone, next_timer timestamp with time zone, reported_at timestamp with time zone'),
+    ('dead_letters', 'id bigint, cascade_id uuid, tenant text, kind text, target integer, attempt integer, tries integer, error text, created_at timestamp with time zone'),
+    ('deliveries', 'cascade_id uuid, tenant text, endpoint_id integer, url text, event_type text, next_try timestamp with time zone, failed_tries integer, in_flight boolean, last_error text'),
+    ('history', 'cascade_id uuid, tenant text, event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb'),
+    ('stats', 'name text, value bigint'),
+    ('tasks', 'cascade_id uuid, task integer, kind text, due timestamp with time zone, claimed boolean, incarnation bigint, attempt integer, provider text, endpoint_id integer, claims integer, tries integer, last_error text'),
+    ('timers', 'cascade_id uuid, task integer, due timestamp with time zone, tenant text'),
+    ('workers', 'role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer');
+SELECT is(array_to_string(ARRAY(SELECT a.attname || ' ' || format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+                                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum), ', '), v.columns,
+          format('view %s: columns', v.name))
+FROM contract_view v LEFT JOIN pg_class c ON c.relname = v.name AND c.relnamespace = 'hermes'::regnamespace AND c.relkind = 'v'
+ORDER BY v.name;
+SELECT bag_eq($$ SELECT relname::text FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relkind IN ('v', 'm') $$,
+              'SELECT name FROM contract_view', 'schema hermes has these views and no other');
+SELECT bag_eq($$ SELECT relname::text FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relkind = 'v' AND reloptions @> ARRAY['security_barrier=true'] $$,
+              ARRAY['cascades', 'dead_letters', 'deliveries', 'history', 'tasks', 'timers'], 'every view with rows of tenants is a security barrier');
+
+-- ---- type ----
+SELECT enum_has_labels('hermes', 'signal_result',
+    ARRAY['applied', 'duplicate', 'stale', 'corrected', 'conflict', 'buffered', 'parked', 'unmatched', 'ignored', 'closed'], 'signal_result: labels');
+SELECT types_are('hermes', ARRAY['signal_result'], 'signal_result is the only type');
+
+-- ---- comments ----
+SELECT isnt(obj_description(c.oid, 'pg_class'), NULL, format('%s %s has a COMMENT', CASE c.relkind WHEN 'v' THEN 'view' ELSE 'table' END, c.relname))
+FROM pg_class c WHERE c.relnamespace = 'hermes'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND c.relname !~ '_p[0-9]{8}$' ORDER BY c.relname;
+SELECT isnt(obj_description(t.oid, 'pg_type'), NULL, format('type %s has a COMMENT', t.typname))
+FROM pg_type t WHERE t.typnamespace = 'hermes'::regnamespace AND t.typtype = 'e';
+SELECT isnt(obj_description(e.oid, 'pg_extension'), NULL, 'the extension has a COMMENT') FROM pg_extension e WHERE e.extname = 'hermes_cascade';
+-- the examples in the comments name functions that exist
+SELECT ok(to_regproc('hermes.' || m[1]) IS NOT NULL, format('%s: its COMMENT names hermes.%s, which exists', p.proname, m[1]))
+FROM pg_proc p, regexp_matches(obj_description(p.oid, 'pg_proc'), 'SELECT (?:\* FROM )?hermes\.([a-z_]+)\(', 'g') AS m
+WHERE p.pronamespace = 'hermes'::regnamespace;
+
+SELECT * FROM finish();
+ROLLBACK;

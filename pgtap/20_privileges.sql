@@ -1,0 +1,93 @@
+-- Who may do what: nothing to PUBLIC, each group role exactly its verbs and views, no table to anybody but the owner.
+-- Needs: database with the extension and pgTAP, a superuser. Rolls back what it makes (roles, a partition).
+BEGIN;
+SET LOCAL search_path = public, pg_catalog;
+SELECT no_plan();
+
+CREATE ROLE pgtap_hermes_nobody;
+SELECT hermes.create_day_partition('hermes.closed', '2035-01-01 00:00+00') AS made \gset
+SELECT hermes.create_day_partition('hermes.attempt', '2035-01-01 00:00+00') AS made \gset
+
+CREATE TEMP VIEW granted AS
+SELECT 'schema' AS kind, n.nspname::text AS object, a.grantee, a.privilege_type, a.is_grantable, n.nspowner AS owner
+FROM pg_namespace n, aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a WHERE n.nspname = 'hermes'
+UNION ALL
+SELECT CASE c.relkind WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' ELSE 'table' END, c.relname, a.grantee, a.privilege_type, a.is_grantable, c.relowner
+FROM pg_class c, aclexplode(coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner))) a
+WHERE c.relnamespace = 'hermes'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S')
+UNION ALL
+SELECT 'column', c.relname || '.' || t.attname, a.grantee, a.privilege_type, a.is_grantable, c.relowner
+FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid, aclexplode(t.attacl) a WHERE c.relnamespace = 'hermes'::regnamespace
+UNION ALL
+SELECT 'function', p.proname, a.grantee, a.privilege_type, a.is_grantable, p.proowner
+FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE p.pronamespace = 'hermes'::regnamespace
+UNION ALL
+SELECT 'type', t.typname, a.grantee, a.privilege_type, a.is_grantable, t.typowner
+FROM pg_type t, aclexplode(coalesce(t.typacl, acldefault('T', t.typowner))) a WHERE t.typnamespace = 'hermes'::regnamespace AND t.typtype = 'e';
+
+SELECT cmp_ok((SELECT count(*) FROM granted), '>', 100::bigint, 'privileges were read');
+SELECT is_empty('SELECT kind, object, privilege_type FROM granted WHERE grantee = 0', 'PUBLIC has nothing');
+SELECT is_empty('SELECT kind, object FROM granted WHERE grantee <> owner AND is_grantable', 'nobody may hand on a privilege');
+SELECT is_empty($$ SELECT kind, object, grantee::regrole FROM granted WHERE grantee <> owner
+                   AND grantee NOT IN ('hermes_admin'::regrole, 'hermes_app'::regrole, 'hermes_worker'::regrole, 'hermes_monitor'::regrole) $$,
+                'no role has anything but the owner and the four group roles');
+SELECT is_empty($$ SELECT kind, object, grantee::regrole FROM granted WHERE grantee <> owner AND kind IN ('table', 'sequence', 'column') $$,
+                'no table, partition, sequence or column is granted to anybody');
+SELECT is_empty($$ SELECT object, grantee::regrole, privilege_type FROM granted WHERE grantee <> owner AND kind = 'view' AND privilege_type <> 'SELECT' $$,
+                'views are for reading');
+SELECT bag_eq($$ SELECT grantee::regrole::text, privilege_type FROM granted WHERE kind = 'schema' AND grantee <> owner $$,
+              $$ VALUES ('hermes_admin', 'USAGE'), ('hermes_app', 'USAGE'), ('hermes_worker', 'USAGE'), ('hermes_monitor', 'USAGE') $$,
+              'the group roles may use the schema, none may create in it');
+SELECT bag_eq($$ SELECT grantee::regrole::text FROM granted WHERE kind = 'type' AND grantee <> owner $$,
+              $$ VALUES ('hermes_admin'), ('hermes_app'), ('hermes_monitor') $$, 'signal_result: who may use it');
+
+CREATE TEMP TABLE expected (role, functions) AS VALUES
+    ('hermes_worker', '{}'::text[]),
+    ('hermes_monitor', '{cascade_status,cascade_history,tenant_visible,decode_history,summarize_history,worker_slots,statistics,first_id_at,time_of_id}'),
+    ('hermes_app', '{cascade_status,cascade_history,tenant_visible,decode_history,summarize_history,worker_slots,statistics,first_id_at,time_of_id,
+                     start_cascade,start_cascades,signal_cascade,signal_cascades,apply_receipt,cancel_cascade}'),
+    ('hermes_admin', '{cascade_status,cascade_history,tenant_visible,decode_history,summarize_history,worker_slots,statistics,first_id_at,time_of_id,
+                       start_cascade,start_cascades,signal_cascade,signal_cascades,apply_receipt,cancel_cascade,
+                       create_cascade_rule,alter_cascade_rule,drop_cascade_rule,create_provider,alter_provider,drop_provider,
+                       create_endpoint,alter_endpoint,drop_endpoint,set_secret,drop_secret,grant_tenant,revoke_tenant,
+                       terminate_cascade,retry_dead_letter,confirm_restore}');
+SELECT is(ARRAY(SELECT object::text FROM granted WHERE kind = 'function' AND grantee = role::regrole AND grantee <> owner ORDER BY object COLLATE "C"),
+          ARRAY(SELECT f FROM unnest(functions) AS f ORDER BY f COLLATE "C"), role || ' may execute exactly its functions')
+FROM expected;
+SELECT is(ARRAY(SELECT object::text FROM granted WHERE kind = 'view' AND grantee = role::regrole AND grantee <> owner ORDER BY object COLLATE "C"),
+          CASE role WHEN 'hermes_worker' THEN '{}' ELSE '{cascades,dead_letters,deliveries,history,stats,tasks,timers,workers}'::text[] END,
+          role || ' may read exactly its views')
+FROM expected;
+
+-- what the lists above mean for a role without anything
+SELECT ok(NOT has_schema_privilege('pgtap_hermes_nobody', 'hermes', 'USAGE'), 'nobody may not use the schema');
+SELECT is_empty($$ SELECT proname FROM pg_proc WHERE pronamespace = 'hermes'::regnamespace AND has_function_privilege('pgtap_hermes_nobody', oid, 'EXECUTE') $$,
+                'nobody may execute no function');
+SELECT is_empty($$ SELECT relname FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relkind IN ('r', 'p', 'v')
+                   AND (has_table_privilege('pgtap_hermes_nobody', oid, 'SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER')
+                        OR has_any_column_privilege('pgtap_hermes_nobody', oid, 'SELECT,INSERT,UPDATE,REFERENCES')) $$, 'nobody may touch no relation');
+
+-- ---- functions that run with other rights ----
+SELECT is_empty($$ SELECT proname FROM pg_proc WHERE pronamespace = 'hermes'::regnamespace AND prosecdef
+                   AND NOT coalesce(array_to_string(proconfig, ' ') ~ 'search_path=pg_catalog, pg_temp', false) $$, 'no SECURITY DEFINER without a pinned search_path');
+SELECT is_empty($$ SELECT proname FROM pg_proc WHERE pronamespace = 'hermes'::regnamespace AND prosecdef $$, 'in fact none is SECURITY DEFINER');
+SELECT is_empty($$ SELECT proname FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE pronamespace = 'hermes'::regnamespace
+                   AND l.lanname NOT IN ('c', 'internal') AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false) $$,
+                'every function that is not C pins its search_path');
+SELECT is_empty($$ SELECT tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE c.relnamespace = 'hermes'::regnamespace AND NOT tgisinternal $$,
+                'no table has a trigger');
+
+-- ---- owners ----
+SELECT is_empty($$ SELECT relname FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relowner <> (SELECT extowner FROM pg_extension WHERE extname = 'hermes_cascade')
+                   UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'hermes'::regnamespace AND proowner <> (SELECT extowner FROM pg_extension WHERE extname = 'hermes_cascade')
+                   UNION ALL SELECT typname FROM pg_type WHERE typnamespace = 'hermes'::regnamespace AND typowner <> (SELECT extowner FROM pg_extension WHERE extname = 'hermes_cascade')
+                   UNION ALL SELECT nspname FROM pg_namespace WHERE nspname = 'hermes' AND nspowner <> (SELECT extowner FROM pg_extension WHERE extname = 'hermes_cascade') $$,
+                'everything belongs to the owner of the extension');
+SELECT is_empty($$ SELECT rolname FROM pg_roles WHERE rolname ~ '^hermes_' AND rolname IN ('hermes_admin', 'hermes_app', 'hermes_worker', 'hermes_monitor')
+                   AND (rolcanlogin OR rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls) $$, 'the group roles have no attributes and cannot log in');
+SELECT is((SELECT count(*) FROM pg_roles WHERE rolname IN ('hermes_admin', 'hermes_app', 'hermes_worker', 'hermes_monitor')), 4::bigint, 'all four exist');
+SELECT is_empty($$ SELECT roleid::regrole, member::regrole FROM pg_auth_members WHERE member IN ('hermes_admin'::regrole, 'hermes_app'::regrole, 'hermes_worker'::regrole, 'hermes_monitor'::regrole) $$,
+                'and are members of nothing');
+
+SELECT * FROM finish();
+ROLLBACK;

@@ -1,0 +1,103 @@
+# A streaming standby: no worker there, queries work, verbs that write fail; after the promotion the workers start by
+# themselves and cascades go on.
+use strict;
+use warnings;
+
+use Hermes;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Sink;
+use Test::More;
+
+my $sink = Sink->new('sink');
+my $primary = server('primary', init => { allows_streaming => 1 });
+define_sandbox($primary, 'postgres');
+define_http($primary, 'postgres', $sink->url);
+workers_are($primary, 'postgres', 1, 1, 'workers run on the primary');
+my $closed = $primary->safe_psql('postgres', q{SELECT hermes.start_cascade('two', '{}', 'closed')});
+all_closed($primary, 'postgres', 'a cascade ended');
+
+$primary->backup('copy');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($primary, 'copy', has_streaming => 1);
+$standby->start;
+
+my $open = $primary->safe_psql('postgres', q{SELECT hermes.start_cascade('slow', '{}', 'open')});
+$primary->poll_query_until('postgres', qq{SELECT hermes.cascade_status('$open') #>> '{attempts,0,phase}' = 'acked'})
+  or diag($primary->safe_psql('postgres', qq{SELECT hermes.cascade_status('$open')}));
+$primary->wait_for_catchup($standby);
+
+# ---- queries
+all_workers_are($standby, 0, 'no process of the extension runs on the standby');
+for my $id ($closed, $open)
+{
+	my $query = qq{SELECT hermes.cascade_status('$id'), (SELECT json_agg(h) FROM hermes.cascade_history('$id') h),
+		(SELECT row_to_json(c) FROM hermes.cascades c WHERE cascade_id = '$id')};
+	is($standby->safe_psql('postgres', $query), $primary->safe_psql('postgres', $query),
+		'status, history and view answer as on the primary');
+}
+my $views = join ' UNION ALL ', map { "SELECT '$_', count(*) FROM hermes.$_" }
+  qw(cascades history tasks timers deliveries dead_letters);
+is($standby->safe_psql('postgres', $views), $primary->safe_psql('postgres', $views), 'views show the same');
+is($standby->safe_psql('postgres', 'SELECT count(*) FROM hermes.workers'), 0, 'view workers is empty');
+is($standby->safe_psql('postgres', q{SELECT count(*) > 5 FROM hermes.stats}), 't', 'view stats');
+my ($status, $out, $err) = $standby->psql('postgres', q{SELECT hermes.cascade_status('00000000-0000-7000-8000-000000000000')},
+	extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+like($err, qr/ERROR:  WF001/, 'an unknown id is WF001 there, too');
+
+# ---- verbs that write
+my %verbs = (
+	start_cascade => q{hermes.start_cascade('slow', '{}', 'new')},
+	'start_cascade with a known key' => q{hermes.start_cascade('slow', '{}', 'open')},
+	start_cascades => q{hermes.start_cascades('slow', ARRAY['{}']::jsonb[])},
+	signal_cascade => qq{hermes.signal_cascade('$open', 'dlr', '{"status": "delivered"}')},
+	cancel_cascade => qq{hermes.cancel_cascade('$open')},
+	terminate_cascade => qq{hermes.terminate_cascade('$open', 'x')},
+	apply_receipt => q{hermes.apply_receipt('mute', 'm', '{"status": "delivered"}')},
+	create_cascade_rule => q{hermes.create_cascade_rule('new', '{"steps": [{"channel": "sms"}]}')},
+	create_provider => q{hermes.create_provider('new', '{"kind": "sandbox", "channel": "sms"}')},
+	create_endpoint => q{hermes.create_endpoint(NULL, 'http://127.0.0.1/')},
+	set_secret => q{hermes.set_secret('a', 'b')},
+	confirm_restore => q{hermes.confirm_restore()},
+);
+($status, $out, $err) = $standby->psql('postgres', join('', map { "\\warn $_\nSELECT $verbs{$_};\n" } sort keys %verbs),
+	on_error_stop => 0, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+like($err, qr/^\Q$_\E\n.*ERROR:  25006: /m, "$_ is refused: read-only transaction") for sort keys %verbs;
+
+# ---- promotion, with work left by the primary
+$primary->append_conf('postgresql.conf', 'hermes.workers = off');
+$primary->reload;
+all_workers_are($primary, 1, 'the primary stops working');
+$primary->safe_psql('postgres', q{SELECT hermes.start_cascades('two', array_agg('{}'::jsonb), array_agg('left-' || n)) FROM generate_series(1, 200) n});
+$primary->safe_psql('postgres', q{SELECT hermes.start_cascades('http', array_agg('{}'::jsonb), array_agg('sent-' || n)) FROM generate_series(1, 50) n});
+$primary->wait_for_catchup($standby);
+$primary->stop('immediate');
+$standby->promote;
+workers_are($standby, 'postgres', 1, 1, 'the workers start by themselves after the promotion');
+one_key($_) for qw(left sent);
+is($standby->safe_psql('postgres', 'SELECT held_since IS NULL AND timeline = 2 FROM hermes.fence'), 't',
+	'the restore fence takes a promotion for what it is');
+is(scalar(() = $sink->keys_of('/messages')), 50, 'requests leave the promoted server');
+is($standby->safe_psql('postgres', qq{SELECT hermes.signal_cascade('$open', 'dlr', '{"status": "delivered"}')}), 'applied',
+	'a receipt for a cascade of the old primary is applied');
+is($standby->safe_psql('postgres', q{SELECT hermes.start_cascade('quick', '{}', 'closed')}), $closed, 'keys of the old primary hold');
+all_closed($standby, 'postgres', 'nothing stays open');
+
+$standby->restart;
+workers_are($standby, 'postgres', 1, 1, 'workers after a restart of the promoted server');
+$standby->safe_psql('postgres', q{SELECT hermes.start_cascade('http', '{}', 'sent-51')});
+all_closed($standby, 'postgres', 'which is not taken for a restored one');
+unlike(log_since($standby, 0), qr/\b(?:PANIC|TRAP):|was terminated by signal|requests are held/, 'no crash, no fence');
+$standby->stop;
+done_testing();
+
+sub one_key
+{
+	my ($prefix) = @_;
+	my %count = (left => 200, sent => 50);
+	ok($standby->poll_query_until('postgres',
+		"SELECT count(*) = $count{$prefix} FROM hermes.cascades WHERE key LIKE '$prefix-%' AND status = 'CLOSED'"),
+		"what the old primary left goes on: $prefix");
+	one_end_each($standby, 'postgres', $prefix, $count{$prefix}, 'DELIVERED', "$prefix: each once");
+	return;
+}
