@@ -156,6 +156,7 @@ void Launcher::run() {
             } else {
                 stop_workers(InvalidOid);
                 backoff_.clear(); // the next start is no failure
+                forget_dropped(pg::connectable_databases());
             }
         }, failure);
         pg::report_idle("waiting for databases");

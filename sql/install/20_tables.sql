@@ -114,6 +114,7 @@ CREATE TABLE hermes.attempt (
 COMMENT ON TABLE hermes.attempt IS 'Look-up: 64-bit hash of (provider, provider message id) to the attempt, partitioned by day.';
 CREATE TABLE hermes.attempt_default PARTITION OF hermes.attempt DEFAULT;
 CREATE INDEX attempt_default_hash ON hermes.attempt_default (hash);
+ALTER TABLE hermes.attempt_default REPLICA IDENTITY FULL; -- rows leave it under publications for all tables, too
 COMMENT ON TABLE hermes.attempt_default IS 'Attempts of a day without a partition (yet); the supervisor moves them.';
 
 CREATE TABLE hermes.receipt_inbox (

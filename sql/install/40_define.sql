@@ -57,7 +57,7 @@ COMMENT ON FUNCTION hermes.drop_secret(text) IS 'Removes a secret. Errors: 42704
 CREATE FUNCTION hermes.grant_tenant(role_name name, tenant text) RETURNS void
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_grant_tenant';
 COMMENT ON FUNCTION hermes.grant_tenant(name, text) IS
-'Lets a role act for and see the cascades of a tenant; ''*'' means every tenant. The role needs hermes_app or hermes_monitor as well.';
+'Lets a role act for and see the cascades of a tenant; ''*'' means every tenant. The role needs hermes_app or hermes_monitor as well. Grants go by name: revoke them before the role is dropped.';
 
 CREATE FUNCTION hermes.revoke_tenant(role_name name, tenant text) RETURNS void
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_revoke_tenant';

@@ -1,31 +1,34 @@
 -- Views: security barriers with an explicit tenant predicate. None of them counts rows.
 
+-- The predicate stands above the UNION ALL: below it, the barrier would not keep a function of the query from other rows.
 CREATE VIEW hermes.cascades WITH (security_barrier) AS
-SELECT w.id AS cascade_id, r.name AS rule, r.version AS rule_version, w.tenant, w.key, 'RUNNING'::text AS status,
-       s.outcome, s.corrected_outcome, s.step, r.rule -> 'steps' -> (s.step - 1) ->> 'channel' AS channel,
-       s.attempts, s.started_at, s.closed_at, s.next_timer, NULL::timestamptz AS reported_at
-FROM hermes.workflow w
-     JOIN hermes.rule_version r ON r.id = w.rule_id
-     CROSS JOIN LATERAL hermes.summarize_history(w.history) s
-WHERE hermes.tenant_visible(w.tenant)
-UNION ALL
-SELECT c.id, r.name, r.version, c.tenant, c.key, 'CLOSED',
-       s.outcome, s.corrected_outcome, s.step, r.rule -> 'steps' -> (s.step - 1) ->> 'channel',
-       s.attempts, s.started_at, s.closed_at, NULL, c.reported_at
-FROM hermes.closed c
-     JOIN hermes.rule_version r ON r.id = c.rule_id
-     CROSS JOIN LATERAL hermes.summarize_history(c.history) s
-WHERE hermes.tenant_visible(c.tenant);
+SELECT u.* FROM (
+    SELECT w.id AS cascade_id, r.name AS rule, r.version AS rule_version, w.tenant, w.key, 'RUNNING'::text AS status,
+           s.outcome, s.corrected_outcome, s.step, r.rule -> 'steps' -> (s.step - 1) ->> 'channel' AS channel,
+           s.attempts, s.started_at, s.closed_at, s.next_timer, NULL::timestamptz AS reported_at
+    FROM hermes.workflow w
+         JOIN hermes.rule_version r ON r.id = w.rule_id
+         CROSS JOIN LATERAL hermes.summarize_history(w.history) s
+    UNION ALL
+    SELECT c.id, r.name, r.version, c.tenant, c.key, 'CLOSED',
+           s.outcome, s.corrected_outcome, s.step, r.rule -> 'steps' -> (s.step - 1) ->> 'channel',
+           s.attempts, s.started_at, s.closed_at, NULL, c.reported_at
+    FROM hermes.closed c
+         JOIN hermes.rule_version r ON r.id = c.rule_id
+         CROSS JOIN LATERAL hermes.summarize_history(c.history) s
+) u
+WHERE hermes.tenant_visible(u.tenant);
 COMMENT ON VIEW hermes.cascades IS 'All cascades, open and closed, with their present state.';
 
 CREATE VIEW hermes.history WITH (security_barrier) AS
-SELECT w.id AS cascade_id, w.tenant, e.event_id, e.event_time, e.event_type, e.attributes
-FROM hermes.workflow w CROSS JOIN LATERAL hermes.decode_history(w.history) e
-WHERE hermes.tenant_visible(w.tenant)
-UNION ALL
-SELECT c.id, c.tenant, e.event_id, e.event_time, e.event_type, e.attributes
-FROM hermes.closed c CROSS JOIN LATERAL hermes.decode_history(c.history) e
-WHERE hermes.tenant_visible(c.tenant);
+SELECT u.* FROM (
+    SELECT w.id AS cascade_id, w.tenant, e.event_id, e.event_time, e.event_type, e.attributes
+    FROM hermes.workflow w CROSS JOIN LATERAL hermes.decode_history(w.history) e
+    UNION ALL
+    SELECT c.id, c.tenant, e.event_id, e.event_time, e.event_type, e.attributes
+    FROM hermes.closed c CROSS JOIN LATERAL hermes.decode_history(c.history) e
+) u
+WHERE hermes.tenant_visible(u.tenant);
 COMMENT ON VIEW hermes.history IS 'Events of all cascades; filter by cascade_id.';
 
 CREATE VIEW hermes.tasks WITH (security_barrier) AS

@@ -59,7 +59,7 @@ SignalResult CascadeMachine::on(const CancelInput &in) {
         return SignalResult::closed;
     emit({.type = in.terminate ? EventType::terminated : EventType::cancel_requested,
           .reason = std::string(cut_utf8(in.reason, kMaxReasonBytes))});
-    complete(Outcome::canceled, 0, in.terminate ? kFlagTerminated : 0U);
+    complete(Outcome::canceled, 0, in.terminate ? kFlagTerminated : 0U, in.claimed);
     return SignalResult::applied;
 }
 
@@ -141,7 +141,7 @@ void CascadeMachine::try_next_provider(std::int32_t provider, std::string_view r
     schedule(next->id, now_);
 }
 
-void CascadeMachine::complete(Outcome outcome, std::uint16_t attempt, std::uint32_t flags) {
+void CascadeMachine::complete(Outcome outcome, std::uint16_t attempt, std::uint32_t flags, bool claimed) {
     HistoryEvent e{.type = EventType::cascade_completed, .attempt = attempt, .step = state_.step};
     if (attempt != 0) {
         e.step = get(attempt).step;
@@ -149,15 +149,15 @@ void CascadeMachine::complete(Outcome outcome, std::uint16_t attempt, std::uint3
     }
     e.outcome = outcome;
     e.sequence = std::int64_t{state_.reports} + 1;
-    e.flags = flags | contact_flags(outcome, attempt);
+    e.flags = flags | contact_flags(outcome, attempt, claimed);
     emit(std::move(e));
 }
 
 // Whom the cascade may have reached beside what its outcome says. A fallback in its order is what was asked for; only a
 // success that comes after a further attempt was made is a duplicate contact.
-std::uint32_t CascadeMachine::contact_flags(Outcome outcome, std::uint16_t attempt) const {
-    const auto reached = [this, attempt](const AttemptState &a) {
-        const bool may_have_left = a.unanswered && a.due <= now_ && !is_failure(a.receipt.state);
+std::uint32_t CascadeMachine::contact_flags(Outcome outcome, std::uint16_t attempt, bool claimed) const {
+    const auto reached = [this, attempt, claimed](const AttemptState &a) {
+        const bool may_have_left = claimed && a.unanswered && a.due <= now_ && !is_failure(a.receipt.state);
         return a.number != attempt && (a.contact || may_have_left);
     };
     const bool other = std::any_of(state_.attempts.begin(), state_.attempts.end(), reached);

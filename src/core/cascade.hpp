@@ -143,6 +143,7 @@ struct TimerInput {
 struct CancelInput {
     std::string reason;
     bool terminate = false;
+    bool claimed = true; // a dispatcher has claimed the outstanding send, which therefore may have left
 };
 
 struct SignalInput { // a signal a rule cascade has no use for: recorded, result `ignored`

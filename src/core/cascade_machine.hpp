@@ -33,8 +33,8 @@ private:
     void fail_step(std::string_view reason);
     void schedule(std::int32_t provider, Time due);
     void try_next_provider(std::int32_t provider, std::string_view reason);
-    void complete(Outcome outcome, std::uint16_t attempt, std::uint32_t flags = 0);
-    std::uint32_t contact_flags(Outcome outcome, std::uint16_t attempt) const;
+    void complete(Outcome outcome, std::uint16_t attempt, std::uint32_t flags = 0, bool claimed = true);
+    std::uint32_t contact_flags(Outcome outcome, std::uint16_t attempt, bool claimed) const;
 
     // ---- answers ----
     void take_accepted(const SendAnswer &in, bool live);

@@ -16,7 +16,7 @@ namespace {
 constexpr Duration kMinDuration = std::chrono::milliseconds(1);
 constexpr Duration kMaxDuration = std::chrono::days(365);
 constexpr std::size_t kMaxProviders = 32;
-constexpr std::size_t kMaxProviderNameBytes = 63;
+constexpr std::size_t kMaxProviderNameBytes = 255;
 constexpr std::size_t kMaxNonRetryable = 64;
 constexpr std::size_t kMaxReasonTextBytes = 256;
 constexpr std::int64_t kMaxRetryAttempts = 100;

@@ -128,9 +128,13 @@ void Batch::decide(std::size_t i) {
         return;
     }
     Execution &execution = it->second;
-    core::Decision decision = core::decide(execution.subject.rule->program, execution.state, item.input, now_, pg::random01());
+    core::Input input = item.input;
+    if (auto *cancel = std::get_if<core::CancelInput>(&input); cancel != nullptr && !execution.state.closed_p()) {
+        cancel->claimed = store::send_claimed(item.id);
+    }
+    core::Decision decision = core::decide(execution.subject.rule->program, execution.state, input, now_, pg::random01());
     results_[i] = {ItemStatus::done, decision.result, !decision.events.empty()};
-    note_effects(execution, item.input, decision);
+    note_effects(execution, input, decision);
     execution.events.insert(execution.events.end(), std::make_move_iterator(decision.events.begin()),
                             std::make_move_iterator(decision.events.end()));
 }

@@ -49,7 +49,7 @@ void check_providers_of(const core::Rule &rule) {
 
 void check_endpoint(const std::string &url, const std::string &options) {
     if (const std::string reason = core::check_url(url); !reason.empty()) {
-        throw Error(sqlstate::invalid_parameter, "invalid endpoint URL", reason);
+        throw Error(sqlstate::invalid_parameter, "invalid endpoint URL", fmt::format("The URL {}.", reason));
     }
     const core::EndpointConfig config = core::parse_endpoint_options(options);
     if (config.secret_name.empty()) {
@@ -75,6 +75,13 @@ void check_name(const std::string &name, const char *what) {
     if (name.empty() || name.size() > kMaxNameBytes || !printable) {
         throw Error(sqlstate::invalid_parameter, fmt::format("invalid {}", what),
                     fmt::format("It must have 1 to {} bytes and no control characters.", kMaxNameBytes));
+    }
+}
+
+void check_tenant(const std::string &tenant) {
+    check_name(tenant, "tenant");
+    if (tenant == "*") {
+        throw Error(sqlstate::invalid_parameter, "invalid tenant", "The name * stands for all tenants in grants.");
     }
 }
 
@@ -127,7 +134,7 @@ void drop_provider(const std::string &name) {
 
 std::int32_t create_endpoint(const std::optional<std::string> &tenant, const std::string &url, const std::string &options) {
     if (tenant) {
-        check_name(*tenant, "tenant");
+        check_tenant(*tenant);
     }
     check_endpoint(url, options);
     if (definitions().endpoints(tenant).size() >= store::kMaxEndpointsPerTenant) {

@@ -28,7 +28,7 @@ std::vector<core::ProviderRef> resolve(const core::Step &step, const std::vector
     } else {
         for (const std::string &name : step.providers) {
             const auto it = std::find_if(all.begin(), all.end(), [&](const Provider &p) {
-                return p.config != nullptr && p.name == name;
+                return p.config != nullptr && p.name == name && p.config->channel == step.channel;
             });
             if (it != all.end()) {
                 chosen.push_back(&*it);
@@ -105,15 +105,19 @@ const Provider *Definitions::provider(std::int32_t id) {
     return it != providers_.end() && it->id == id ? &*it : nullptr;
 }
 
-const Provider &Definitions::provider_by_name(const std::string &name) {
+std::vector<std::int32_t> Definitions::providers_of_name(const std::string &name) {
     load_providers();
-    for (const Provider &p : providers_) {
-        if (!p.dropped && p.name == name) {
-            return p;
+    std::vector<std::int32_t> ids;
+    for (auto it = providers_.rbegin(); it != providers_.rend(); ++it) {
+        if (it->name == name) {
+            ids.insert(it->dropped ? ids.end() : ids.begin(), it->id);
         }
     }
-    throw Error(sqlstate::undefined_object, fmt::format("provider \"{}\" does not exist", name), {},
-                "Create it with hermes.create_provider.");
+    if (ids.empty()) {
+        throw Error(sqlstate::undefined_object, fmt::format("provider \"{}\" does not exist", name), {},
+                    "Create it with hermes.create_provider.");
+    }
+    return ids;
 }
 
 const RuleVersion &Definitions::add(std::int32_t id, const std::string &name, std::int32_t version, const std::string &json) {

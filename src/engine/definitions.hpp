@@ -48,7 +48,8 @@ public:
     const RuleVersion &current_rule(const std::string &name); // throws 42704
     const RuleVersion &rule(std::int32_t id);
     const Provider *provider(std::int32_t id); // null: never existed
-    const Provider &provider_by_name(const std::string &name); // throws 42704
+    // Providers of a name: the one in use first, then dropped ones, newest first. Throws 42704 when there never was one.
+    std::vector<std::int32_t> providers_of_name(const std::string &name);
     const std::vector<Provider> &providers();
     const std::vector<Endpoint> &endpoints(const std::optional<std::string> &tenant);
     const Endpoint *endpoint(std::int32_t id); // null: dropped; `enabled` tells the rest
@@ -99,5 +100,6 @@ bool tenant_visible(Oid user, const std::optional<std::string> &tenant);
 
 // Name of a rule, provider, secret or tenant: 1 to 255 bytes, no control characters. Throws 22023.
 void check_name(const std::string &name, const char *what);
+void check_tenant(const std::string &tenant); // a name, but not "*"
 
 } // namespace hc::engine

@@ -46,10 +46,13 @@ core::SignalResult apply_receipt(const std::string &provider, const std::string 
                     "A provider's receipts may belong to any tenant.",
                     "An administrator can grant all tenants with hermes.grant_tenant(role, '*').");
     }
-    const Provider &from = definitions().provider_by_name(provider);
+    const std::vector<std::int32_t> providers = definitions().providers_of_name(provider);
     core::Input input = core::parse_dlr(payload_json, {});
-    const std::int64_t hash = attempt_hash(from.id, provider_message_id);
-    for (const store::AttemptRow &attempt : store::find_attempts({hash})) {
+    std::vector<std::int64_t> hashes;
+    for (const std::int32_t id : providers) {
+        hashes.push_back(attempt_hash(id, provider_message_id));
+    }
+    for (const store::AttemptRow &attempt : store::find_attempts(hashes)) {
         const Item item{attempt.workflow_id, addressed(input, attempt, provider_message_id)};
         const ItemResult result = engine::advance({&item, 1}, store::LockWait::wait, user).front();
         if (result.status == ItemStatus::done) {
@@ -58,10 +61,10 @@ core::SignalResult apply_receipt(const std::string &provider, const std::string 
         }
     }
     if (std::holds_alternative<core::ParkInput>(input)) {
-        store::insert_parked_receipt(hash, std::nullopt, payload_json, pg::now());
+        store::insert_parked_receipt(hashes.front(), std::nullopt, payload_json, pg::now());
         return core::SignalResult::parked;
     }
-    put_rematch(hash, store::insert_waiting_receipt(hash, from.id, provider_message_id, payload_json, pg::now()));
+    put_rematch(hashes.front(), store::insert_waiting_receipt(hashes.front(), providers.front(), provider_message_id, payload_json, pg::now()));
     return core::SignalResult::buffered;
 }
 

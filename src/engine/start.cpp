@@ -143,7 +143,7 @@ std::vector<WorkflowId> Keys::resolve(std::vector<bool> &fresh) {
 
 void check_request(const StartRequest &request, Oid user) {
     if (request.tenant) {
-        check_name(*request.tenant, "tenant");
+        check_tenant(*request.tenant);
     }
     if (!definitions().tenant_allowed(user, request.tenant)) {
         throw Error(sqlstate::insufficient_privilege, fmt::format("permission denied for tenant \"{}\"", *request.tenant), {},

@@ -49,6 +49,7 @@ MemoryContext error_home() noexcept { return g_error_home != nullptr ? g_error_h
 
 void detail::throw_caught() {
     ErrorData *volatile copy = nullptr;
+    const volatile uint32 holds = InterruptHoldoffCount;
     {
         const ErrorStackScope stacks;
         sigjmp_buf frame;
@@ -58,6 +59,7 @@ void detail::throw_caught() {
             copy = CopyErrorData();
         } else {
             MemoryContextSwitchTo(error_home());
+            InterruptHoldoffCount = holds;
             copy = nullptr;
         }
     }

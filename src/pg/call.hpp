@@ -38,12 +38,15 @@ template <class F> auto call(F fn) -> decltype(fn()) {
     static_assert(std::is_void_v<R> || std::is_trivially_copyable_v<R>, "a result must survive a jump");
     static_assert(std::is_trivially_destructible_v<F>, "a jump would skip the destructors of the captures");
     const detail::ErrorStackScope stacks;
+    // An error drops all holds of interrupts; the C++ scopes that hold them resume them one by one while unwinding.
+    const volatile uint32 holds = InterruptHoldoffCount;
     sigjmp_buf frame;
     if (sigsetjmp(frame, 0) == 0) {
         PG_exception_stack = &frame;
         return fn();
     }
     stacks.restore();
+    InterruptHoldoffCount = holds;
     detail::throw_caught();
 }
 

@@ -65,6 +65,17 @@ void insert_tasks(const std::vector<Task> &tasks) {
     }
 }
 
+bool send_claimed(const WorkflowId &id) {
+    constinit static pg::statement<BoolRow(WorkflowId)> find(
+        "SELECT claims > 0 FROM hermes.task WHERE workflow_id = $1 AND kind = 1 FOR UPDATE");
+    for (const BoolRow &row : find.query(id)) {
+        if (row.value) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void delete_tasks(const std::vector<TaskKey> &keys) {
     if (keys.empty()) {
         return;

@@ -36,6 +36,9 @@ struct TaskKey {
     std::int32_t number = 0;
     bool operator==(const TaskKey &) const = default;
 };
+// Whether the outstanding send of an execution was ever claimed; waits for a dispatcher that is claiming it just now. The
+// caller holds the execution, and deletes the task if it wants none to claim it later.
+bool send_claimed(const core::WorkflowId &id);
 void delete_tasks(const std::vector<TaskKey> &keys);
 
 struct ClaimedTask {

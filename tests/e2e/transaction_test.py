@@ -42,16 +42,18 @@ def rollback(world: World) -> None:
 
 
 def wakes_nobody(world: World) -> None:
-    """a rolled back start wakes no worker, a committed one does"""
+    """a start that is rolled back, with its transaction or its savepoint, wakes no worker; a committed one does"""
     world.wait_report(world.start(), "message.delivered")
     asleep = quiet(world)
-    for _ in range(20):
+    for _ in range(10):
         with world.transaction() as session:
             world.start(session=session)
+            session.rollback()
+        with world.transaction() as session:
             session.execute("SAVEPOINT one")
             world.start(session=session)
             session.execute("ROLLBACK TO SAVEPOINT one")
-            session.rollback()
+            session.commit()
     never(lambda: world.last_active("dispatcher") != asleep, 0.3, "a dispatcher that was woken by a rollback")
     world.start()
     wait_until(lambda: world.last_active("dispatcher") not in (None, asleep), what="a dispatcher that is woken")

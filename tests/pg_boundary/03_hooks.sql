@@ -9,7 +9,7 @@ SELECT is(outcome('LISTEN fail_none'), 'ok', 'a hook that does not fail');
 SELECT is(outcome('LISTEN other'), 'ok', 'the next hook is called');
 
 -- Each of these transactions commits, whatever its callback meets.
-CREATE PROCEDURE boundary_test.end_with(event text, kind text) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE PROCEDURE boundary_test.end_with(event text, kind text) LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO boundary_test.notes VALUES (event || ' ' || kind);
     PERFORM boundary_test.fail_at(event, kind);

@@ -1,6 +1,6 @@
 -- A background worker on the extension's own start-up, iterations and boundary: errors end iterations, never the server.
 \ir include/setup.psql
-SELECT plan(46);
+SELECT plan(49);
 SELECT 'hermes_cascade boundary test' AS worker \gset
 
 CREATE FUNCTION pg_temp.gone(worker int) RETURNS boolean LANGUAGE sql AS $$
@@ -56,4 +56,11 @@ SELECT ok(wait_until(format('SELECT EXISTS (SELECT FROM boundary_test.worker_log
           AND pg_terminate_backend(:pid) AND pg_temp.gone(:pid),
           'terminated while it spins in an iteration');
 SELECT is((SELECT count(*)::int FROM notes), 2, 'nothing of the terminated iterations stands');
+
+-- Terminated while it drains.
+SELECT start_worker('drain') AS pid \gset
+SELECT ok(wait_until('SELECT EXISTS (SELECT FROM boundary_test.worker_log WHERE step = ''draining'')') AND pg_terminate_backend(:pid) AND pg_temp.gone(:pid),
+          'terminated while it drains');
+SELECT is((SELECT result FROM worker_log WHERE step = 'drained'), 'committed', 'a draining worker commits what it is doing');
+SELECT is((SELECT count(*)::int FROM notes), 3, 'and it stands');
 SELECT finish();

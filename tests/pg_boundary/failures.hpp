@@ -35,6 +35,15 @@ void fail(const std::string &kind);
 
 void raise_planned(); // the ereport of kind postgres; inside pg::call only
 
+// Holds interrupts while it lives.
+class InterruptHold {
+public:
+    InterruptHold() noexcept { HOLD_INTERRUPTS(); }
+    ~InterruptHold() { RESUME_INTERRUPTS(); }
+    InterruptHold(const InterruptHold &) = delete;
+    InterruptHold &operator=(const InterruptHold &) = delete;
+};
+
 // A memory context whose allocations fail.
 MemoryContext make_starved_context();
 

@@ -162,7 +162,7 @@ HC_FUNCTION(hc_test_held_interrupts) {
     const std::string kind = args.text(0, "kind");
     const test::Probe probe;
     {
-        const pg::interrupt_hold hold;
+        const test::InterruptHold hold;
         pg::call([] { DirectFunctionCall1(pg_cancel_backend, Int32GetDatum(MyProcPid)); });
         while (!QueryCancelPending) { // the signal comes within an instant
         }
@@ -181,7 +181,7 @@ HC_FUNCTION(hc_test_held_interrupts) {
 HC_FUNCTION(hc_test_holds_after_error) {
     std::int32_t count = 0;
     try {
-        const pg::interrupt_hold hold;
+        const test::InterruptHold hold;
         const test::Probe probe;
         pg::call(test::raise_planned);
     } catch (const pg::error &) { // a bare error: nothing to abort

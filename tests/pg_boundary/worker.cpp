@@ -98,7 +98,7 @@ void hold_over_failure() {
     pg::Failure failure;
     bool held = false;
     {
-        const pg::interrupt_hold hold;
+        const test::InterruptHold hold;
         pg::iterate("test iteration", [] { test::fail("postgres"); }, failure);
         held = InterruptHoldoffCount == 1;
     }
@@ -133,9 +133,25 @@ void run_all_kinds() {
     fail_often();
 }
 
+// Where a worker drains, SIGTERM waits for it: what it is doing commits.
+void drain() {
+    record("draining", "");
+    pg::Failure failure;
+    const bool good = pg::iterate("draining", [] {
+        pg::worker_transaction transaction("draining");
+        insert_note();
+        while (!pg::shutdown_requested()) {
+            const test::Probe probe;
+            pg::check_interrupts();
+        }
+        transaction.commit();
+    }, failure);
+    record("drained", good ? "committed" : test::message_of(failure));
+}
+
 void run(const std::string &scenario, Oid database) {
     join_shared_memory();
-    pg::begin_worker(&private_slot(), database);
+    pg::begin_worker(&private_slot(), database, scenario == "drain");
     const test::Probe probe;
     if (scenario == "all") {
         run_all_kinds();
@@ -144,6 +160,8 @@ void run(const std::string &scenario, Oid database) {
     } else if (scenario == "spin") {
         record("spinning", "");
         fail_iteration("spin");
+    } else if (scenario == "drain") {
+        drain();
     } else {
         record("leaving", scenario);
         test::fail(scenario); // leaves the main function

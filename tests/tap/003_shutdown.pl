@@ -15,29 +15,23 @@ define_http($node, 'postgres', $sink->url);
 workers_are($node, 'postgres', 1, 1, 'workers run');
 
 # ---- a worker that is terminated comes back; its work goes on
-my $load = start_load($node, 'postgres', 'ended', 'two', 2000);
+my $load = start_load($node, 'postgres', 'ended', 'two', 1000);
 for my $role (qw(dispatcher supervisor launcher dispatcher))
 {
+	my $dispatcher = worker_pid($node, 'dispatcher');
 	my $pid = worker_pid($node, $role);
 	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
 	my $seconds = seconds_of(sub {
 		ok(eval { worker_pid($node, $role, other => $pid) }, "a terminated $role comes back");
 	});
 	cmp_ok($seconds, '<', 15, 'soon');
+	is(worker_pid($node, 'dispatcher'), $dispatcher, 'which took nobody with it') if $role eq 'launcher';
 }
 workers_are($node, 'postgres', 1, 1, 'one of each is there');
 all_workers_are($node, 3, 'and no more');
-is(scalar(keys %{ finish_load($load) }), 2000, 'the clients noticed nothing');
+is(scalar(keys %{ finish_load($load) }), 1000, 'the clients noticed nothing');
 all_closed($node, 'postgres', 'every cascade ends');
-one_end_each($node, 'postgres', 'ended', 2000, 'DELIVERED', 'once');
-
-# a launcher that is gone takes nobody with it; the next one does not start a second set
-my $dispatcher = worker_pid($node, 'dispatcher');
-my $launcher = worker_pid($node, 'launcher');
-$node->safe_psql('postgres', "SELECT pg_terminate_backend($launcher)");
-worker_pid($node, 'launcher', other => $launcher);
-workers_are($node, 'postgres', 1, 1, 'still one of each');
-is(worker_pid($node, 'dispatcher'), $dispatcher, 'the dispatcher is the same process');
+one_end_each($node, 'postgres', 'ended', 1000, 'DELIVERED', 'once');
 
 # ---- repeated errors: back-off, one log entry a try, recovery
 my $offset = -s $node->logfile;
@@ -48,11 +42,8 @@ SELECT hermes.start_cascades('two', array_agg('{"of": "refused"}'::jsonb), array
 FROM generate_series(1, 100) n;
 SQL
 ok($node->poll_query_until('postgres', q{SELECT sum(errors) >= 3 FROM hermes.workers}), 'errors are counted');
-my $seconds = seconds_of(sub {
-	$node->poll_query_until('postgres', q{SELECT value >= 5 FROM hermes.stats WHERE name = 'worker_errors'});
-});
 my $errors = () = log_since($node, $offset) =~ /task refused by a test/g;
-cmp_ok($errors, '<=', 12, "back-off: few log entries ($errors)");
+cmp_ok($errors, '<=', 8, "back-off: few log entries ($errors)");
 ok($errors >= 3, 'but each is told');
 unlike(log_since($node, $offset), qr/worker stopped|exited with exit code/, 'the workers live on');
 $node->safe_psql('postgres', 'DROP TRIGGER refuse ON hermes.task');
@@ -70,7 +61,7 @@ SQL
 ok(wait_until(sub { $sink->keys_of('/hang') == 10 }, 'ten requests'), 'requests hang');
 my @loads = map { start_load($node, 'postgres', "stop$_", $_ == 1 ? 'http' : 'two', 5000) } 1 .. 2;
 ok(wait_until(sub { 2 == grep { keys %{ load($_) } > 100 } @loads }, 'starts of both'), 'load runs');
-$seconds = seconds_of(sub { $node->stop('fast') });
+my $seconds = seconds_of(sub { $node->stop('fast') });
 cmp_ok($seconds, '<', 8, sprintf 'fast shutdown under load (%.1f s)', $seconds);
 my %known = map { %{ finish_load($_) } } @loads;
 
@@ -97,14 +88,11 @@ my $acknowledged = finish_load($hit);
 $node->start;
 workers_are($node, 'postgres', 1, 1, 'the workers start after it');
 all_closed($node, 'postgres', 'every cascade ends');
-one_end_each($node, 'postgres', 'immediate', scalar(keys %$acknowledged), 'DELIVERED', 'once')
-  if $node->safe_psql('postgres', q{SELECT count(*) FROM hermes.cascades WHERE key LIKE 'immediate-%'}) == keys %$acknowledged;
-is($node->safe_psql('postgres', q{SELECT count(*) FROM hermes.cascades WHERE key LIKE 'immediate-%' AND outcome = 'DELIVERED'})
-	  >= keys %$acknowledged, 1, 'and none that was acknowledged is missing');
+my %after = $node->safe_psql('postgres', q{SELECT string_agg(key || ' ' || cascade_id, E'\n') FROM hermes.cascades
+	WHERE key LIKE 'immediate-%' AND outcome = 'DELIVERED'}) =~ /^(\S+) (\S+)$/mg;
+is(scalar(grep { ($after{$_} // '') ne $acknowledged->{$_} } keys %$acknowledged), 0, 'none that was acknowledged is missing');
 
-# ---- an idle server stops at once, and says nothing while idle
-$offset = -s $node->logfile;
-$node->safe_psql('postgres', 'SELECT pg_stat_force_next_flush()');
+# ---- an idle server stops at once
 $seconds = seconds_of(sub { $node->stop('fast') });
 cmp_ok($seconds, '<', 4, 'an idle server stops at once');
 unlike(log_since($node, 0), qr/\b(?:PANIC|TRAP):|was terminated by signal/, 'no process crashed');

@@ -62,9 +62,12 @@ for my $role (qw(dispatcher supervisor))
 }
 under_load('postmaster', sub {
 	my @children = split /\n/, $node->safe_psql('postgres', 'SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()');
+	my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
 	$node->kill9;
 	# its children end by themselves; a start before that is refused
-	ok(wait_until(sub { !grep { alive($_) } @children }, 'the end of the children'), 'no process outlives the postmaster for long');
+	ok(wait_until(sub { !grep { alive($_) } $postmaster, @children }, 'the end of the children'), 'no process outlives the postmaster for long');
+	# a dead postmaster that nobody has collected would still block the start
+	unlink $node->data_dir . '/postmaster.pid', glob($node->host . '/.s.PGSQL.' . $node->port . '*');
 	$node->start;
 });
 

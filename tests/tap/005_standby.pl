@@ -23,8 +23,8 @@ $standby->init_from_backup($primary, 'copy', has_streaming => 1);
 $standby->start;
 
 my $open = $primary->safe_psql('postgres', q{SELECT hermes.start_cascade('slow', '{}', 'open')});
-$primary->poll_query_until('postgres', qq{SELECT hermes.cascade_status('$open') #>> '{attempts,0,phase}' = 'acked'})
-  or diag($primary->safe_psql('postgres', qq{SELECT hermes.cascade_status('$open')}));
+$primary->poll_query_until('postgres', qq{SELECT hermes.cascade_status('$open') #>> '{attempts,0,phase}' = 'answered'})
+  or die 'the first attempt is not answered';
 $primary->wait_for_catchup($standby);
 
 # ---- queries
