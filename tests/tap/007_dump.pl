@@ -42,10 +42,10 @@ sub contents
 {
 	my ($server, $database) = @_;
 	my %contents = map { $_ => $server->safe_psql($database, "SELECT t FROM hermes.$_ t ORDER BY t::text COLLATE \"C\"") } @tables;
-	$contents{sequences} = $server->safe_psql($database, q{SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'hermes' ORDER BY 1::text});
+	$contents{sequences} = $server->safe_psql($database, q{SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'hermes' ORDER BY sequencename});
 	$contents{partitions} = $server->safe_psql($database, q{SELECT inhparent::regclass, inhrelid::regclass::text AS name, pg_get_expr(relpartbound, c.oid)
 		FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE inhparent::regclass::text LIKE 'hermes.%' AND relkind = 'r' ORDER BY name});
-	$contents{indexes} = $server->safe_psql($database, q{SELECT indexdef FROM pg_indexes WHERE schemaname = 'hermes' ORDER BY 1::text});
+	$contents{indexes} = $server->safe_psql($database, q{SELECT indexdef FROM pg_indexes WHERE schemaname = 'hermes' ORDER BY indexdef});
 	$contents{orders} = $server->safe_psql($database, 'SELECT * FROM orders');
 	return \%contents;
 }
