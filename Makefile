@@ -72,6 +72,9 @@ $(error src/sources.txt names files that do not exist: $(MISSING))
 endif
 endif
 
+LINK_COMMAND := $(LINK.shared)
+LINK.shared = $(if $(V),,@echo "  LINK     $@" && )$(LINK_COMMAND)
+
 # ---------------------------------------------------------------- compile
 # Objects stand apart by kind of build; they are rebuilt when flags, compiler or server version change.
 SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -U_FORTIFY_SOURCE
@@ -111,7 +114,7 @@ $(BUILD)/$(EXTENSION)--%.sql: sql/upgrade/%.sql Makefile
 # ---------------------------------------------------------------- modules for tests only
 # hermes_cascade_test.so holds everything but the entry point, so that it loads beside the real module.
 MODULE_OBJ := src/module.o
-LINK_MODULE = $(if $(V),,@echo "  LINK     $@" &&) $(LINK.shared) -o $@ $(filter %.o,$^) $(LDFLAGS) $(LDFLAGS_SL) $(SHLIB_LINK)
+LINK_MODULE = $(LINK.shared) -o $@ $(filter %.o,$^) $(LDFLAGS) $(LDFLAGS_SL) $(SHLIB_LINK)
 
 $(BUILD)/$(EXTENSION)_test$(DLSUFFIX): $(filter-out %/$(MODULE_OBJ),$(OBJS)) $(TEST_OBJS) src/exports.map
 	$(LINK_MODULE)

@@ -41,13 +41,14 @@ Fence check_fence() {
 }
 
 void claim_database() {
-    store::insert_fence(current_token());
-    pg::note_task(pg::kTimerQueue, pg::now()); // the supervisor looks at the fence when this commits
+    if (store::insert_fence(current_token())) {
+        pg::note_workers(); // the supervisor looks at the fence when this commits
+    }
 }
 
 void confirm_restore() {
     store::write_fence(current_token());
-    pg::note_task(pg::kTimerQueue, pg::now());
+    pg::note_workers();
 }
 
 } // namespace hc::engine

@@ -21,7 +21,7 @@ void on_object_access(ObjectAccessType access, Oid class_id, Oid object_id, int 
         g_previous_object_access(access, class_id, object_id, sub_id, arg);
     }
     if (class_id == ExtensionRelationId && (access == OAT_POST_CREATE || access == OAT_DROP)) {
-        note_extension_change();
+        note_workers();
     }
 }
 

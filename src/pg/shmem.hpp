@@ -49,7 +49,7 @@ struct DatabaseSlot {
     std::atomic<Oid> database;
     std::atomic<std::int32_t> blocker_pid;          // backend whose command blocks the database
     std::atomic<std::uint32_t> probe_requested; // CREATE EXTENSION committed, or a block ended
-    std::atomic<std::uint32_t> extension_changes; // CREATE or DROP EXTENSION committed so often: workers look again
+    std::atomic<std::uint32_t> extension_changes; // commits of CREATE or DROP EXTENSION, or of a change of the fence: workers look again
     std::atomic<std::uint32_t> outbound_open; // the restore fence let requests go; set by the supervisor
     std::atomic<std::int64_t> bounds[kQueueBounds]; // smallest due time (TimestampTz) that may be waiting in the queue
     Counters counters;

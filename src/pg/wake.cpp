@@ -173,7 +173,7 @@ void on_subtransaction(SubXactEvent event, SubTransactionId /*mine*/, SubTransac
 } // namespace
 
 void note_task(std::int32_t queue, core::Time due) { add_note(queue, to_timestamptz(due), GetCurrentTransactionNestLevel()); }
-void note_extension_change() { g_pending.extension_change = true; }
+void note_workers() { g_pending.extension_change = true; }
 
 void wake_dispatchers() noexcept { wake_workers(false, true); }
 

@@ -16,7 +16,7 @@ inline constexpr std::int32_t kFirstProviderQueue = kReservedQueues; // provider
 inline constexpr std::int32_t queue_of_provider(std::int32_t provider) { return kFirstProviderQueue + provider; }
 
 void note_task(std::int32_t queue, core::Time due); // a task inserted in this (sub)transaction
-void note_extension_change();                       // CREATE or DROP EXTENSION in this transaction
+void note_workers(); // CREATE or DROP EXTENSION, or a change of the restore fence: launcher and workers look again
 
 void wake_dispatchers() noexcept;                   // of this database, now
 

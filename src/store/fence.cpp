@@ -16,10 +16,10 @@ std::optional<FenceRow> read_fence() {
     return find.query_one();
 }
 
-void insert_fence(const core::SystemToken &token) {
+bool insert_fence(const core::SystemToken &token) {
     constinit static pg::statement<void(std::int64_t, std::int32_t, std::int64_t)> insert(
         "INSERT INTO hermes.fence (system_identifier, timeline, database) VALUES ($1, $2, $3::oid) ON CONFLICT DO NOTHING");
-    insert.execute(token.system_identifier, token.timeline, static_cast<std::int64_t>(token.database));
+    return insert.execute(token.system_identifier, token.timeline, static_cast<std::int64_t>(token.database)) != 0;
 }
 
 void write_fence(const core::SystemToken &token) {

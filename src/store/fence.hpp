@@ -17,7 +17,7 @@ struct FenceRow {
     auto fields() { return std::tie(system_identifier, timeline, database, held); }
 };
 std::optional<FenceRow> read_fence();
-void insert_fence(const core::SystemToken &token); // unless there is a row
+bool insert_fence(const core::SystemToken &token); // false: there is a row
 void write_fence(const core::SystemToken &token); // not held
 void hold_fence(const std::string &reason);       // keeps the old token
 

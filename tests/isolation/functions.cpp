@@ -41,6 +41,12 @@ core::SendVerdict verdict_of(const std::string &word) {
     throw Error(sqlstate::invalid_parameter, "unknown verdict \"" + word + "\"");
 }
 
+// What this dispatcher has to bury, as in Dispatcher: outside the claim, which waits for nobody.
+std::vector<engine::Burial> &burials() {
+    static auto *list = new std::vector<engine::Burial>(); // for the life of the process
+    return *list;
+}
+
 engine::RecordedSend send_of(const nlohmann::json &json) {
     engine::RecordedSend send;
     send.key.workflow_id = core::parse_workflow_id(json.at("cascade").get<std::string>()).value();
@@ -101,6 +107,7 @@ HC_FUNCTION(hc_test_iso_claim) {
         pg::give_bound(request.queue, *claim.resume);
     }
     worker.finish();
+    burials().insert(burials().end(), claim.burials.begin(), claim.burials.end());
     for (const engine::Send &send : claim.sends) {
         rows.add(send.key.workflow_id, send.key.number, std::int32_t{send.attempt}, send.provider);
     }
@@ -149,9 +156,17 @@ HC_FUNCTION(hc_test_iso_record_report) {
 HC_FUNCTION(hc_test_iso_bury) {
     const store::TaskKey key{args.uuid(0, "cascade"), args.integer(1, "task")};
     Worker worker;
-    engine::bury(key, args.text(2, "error"));
+    const bool done = engine::bury(key, args.text(2, "error"));
     worker.finish();
-    return pg::make_void();
+    return pg::make_bool(done);
+}
+
+// Buries what the claims of this session gave up; the number of those that others hold: tried again.
+HC_FUNCTION(hc_test_iso_bury_given_up) {
+    Worker worker;
+    std::erase_if(burials(), [](const engine::Burial &burial) { return engine::bury(burial.key, burial.reason); });
+    worker.finish();
+    return pg::make_int32(static_cast<std::int32_t>(burials().size()));
 }
 
 // ---- the supervisor ----

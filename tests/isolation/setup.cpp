@@ -32,8 +32,10 @@ CREATE OR REPLACE FUNCTION rematch(provider text, provider_message_id text) RETU
     LANGUAGE C AS 'hermes_cascade_test', 'hc_test_iso_rematch';
 CREATE OR REPLACE FUNCTION record_report(cascade uuid, task integer, endpoint integer) RETURNS void
     LANGUAGE C AS 'hermes_cascade_test', 'hc_test_iso_record_report';
-CREATE OR REPLACE FUNCTION bury(cascade uuid, task integer, error text) RETURNS void
+CREATE OR REPLACE FUNCTION bury(cascade uuid, task integer, error text) RETURNS boolean
     LANGUAGE C AS 'hermes_cascade_test', 'hc_test_iso_bury';
+CREATE OR REPLACE FUNCTION bury_given_up() RETURNS integer
+    LANGUAGE C AS 'hermes_cascade_test', 'hc_test_iso_bury_given_up';
 CREATE OR REPLACE FUNCTION fire_due(since timestamptz) RETURNS TABLE (tasks integer, locked boolean)
     LANGUAGE C AS 'hermes_cascade_test', 'hc_test_iso_fire';
 )sql";

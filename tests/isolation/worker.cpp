@@ -1,6 +1,7 @@
 // See worker.hpp. Runs in backends.
 #include "worker.hpp"
 
+#include "core/error.hpp"
 #include "pg/guc.hpp"
 #include "pg/shmem.hpp"
 #include "pg/wake.hpp"
@@ -34,6 +35,9 @@ void join_server() {
         return;
     }
     attach_shared_memory();
+    if (pg::my_database() == nullptr) {
+        throw Error(sqlstate::not_prerequisite, "no slot in shared memory is left for this database");
+    }
     pg::register_transaction_callbacks();
     pg::register_invalidation_callbacks();
     pg::guc::batch_size = setting("hermes.batch_size");

@@ -181,3 +181,8 @@ class Environment:
 
 def tail(text: str, lines: int = TAIL_LINES) -> str:
     return "\n".join("      " + line for line in text.splitlines()[-lines:])
+
+
+def head(text: str, lines: int = 60) -> str:
+    """The beginning: what differs first in a diff is what matters."""
+    return "\n".join("      " + line for line in text.splitlines()[:lines])

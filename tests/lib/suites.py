@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from counting import Count, Result, parse_gtest, parse_regress, parse_tap
-from environment import ROOT, Environment, Outcome, Server, tail
+from environment import ROOT, Environment, Outcome, Server, head, tail
 
 WORKERS_OFF = ("hermes.workers=off",)
 E2E_TIMEOUT = 1200
@@ -117,7 +117,7 @@ def run_pg_regress(environment: Environment, server: Server, suite: str, program
         outcome = environment.run(command, f"{suite}/{name}.log")
         result = parse_regress(outcome.output, outcome.status, 1)
         diffs = work / "regression.diffs"
-        detail = tail(diffs.read_text(errors="replace"), 60) if diffs.exists() else ""
+        detail = head(diffs.read_text(errors="replace")) if diffs.exists() else ""
         total += report(name, result, outcome, time.monotonic() - began, detail)
     return total
 

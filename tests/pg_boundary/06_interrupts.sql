@@ -81,14 +81,14 @@ SELECT is(pg_temp.cancel_peer(statement), 'ERROR:  canceling statement due to us
 SELECT matches(pg_temp.terminate_peer(statement), 'terminating connection due to administrator command|server closed the connection', format('pg_terminate_backend: %s', name))
 FROM statements;
 
--- Through the hook, and a transaction of several statements that is cut off by a termination.
+-- Nothing of the peers is left.
 SELECT is((SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name <> 'psql' AND datname = current_database() AND pid <> pg_backend_pid()), 0,
           'no peer is left');
 SELECT is((SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711), 0, 'no lock of a peer is left');
 SELECT is((SELECT count(*)::int FROM notes), 0, 'no work of a peer is left');
 SELECT ok(wait_until('SELECT NOT pg_is_in_recovery()'), 'the server serves');
 
--- Fatal with scopes and a transaction open: exit callbacks run, C++ frames are not unwound, others go on.
+-- The others go on.
 SELECT is(outcome('SELECT boundary_test.fail(''postgres'')'), 'HCT01|planned failure|Planned detail, 100%s.|Planned hint.', 'this session fails as before');
 SELECT is(live(), 0, 'nothing is left at the end');
 SELECT is(interrupt_holds(), 0, 'interrupts are not held');

@@ -1,6 +1,6 @@
 -- A background worker on the extension's own start-up, iterations and boundary: errors end iterations, never the server.
 \ir include/setup.psql
-SELECT plan(49);
+SELECT plan(52);
 SELECT 'hermes_cascade boundary test' AS worker \gset
 
 CREATE FUNCTION pg_temp.gone(worker int) RETURNS boolean LANGUAGE sql AS $$
@@ -45,6 +45,13 @@ FROM unnest(ARRAY['postgres', 'hc', 'unknown', 'bad_alloc']) kind \gexec
 SELECT is(pg_temp.exit_of(kind), 'exited with exit code 1', format('main function left by an exception: %s', kind))
 FROM unnest(ARRAY['postgres', 'hc', 'unknown', 'bad_alloc']) kind;
 SELECT is((SELECT count(*)::int FROM worker_log WHERE step = 'end'), 1, 'none of them went on to its end');
+
+-- Canceled in the middle of an iteration: the next one follows.
+SELECT start_worker('wait') AS pid \gset
+SELECT ok(wait_until(format('SELECT wait_event = ''PgSleep'' FROM pg_stat_activity WHERE pid = %s', :pid)) AND pg_cancel_backend(:pid) AND pg_temp.gone(:pid),
+          'canceled while it sleeps in an iteration');
+SELECT is((SELECT result FROM worker_log WHERE pid = :pid AND step = 'sleep'), '57014 canceling statement due to user request, live 1', 'the iteration failed by the cancel');
+SELECT is((SELECT count(*)::int FROM worker_log WHERE pid = :pid AND step = 'end'), 1, 'the worker went on');
 
 -- Terminated in the middle of an iteration.
 SELECT start_worker('wait') AS pid \gset

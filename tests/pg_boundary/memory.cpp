@@ -49,6 +49,23 @@ bool holds_at(pg::memory_resource &resource, std::size_t alignment) {
     return good;
 }
 
+std::int32_t count_contexts(const char *name) {
+    std::int32_t found = 0;
+    MemoryContext context = TopMemoryContext; // depth first, without a stack of its own
+    while (context != nullptr) {
+        found += std::strcmp(context->name, name) == 0 ? 1 : 0;
+        if (context->firstchild != nullptr) {
+            context = context->firstchild;
+            continue;
+        }
+        while (context != nullptr && context->nextchild == nullptr) {
+            context = context->parent;
+        }
+        context = context != nullptr ? context->nextchild : nullptr;
+    }
+    return found;
+}
+
 } // namespace
 
 HC_FUNCTION(hc_test_alignment) {
@@ -136,28 +153,11 @@ HC_FUNCTION(hc_test_container) {
         }
         test::fail(kind);
     }
-    return pg::make_bool(CurrentMemoryContext == memory.context() && string.size() == 100000);
+    const bool gone = count_contexts("hermes boundary container") == 1;
+    return pg::make_bool(gone && CurrentMemoryContext == memory.context() && string.size() == 100000);
 }
 
 HC_FUNCTION(hc_test_contexts_named) {
     const std::string name = args.text(0, "name");
-    const char *wanted = name.c_str();
-    const std::int32_t count = pg::call([wanted] {
-        std::int32_t found = 0;
-        // depth first, without a stack of its own
-        MemoryContext context = TopMemoryContext;
-        while (context != nullptr) {
-            found += std::strcmp(context->name, wanted) == 0 ? 1 : 0;
-            if (context->firstchild != nullptr) {
-                context = context->firstchild;
-                continue;
-            }
-            while (context != nullptr && context->nextchild == nullptr) {
-                context = context->parent;
-            }
-            context = context != nullptr ? context->nextchild : nullptr;
-        }
-        return found;
-    });
-    return pg::make_int32(count);
+    return pg::make_int32(count_contexts(name.c_str()));
 }

@@ -24,8 +24,10 @@ void join_shared_memory() {
 }
 
 // In a process-private slot: the launcher must not take this worker for one of its own.
-pg::WorkerSlot &private_slot() {
+pg::WorkerSlot &private_slot(Oid database) {
     static pg::WorkerSlot slot;
+    slot.database = database;
+    slot.state = static_cast<std::uint32_t>(pg::WorkerState::starting);
     return slot;
 }
 
@@ -151,7 +153,7 @@ void drain() {
 
 void run(const std::string &scenario, Oid database) {
     join_shared_memory();
-    pg::begin_worker(&private_slot(), database, scenario == "drain");
+    pg::begin_worker(&private_slot(database), database, scenario == "drain");
     const test::Probe probe;
     if (scenario == "all") {
         run_all_kinds();

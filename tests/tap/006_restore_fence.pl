@@ -70,7 +70,7 @@ unlike(log_since($_, 0), qr/\b(?:PANIC|TRAP):|was terminated by signal/, 'no cra
 $_->stop for $node, $restored;
 done_testing();
 
-# Nothing leaves, whatever is restarted; work inside the database goes on; then it is confirmed.
+# Nothing moves, whatever is restarted, until it is confirmed.
 sub held
 {
 	my ($server, $database, $prefix, $count, $what) = @_;
@@ -78,38 +78,40 @@ sub held
 	my $reported = $sink->keys_of('/webhook');
 	ok($server->poll_query_until($database, 'SELECT held_since IS NOT NULL FROM hermes.fence'), "$what: held_since is set");
 	like($server->safe_psql($database, 'SELECT reason FROM hermes.fence'), qr/restored/, "$what: with a reason");
-	ok($server->wait_for_log(qr/LOG: .*outbound requests are held.*\n.*HINT: .*hermes\.confirm_restore\(\)/), "$what: the log has the hint");
+	my $hint = qr/LOG: .*workers hold still.*\n.*HINT: .*hermes\.confirm_restore\(\)/;
+	ok($server->wait_for_log($hint), "$what: the log has the hint");
 
-	# what needs no request goes on: a sandbox cascade ends; its report waits like the others
+	# verbs work and workers run, also after they were replaced, but nothing moves: neither requests nor sandboxes
 	$server->safe_psql($database, qq{SELECT hermes.start_cascade('two', '{}', '$prefix-inside')});
-	ok($server->poll_query_until($database, qq{SELECT outcome = 'DELIVERED' FROM hermes.cascades WHERE key = '$prefix-inside'}),
-		"$what: sandbox cascades and timers go on");
-	my $dispatcher = worker_pid($server, 'dispatcher', database => $database);
-	$server->safe_psql($database, "SELECT pg_terminate_backend($dispatcher)");
-	worker_pid($server, 'dispatcher', database => $database, other => $dispatcher);
-	my $supervisor = worker_pid($server, 'supervisor', database => $database);
-	$server->safe_psql($database, "SELECT pg_terminate_backend($supervisor)");
-	worker_pid($server, 'supervisor', database => $database, other => $supervisor);
+	my $offset = -s $server->logfile;
+	for my $role (qw(dispatcher supervisor))
+	{
+		my $pid = worker_pid($server, $role, database => $database);
+		$server->safe_psql($database, "SELECT pg_terminate_backend($pid)");
+		worker_pid($server, $role, database => $database, other => $pid);
+	}
 	workers_are($server, $database, 1, 1, "$what: other workers");
-	$server->safe_psql($database, qq{SELECT hermes.start_cascade('two', '{}', '$prefix-inside-2')});
-	ok($server->poll_query_until($database, qq{SELECT outcome = 'DELIVERED' FROM hermes.cascades WHERE key = '$prefix-inside-2'}),
-		"$what: these work as well");
+	ok($server->wait_for_log($hint, $offset), "$what: these looked at the fence, too");
+	is($server->safe_psql($database, 'SELECT count(*) FROM hermes.tasks WHERE claimed'), 0, "$what: no task is claimed");
+	is($server->safe_psql($database, qq{SELECT count(*) FROM hermes.cascade_history(
+			(SELECT cascade_id FROM hermes.cascades WHERE key = '$prefix-inside')) WHERE event_type LIKE 'Send%' AND event_type <> 'SendScheduled'}),
+		0, "$what: sandboxes are held as well");
 	is(scalar(() = $sink->keys_of('/messages')), $sent, "$what: no request left");
 	is(scalar(() = $sink->keys_of('/webhook')), $reported, "$what: no report left");
 	is($server->safe_psql($database, 'SELECT count(*) FROM hermes.deliveries WHERE in_flight'), 0, "$what: reports wait");
 	is($server->safe_psql($database, qq{SELECT count(*) FROM hermes.cascades WHERE key LIKE '$prefix-%' AND status = 'RUNNING'}),
-		$count, "$what: the cascades wait");
+		$count + 1, "$what: the cascades wait");
 
 	$server->safe_psql($database, 'SELECT hermes.confirm_restore()');
 	ok(wait_until(sub { $sink->keys_of('/messages') == $sent + $count }, 'requests'), "$what: requests leave after hermes.confirm_restore()");
 	all_closed($server, $database, "$what: the cascades end");
-	ok(wait_until(sub { $sink->keys_of('/webhook') == $reported + $count + 2 }, 'reports'), "$what: reports leave");
+	ok(wait_until(sub { $sink->keys_of('/webhook') == $reported + $count + 1 }, 'reports'), "$what: reports leave");
 	is($server->safe_psql($database, 'SELECT held_since IS NULL AND reason IS NULL FROM hermes.fence'), 't', "$what: nothing is held");
-	my $offset = -s $server->logfile;
+	$offset = -s $server->logfile;
 	$server->restart;
 	workers_are($server, $database, 1, 1, "$what: workers after a restart");
 	$server->safe_psql($database, qq{SELECT hermes.start_cascade('http', '{}', '$prefix-after')});
 	all_closed($server, $database, "$what: the confirmation holds");
-	unlike(log_since($server, $offset), qr/requests are held/, "$what: nothing is held any more");
+	unlike(log_since($server, $offset), qr/workers hold still/, "$what: nothing is held any more");
 	return;
 }

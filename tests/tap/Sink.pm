@@ -21,6 +21,7 @@ sub new
 		url => 'http://127.0.0.1:' . $listener->sockport,
 		file => "$PostgreSQL::Test::Utils::tmp_check/$name.requests"
 	}, $class;
+	unlink $self->{file}; # of another test file
 	append_to_file($self->{file}, '');
 	$self->{pid} = fork // die "cannot fork: $!";
 	if ($self->{pid} == 0)
