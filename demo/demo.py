@@ -125,7 +125,7 @@ def verdict(found: Sequence[str], count: int) -> int:
 def tell_how_to_go_on(stage: Stage) -> None:
     server = f"scripts/server {{}} --dir {stage.cluster.folder}"
     pids = " ".join(str(peer.process.pid) for peer in stage.peers)
-    section("Still running (--keep)", [
+    section("Still running (--keep); from the folder of the repository:", [
         f"connect   {server.format('psql')}      or: psql '{stage.cluster.dsn()}'",
         *(f"{peer.name:<20} {peer.url}/stats   pid {peer.process.pid}" for peer in stage.peers),
         f"stop      kill {pids}; {server.format('stop')} --remove; rm -r {stage.folder}"])

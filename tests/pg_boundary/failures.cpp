@@ -97,7 +97,8 @@ Action find_action(const std::string &kind) {
         {"none", [] {}},
         {"postgres", [] { pg::call(raise_planned); }},
         {"builtin", raise_builtin},
-        {"canceled", [] { pg::call([] { ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED), errmsg("planned cancel"))); }); }},
+        {"canceled",
+         [] { pg::call([] { ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED), errmsg("planned cancel"))); }); }},
         {"hc", [] { throw Error("WF001", "own failure", "Own detail, 100%s.", "Own hint."); }},
         {"std", [] { throw std::runtime_error("standard failure, 100%s"); }},
         {"unknown", [] { throw 42; }},
@@ -132,7 +133,9 @@ void descend(int frames, Action action) {
 }
 
 #if PG_VERSION_NUM >= 170000
-void *no_memory(MemoryContext context, Size size, int flags) { return MemoryContextAllocationFailure(context, size, flags); }
+void *no_memory(MemoryContext context, Size size, int flags) {
+    return MemoryContextAllocationFailure(context, size, flags);
+}
 #else
 void *no_memory(MemoryContext, Size) { return nullptr; }
 #endif

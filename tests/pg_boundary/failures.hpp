@@ -30,7 +30,8 @@ std::int64_t live() noexcept; // made and not destroyed
 //   spi_hc        a function called by SPI throws hc::Error at its boundary
 //   second        a PostgreSQL error while one is handled                   second_hc hc::Error while one is handled
 //   in_destructor a destructor meets and swallows an error of its own while another one travels
-//   sleep         pg_sleep until interrupted                                spin      check_interrupts until interrupted
+//   sleep         pg_sleep until interrupted                                spin      check_interrupts until
+//   interrupted
 void fail(const std::string &kind);
 
 void raise_planned(); // the ereport of kind postgres; inside pg::call only

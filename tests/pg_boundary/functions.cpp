@@ -46,7 +46,8 @@ HC_FUNCTION(hc_test_fail_text) {
     if (place == "std") {
         throw std::runtime_error(content);
     }
-    throw Error("WF001", place == "message" ? content : "short", place == "detail" ? content : "", place == "hint" ? content : "");
+    throw Error("WF001", place == "message" ? content : "short", place == "detail" ? content : "",
+                place == "hint" ? content : "");
 }
 
 // The error cannot be copied: its home has no memory left.
@@ -101,7 +102,8 @@ struct Stacks {
 };
 
 // Puts everything right by itself, so that a broken pg::call is a failed test and not a crash.
-template <class Body> bool keeps_stacks(Body body) {
+template <class Body>
+bool keeps_stacks(Body body) {
     const Stacks before;
     try {
         body();
@@ -137,7 +139,8 @@ HC_FUNCTION(hc_test_empties_error_stack) {
     return pg::make_bool(error_stack_is_empty());
 }
 
-// Where PostgreSQL stands after an error was caught: in the context of the boundary, whatever was current when it arose.
+// Where PostgreSQL stands after an error was caught: in the context of the boundary, whatever was current when it
+// arose.
 HC_FUNCTION(hc_test_returns_home) {
     MemoryContext home = CurrentMemoryContext;
     bool same = false;
@@ -156,7 +159,8 @@ HC_FUNCTION(hc_test_returns_home) {
     return pg::make_bool(same);
 }
 
-// What C++ sees of a PostgreSQL error: sqlstate|message|detail|hint|context, all of it readable after the error state went.
+// What C++ sees of a PostgreSQL error: sqlstate|message|detail|hint|context, all of it readable after the error state
+// went.
 HC_FUNCTION(hc_test_seen_error) {
     std::string seen;
     keeps_stacks([&] {
@@ -164,14 +168,16 @@ HC_FUNCTION(hc_test_seen_error) {
             pg::call(raise_under_callback);
         } catch (const pg::error &e) {
             const ErrorData *d = e.data();
-            seen = fmt::format("{}|{}|{}|{}|{}", unpack_sql_state(e.sqlerrcode()), e.what(), d->detail, d->hint, d->context);
+            seen = fmt::format("{}|{}|{}|{}|{}", unpack_sql_state(e.sqlerrcode()), e.what(), d->detail, d->hint,
+                               d->context);
         }
     });
     return pg::make_text(seen);
 }
 
 HC_FUNCTION(hc_test_call_result) {
-    const std::int32_t value = pg::call([] { return DatumGetInt32(DirectFunctionCall1(int4in, CStringGetDatum("17"))); });
+    const std::int32_t value =
+        pg::call([] { return DatumGetInt32(DirectFunctionCall1(int4in, CStringGetDatum("17"))); });
     return pg::make_int32(value);
 }
 
@@ -183,7 +189,8 @@ ProcessUtility_hook_type g_next_utility = nullptr;
 
 // LISTEN fail_<kind> fails in that way inside a hook boundary.
 void on_utility(PlannedStmt *statement, const char *text, bool read_only_tree, ProcessUtilityContext context,
-                ParamListInfo params, QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion) {
+                ParamListInfo params, QueryEnvironment *environment, DestReceiver *receiver,
+                QueryCompletion *completion) {
     if (IsA(statement->utilityStmt, ListenStmt)) {
         const char *channel = reinterpret_cast<ListenStmt *>(statement->utilityStmt)->conditionname;
         if (std::strncmp(channel, "fail_", 5) == 0) {

@@ -18,7 +18,8 @@ struct alignas(64) Wide {
 
 bool aligned(const void *p, std::size_t alignment) { return reinterpret_cast<std::uintptr_t>(p) % alignment == 0; }
 
-template <class F> bool refused(F allocate) {
+template <class F>
+bool refused(F allocate) {
     try {
         allocate();
     } catch (const std::bad_alloc &) {
@@ -99,7 +100,8 @@ HC_FUNCTION(hc_test_refused_sizes) {
     return pg::make_text(accepted.empty() ? "all refused" : "accepted:" + accepted);
 }
 
-// Above MaxAllocSize (1 GB less a byte) a plain palloc refuses; a container may have it. Never touched, so it costs no memory.
+// Above MaxAllocSize (1 GB less a byte) a plain palloc refuses; a container may have it. Never touched, so it costs no
+// memory.
 HC_FUNCTION(hc_test_large_size) {
     pg::context_scope memory("hermes boundary test");
     constexpr std::size_t kSize = std::size_t(MaxAllocSize) + 4096;

@@ -71,7 +71,8 @@ void insert(const char *note) {
     statement.execute(std::string_view(note));
 }
 
-// Work inside the subtransaction: another user, a pinned path, a private context with a container, SPI, an open statement.
+// Work inside the subtransaction: another user, a pinned path, a private context with a container, SPI, an open
+// statement.
 void work_and_fail(const std::string &kind, Oid other) {
     const test::Probe probe;
     pg::search_path_scope path;
@@ -245,7 +246,8 @@ HC_FUNCTION(hc_test_planner_settings) {
 
 // A statement used inside another's rows: the outer result was taken before the inner one overwrote the globals.
 HC_FUNCTION(hc_test_nested_statements) {
-    static pg::statement<TwoRow()> outer("SELECT i::int4, boundary_test.count_rows(i::int4) FROM generate_series(1, 4) i");
+    static pg::statement<TwoRow()> outer(
+        "SELECT i::int4, boundary_test.count_rows(i::int4) FROM generate_series(1, 4) i");
     pg::spi_scope spi;
     const std::vector<TwoRow> rows = outer.query();
     spi.finish();

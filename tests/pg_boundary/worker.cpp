@@ -35,11 +35,14 @@ void record(const std::string &step, const std::string &result) {
     static pg::statement<void(std::string, std::string)> statement(
         "INSERT INTO boundary_test.worker_log (pid, step, result) VALUES (pg_catalog.pg_backend_pid(), $1, $2)");
     pg::Failure failure;
-    pg::iterate("recording", [&] {
-        pg::worker_transaction transaction("recording");
-        statement.execute(step, result);
-        transaction.commit();
-    }, failure);
+    pg::iterate(
+        "recording",
+        [&] {
+            pg::worker_transaction transaction("recording");
+            statement.execute(step, result);
+            transaction.commit();
+        },
+        failure);
 }
 
 void insert_note() {
@@ -50,17 +53,20 @@ void insert_note() {
 // One iteration that fails with a transaction, a snapshot, SPI, a lock and a private context open.
 void fail_iteration(const std::string &kind) {
     pg::Failure failure;
-    const bool good = pg::iterate("test iteration", [&] {
-        const test::Probe probe;
-        pg::worker_transaction transaction("failing");
-        {
-            pg::context_scope memory("hermes boundary test");
-            pg::vector<test::Probe> probes(4, memory.resource());
-            insert_note();
-            test::fail(kind);
-        }
-        transaction.commit();
-    }, failure);
+    const bool good = pg::iterate(
+        "test iteration",
+        [&] {
+            const test::Probe probe;
+            pg::worker_transaction transaction("failing");
+            {
+                pg::context_scope memory("hermes boundary test");
+                pg::vector<test::Probe> probes(4, memory.resource());
+                insert_note();
+                test::fail(kind);
+            }
+            transaction.commit();
+        },
+        failure);
     std::string result = good ? "good" : test::sqlstate_of(failure) + " " + test::message_of(failure);
     result += fmt::format(", live {}", test::live());
     result += IsTransactionState() ? ", transaction open" : "";
@@ -71,10 +77,13 @@ void fail_iteration(const std::string &kind) {
 // An error so early that there is no transaction yet.
 void fail_outside_transaction() {
     pg::Failure failure;
-    const bool good = pg::iterate("test iteration", [] {
-        const test::Probe probe;
-        test::fail("postgres");
-    }, failure);
+    const bool good = pg::iterate(
+        "test iteration",
+        [] {
+            const test::Probe probe;
+            test::fail("postgres");
+        },
+        failure);
     record("outside", fmt::format("{} {}, live {}", good, test::sqlstate_of(failure), test::live()));
 }
 
@@ -82,14 +91,18 @@ void fail_outside_transaction() {
 void read_failure_late() {
     pg::Failure failure;
     pg::Failure other;
-    pg::iterate("test iteration", [] { test::fail("postgres"); }, failure);
-    pg::iterate("filling memory", [] {
-        pg::call([] {
-            for (int i = 0; i < 100; ++i) {
-                std::memset(palloc(64), 0x7f, 64);
-            }
-        });
-    }, other);
+    pg::iterate(
+        "test iteration", [] { test::fail("postgres"); }, failure);
+    pg::iterate(
+        "filling memory",
+        [] {
+            pg::call([] {
+                for (int i = 0; i < 100; ++i) {
+                    std::memset(palloc(64), 0x7f, 64);
+                }
+            });
+        },
+        other);
     const bool data = failure.kind == pg::Failure::Kind::postgres && failure.data != nullptr;
     const int code = data ? failure.data->sqlerrcode : 0;
     record("late", data ? unpack_sql_state(code) : failure.sqlstate);
@@ -101,7 +114,8 @@ void hold_over_failure() {
     bool held = false;
     {
         const test::InterruptHold hold;
-        pg::iterate("test iteration", [] { test::fail("postgres"); }, failure);
+        pg::iterate(
+            "test iteration", [] { test::fail("postgres"); }, failure);
         held = InterruptHoldoffCount == 1;
     }
     record("held", fmt::format("{}, afterwards {}", held, InterruptHoldoffCount));
@@ -116,17 +130,20 @@ void fail_often() {
         if (i == 100) {
             before = used();
         }
-        pg::iterate("often", [] {
-            pg::worker_transaction transaction("often");
-            test::fail("hc");
-        }, failure);
+        pg::iterate(
+            "often",
+            [] {
+                pg::worker_transaction transaction("often");
+                test::fail("hc");
+            },
+            failure);
     }
     record("often", used() <= before + 65536 ? "no growth" : fmt::format("grew by {} bytes", used() - before));
 }
 
 void run_all_kinds() {
-    for (const char *kind : {"none", "postgres", "builtin", "canceled", "hc", "std", "unknown", "bad_alloc", "huge", "starved",
-                             "spi", "spi_hc", "second", "second_hc", "in_destructor", "none"}) {
+    for (const char *kind : {"none", "postgres", "builtin", "canceled", "hc", "std", "unknown", "bad_alloc", "huge",
+                             "starved", "spi", "spi_hc", "second", "second_hc", "in_destructor", "none"}) {
         fail_iteration(kind);
     }
     fail_outside_transaction();
@@ -139,15 +156,18 @@ void run_all_kinds() {
 void drain() {
     record("draining", "");
     pg::Failure failure;
-    const bool good = pg::iterate("draining", [] {
-        pg::worker_transaction transaction("draining");
-        insert_note();
-        while (!pg::shutdown_requested()) {
-            const test::Probe probe;
-            pg::check_interrupts();
-        }
-        transaction.commit();
-    }, failure);
+    const bool good = pg::iterate(
+        "draining",
+        [] {
+            pg::worker_transaction transaction("draining");
+            insert_note();
+            while (!pg::shutdown_requested()) {
+                const test::Probe probe;
+                pg::check_interrupts();
+            }
+            transaction.commit();
+        },
+        failure);
     record("drained", good ? "committed" : test::message_of(failure));
 }
 

@@ -73,7 +73,8 @@ void look_at_mask() {
 } // namespace
 
 // Stands in for the system's resolver, so that no test asks a name server: names under .test have fixed answers.
-extern "C" int getaddrinfo(const char *node, const char *service, const addrinfo *hints, addrinfo **result) {
+// Visible, so that it stands before the C library's for libcurl as well.
+extern "C" __attribute__((visibility("default"))) int getaddrinfo(const char *node, const char *service, const addrinfo *hints, addrinfo **result) {
     const std::string_view name = node != nullptr ? node : "";
     if (!name.ends_with(".test"))
         return real_getaddrinfo()(node, service, hints, result);
@@ -740,8 +741,10 @@ TEST(HttpClient, LeavesNoDescriptorBehind) {
         }
     }
     EXPECT_EQ(served, 0);
-    while (peer.ended() < 3) // the peer's side of each
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (peer.ended() < 3 && std::chrono::steady_clock::now() < deadline) // the peer's side of each
         std::this_thread::yield();
+    EXPECT_EQ(peer.ended(), 3);
     EXPECT_EQ(open_descriptors().size(), inherited.size());
 }
 

@@ -230,7 +230,7 @@ TEST(RuleTest, Providers) {
     EXPECT_EQ(detail(in_step(R"("providers": [])")), "$.steps[0].providers: must not be empty.");
     EXPECT_EQ(detail(in_step(R"("providers": ["a", "b", "a"])")), "$.steps[0].providers[2]: appears twice.");
     EXPECT_EQ(refusal(in_step(R"("providers": [""])")).detail, "$.steps[0].providers[0]: must not be empty.");
-    EXPECT_EQ(refusal(in_step("\"providers\": [\"" + std::string(64, 'p') + "\"]")).sqlstate, "54000");
+    EXPECT_EQ(refusal(in_step("\"providers\": [\"" + std::string(256, 'p') + "\"]")).sqlstate, "54000");
 }
 
 TEST(RuleTest, RetryPolicies) {
