@@ -1,5 +1,6 @@
 // What dispatchers and the supervisor do in their transactions, as SQL functions that run in the caller's transaction:
-// thin wrappers over src/engine, with the bounds taken and given as the workers do. Declared by setup.cpp. Runs in backends.
+// thin wrappers over src/engine, with the bounds taken and given as the workers do. Declared by setup.cpp.
+// Runs in backends.
 #include "core/error.hpp"
 #include "engine/dispatch.hpp"
 #include "engine/receipts.hpp"
@@ -132,11 +133,11 @@ HC_FUNCTION(hc_test_iso_record) {
     return rows.done();
 }
 
-// (provider, provider message id): true when nothing is left to try again.
+// (provider's id, provider message id): true when nothing is left to try again.
 HC_FUNCTION(hc_test_iso_rematch) {
     Worker worker;
-    const std::int32_t provider = engine::definitions().provider_by_name(args.text(0, "provider")).id;
-    const bool all = engine::rematch({engine::attempt_hash(provider, args.text(1, "provider_message_id"))});
+    const std::int64_t hash = engine::attempt_hash(args.integer(0, "provider"), args.text(1, "provider_message_id"));
+    const bool all = engine::rematch({hash});
     worker.finish();
     return pg::make_bool(all);
 }

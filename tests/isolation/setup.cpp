@@ -28,7 +28,7 @@ CREATE OR REPLACE FUNCTION claim_sends(queue integer, owner bigint, live text[],
     LANGUAGE C AS 'hermes_cascade_test', 'hc_test_iso_claim';
 CREATE OR REPLACE FUNCTION record_sends(answers text) RETURNS SETOF integer
     LANGUAGE C AS 'hermes_cascade_test', 'hc_test_iso_record';
-CREATE OR REPLACE FUNCTION rematch(provider text, provider_message_id text) RETURNS boolean
+CREATE OR REPLACE FUNCTION rematch_receipts(provider integer, provider_message_id text) RETURNS boolean
     LANGUAGE C AS 'hermes_cascade_test', 'hc_test_iso_rematch';
 CREATE OR REPLACE FUNCTION record_report(cascade uuid, task integer, endpoint integer) RETURNS void
     LANGUAGE C AS 'hermes_cascade_test', 'hc_test_iso_record_report';
@@ -76,10 +76,12 @@ CREATE OR REPLACE FUNCTION rule(channels text[], timeout text DEFAULT '1h') RETU
 $$ SELECT jsonb_build_object('steps', jsonb_agg(jsonb_build_object('channel', c, 'timeout', timeout) ORDER BY o))
    FROM unnest(channels) WITH ORDINALITY AS u (c, o) $$;
 
-CREATE OR REPLACE FUNCTION dlr(cascade text, status text, attempt integer DEFAULT 1) RETURNS hermes.signal_result LANGUAGE sql AS
+CREATE OR REPLACE FUNCTION dlr(cascade text, status text, attempt integer DEFAULT 1) RETURNS hermes.signal_result
+    LANGUAGE sql AS
 $$ SELECT hermes.signal_cascade(id(cascade), 'dlr', jsonb_build_object('status', status, 'attempt', attempt)) $$;
 
-CREATE OR REPLACE FUNCTION dlrs(cascades text[], status text) RETURNS hermes.signal_result[] LANGUAGE sql AS
+CREATE OR REPLACE FUNCTION dlrs(cascades text[], status text) RETURNS hermes.signal_result[]
+    LANGUAGE sql AS
 $$ SELECT array_agg(s) FROM hermes.signal_cascades(
        ARRAY(SELECT id(c) FROM unnest(cascades) WITH ORDINALITY AS u (c, o) ORDER BY o),
        array_fill('dlr'::text, ARRAY[cardinality(cascades)]),
@@ -88,7 +90,8 @@ $$ SELECT array_agg(s) FROM hermes.signal_cascades(
 CREATE OR REPLACE FUNCTION state(cascade text) RETURNS text LANGUAGE sql AS
 $$ SELECT concat_ws(' ', s ->> 'status', s ->> 'outcome', 'corrected to ' || (s ->> 'corrected_outcome'),
                     CASE WHEN (s ->> 'contacted')::boolean THEN 'contacted' END,
-                    CASE WHEN (s ->> 'duplicate_contact')::boolean THEN 'duplicate_contact' END, 'step', s ->> 'step') || ':'
+                    CASE WHEN (s ->> 'duplicate_contact')::boolean THEN 'duplicate_contact' END,
+                    'step', s ->> 'step') || ':'
           || (SELECT string_agg(format(' %s=%s/%s', a ->> 'provider', a ->> 'phase', a ->> 'state'), '' ORDER BY o)
               FROM jsonb_array_elements(s -> 'attempts') WITH ORDINALITY AS x (a, o))
    FROM hermes.cascade_status(id(cascade)) s $$;
@@ -101,19 +104,21 @@ $$ SELECT coalesce(string_agg(kind || CASE WHEN claimed THEN ' (claimed)' ELSE '
    FROM hermes.tasks WHERE cascade_id = id(cascade) $$;
 
 CREATE OR REPLACE FUNCTION bound(queue integer) RETURNS text LANGUAGE sql AS
-$$ SELECT CASE WHEN b = 'infinity' THEN 'none' WHEN b <= 'epoch' THEN 'everything' WHEN b <= clock_timestamp() THEN 'due'
-               ELSE 'later' END FROM peek_bound(queue) b $$;
+$$ SELECT CASE WHEN b = 'infinity' THEN 'none' WHEN b <= 'epoch' THEN 'everything'
+               WHEN b <= clock_timestamp() THEN 'due' ELSE 'later' END FROM peek_bound(queue) b $$;
 
 -- The claim of a dispatcher: its transaction 1. Leaves what it carries in flight.
-CREATE OR REPLACE FUNCTION claim(provider text, owner bigint DEFAULT 1, live text[] DEFAULT '{1,2}', batch integer DEFAULT 200,
-                                 since timestamptz DEFAULT NULL) RETURNS text[] LANGUAGE plpgsql AS
+CREATE OR REPLACE FUNCTION claim(provider text, owner bigint DEFAULT 1, live text[] DEFAULT '{1,2}',
+                                 batch integer DEFAULT 200, since timestamptz DEFAULT NULL) RETURNS text[]
+    LANGUAGE plpgsql AS
 $$
 DECLARE
     names text[];
 BEGIN
     WITH claimed AS (
         INSERT INTO flight SELECT owner, n.name, c.cascade, c.task, c.attempt, c.provider
-        FROM claim_sends(queue(claim.provider), owner, live, batch, since) c JOIN named n ON n.id = c.cascade RETURNING name)
+        FROM claim_sends(queue(claim.provider), owner, live, batch, since) c
+             JOIN named n ON n.id = c.cascade RETURNING name)
     SELECT array_agg(name ORDER BY name) INTO names FROM claimed;
     RETURN coalesce(names, '{}');
 END
@@ -121,15 +126,17 @@ $$;
 
 -- The record of a dispatcher: its transaction 2. The provider's message id of cascade x is m-x. What was held by others
 -- stays in flight.
-CREATE OR REPLACE FUNCTION record_answers(verdict text DEFAULT 'accepted', sender bigint DEFAULT 1) RETURNS text LANGUAGE plpgsql AS
+CREATE OR REPLACE FUNCTION record_answers(verdict text DEFAULT 'accepted', sender bigint DEFAULT 1) RETURNS text
+    LANGUAGE plpgsql AS
 $$
 DECLARE
     answers jsonb;
     names   text[];
     held    text[];
 BEGIN
-    SELECT coalesce(jsonb_agg(jsonb_build_object('cascade', cascade, 'task', task, 'attempt', attempt, 'provider', provider,
-                                        'verdict', verdict, 'message_id', CASE WHEN verdict = 'accepted' THEN 'm-' || name ELSE '' END)
+    SELECT coalesce(jsonb_agg(jsonb_build_object('cascade', cascade, 'task', task, 'attempt', attempt,
+                                                 'provider', provider, 'verdict', verdict, 'message_id',
+                                                 CASE WHEN verdict = 'accepted' THEN 'm-' || name ELSE '' END)
                      ORDER BY name), '[]'), coalesce(array_agg(name ORDER BY name), '{}')
     INTO answers, names FROM flight WHERE owner = sender;
     held := ARRAY(SELECT names[i + 1] FROM record_sends(answers::text) i ORDER BY 1);
@@ -141,6 +148,9 @@ $$;
 -- One pass of the supervisor over due timers and rematches.
 CREATE OR REPLACE FUNCTION fire() RETURNS text LANGUAGE sql AS
 $$ SELECT format('%s due%s', tasks, CASE WHEN locked THEN ', some locked' ELSE '' END) FROM fire_due(NULL) $$;
+
+CREATE OR REPLACE FUNCTION rematch(provider text, message_id text) RETURNS boolean LANGUAGE sql AS
+$$ SELECT rematch_receipts(queue(provider) - 16, message_id) $$;
 
 -- Returns when every rematch is due: one that found nothing is tried again in a few ms.
 CREATE OR REPLACE FUNCTION until_rematch() RETURNS void LANGUAGE plpgsql AS
@@ -167,9 +177,10 @@ constexpr const char *kDefinitions = R"sql(
 SELECT hermes.create_provider('mail', '{"kind": "sandbox", "channel": "email"}'),
        hermes.create_provider('sms', '{"kind": "sandbox", "channel": "sms"}'),
        hermes.create_provider('sms2', '{"kind": "sandbox", "channel": "sms", "position": 2}');
-SELECT hermes.create_cascade_rule('slow', '{"steps": [{"channel": "email", "timeout": "1h"}, {"channel": "sms", "timeout": "1h"}]}'),
-       hermes.create_cascade_rule('quick', '{"steps": [{"channel": "email", "timeout": "1ms"}, {"channel": "sms", "timeout": "1h"}]}'),
-       hermes.create_cascade_rule('keep', '{"late_success": "ignore", "steps": [{"channel": "email", "timeout": "1ms"}, {"channel": "sms", "timeout": "1h"}]}'),
+SELECT hermes.create_cascade_rule('slow', rule('{email,sms}')),
+       hermes.create_cascade_rule('quick', jsonb_set(rule('{email,sms}'), '{steps,0,timeout}', '"1ms"')),
+       hermes.create_cascade_rule('keep', jsonb_set(rule('{email,sms}'), '{steps,0,timeout}', '"1ms"')
+                                  || '{"late_success": "ignore"}'),
        hermes.create_cascade_rule('accept', '{"steps": [{"channel": "email", "success_on": "accepted"}]}');
 )sql";
 
