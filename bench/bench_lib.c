@@ -83,8 +83,8 @@ long read_counter(PGconn *conn, const char *name) {
 }
 
 void make_message(char *to, long number) {
-    const int used = snprintf(to, kMessageBytes + 1, "{\"to\":\"+1555%07ld\",\"order\":%ld,\"text\":\"",
-                              number % 10000000, number);
+    const int used =
+        snprintf(to, kMessageBytes + 1, "{\"to\":\"+1555%07ld\",\"order\":%ld,\"text\":\"", number % 10000000, number);
     for (int i = used; i < kMessageBytes - 2; ++i)
         to[i] = "Your parcel is on its way. "[(i + number) % 27];
     memcpy(to + kMessageBytes - 2, "\"}", 3);

@@ -11,9 +11,8 @@ static const struct {
     const char *name;
     void (*run)(const Options *options);
 } kWorkloads[] = {
-    {"starts", run_starts},   {"cascades", run_cascades}, {"set-starts", run_set_starts},
-    {"receipts", run_receipts}, {"paced", run_paced},       {"latency", run_latency},
-    {"first-byte", run_first_byte},
+    {"starts", run_starts}, {"cascades", run_cascades}, {"set-starts", run_set_starts}, {"receipts", run_receipts},
+    {"paced", run_paced},   {"latency", run_latency},   {"first-byte", run_first_byte},
 };
 
 static int set_option(Options *options, const char *name, const char *value) {
@@ -47,8 +46,16 @@ static int set_option(Options *options, const char *name, const char *value) {
 }
 
 int main(int argc, char **argv) {
-    Options options = {.dsn = "", .rule = "bench", .counter = "sends_recorded", .id_prefix = "", .clients = 1,
-                       .size = 1000, .signals = 1, .count = 1000, .rate = 1000, .seconds = 5};
+    Options options = {.dsn = "",
+                       .rule = "bench",
+                       .counter = "sends_recorded",
+                       .id_prefix = "",
+                       .clients = 1,
+                       .size = 1000,
+                       .signals = 1,
+                       .count = 1000,
+                       .rate = 1000,
+                       .seconds = 5};
     for (int i = 2; i < argc; i += 2) {
         if (i + 1 == argc || !set_option(&options, argv[i], argv[i + 1]))
             fail("bad option \"%s\"", argv[i]);

@@ -66,7 +66,8 @@ void run_paced(const Options *options) {
     for (long i = 0; (double)i * tick < options->seconds; ++i) {
         const double wait = began + (double)i * tick - now_seconds();
         if (wait > 0) {
-            const struct timespec pause = {.tv_sec = (time_t)wait, .tv_nsec = (long)((wait - (double)(time_t)wait) * 1e9)};
+            const struct timespec pause = {.tv_sec = (time_t)wait,
+                                           .tv_nsec = (long)((wait - (double)(time_t)wait) * 1e9)};
             nanosleep(&pause, NULL);
         }
         const double called = now_seconds();

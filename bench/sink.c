@@ -46,9 +46,9 @@ static void answer_if_complete(Peer *peer) {
         fail("a request without Idempotency-Key");
     char body[160], answer[512];
     const int body_size = snprintf(body, sizeof body, "{\"id\":\"%.*s\"}", (int)strcspn(key, "\r"), key);
-    const int size = snprintf(answer, sizeof answer,
-                              "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-                              body_size, body);
+    const int size =
+        snprintf(answer, sizeof answer,
+                 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", body_size, body);
     if (write(peer->socket, answer, (size_t)size) != size)
         fail("cannot answer a request");
     peer->used = 0;

@@ -1,4 +1,5 @@
-// Entry of the library: magic block, _PG_init (settings, hooks, shared memory, launcher) and the workers' main functions.
+// Entry of the library: magic block, _PG_init (settings, hooks, shared memory, launcher) and the workers' main
+// functions.
 #include "pg/bgworker.hpp"
 #include "pg/catalog.hpp"
 #include "pg/guc.hpp"
@@ -33,7 +34,8 @@ void _PG_init(void) {
     hc::pg::register_launcher();
 }
 
-// Exit code 1 even on SIGTERM: the postmaster never restarts a worker that ends with 0, and at a shutdown it restarts none.
+// Exit code 1 even on SIGTERM: the postmaster never restarts a worker that ends with 0, and at a shutdown it restarts
+// none.
 void hc_launcher_main(Datum /*argument*/) {
     hc::pg::worker_boundary([] {
         hc::workers::run_launcher();

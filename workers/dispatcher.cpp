@@ -19,7 +19,8 @@ http::Limits limits_of_settings() {
     try {
         limits.allowed = core::AddressList(pg::guc::allowed_addresses);
     } catch (const Error &) { // fewer addresses than meant, never more
-        pg::log("hermes.allowed_addresses is malformed and taken as empty", "Write a comma-separated list of CIDR blocks.");
+        pg::log("hermes.allowed_addresses is malformed and taken as empty",
+                "Write a comma-separated list of CIDR blocks.");
     }
     limits.ca_file = pg::guc::ca_file;
     limits.max_connections = 1024;
@@ -69,11 +70,14 @@ void Dispatcher::bury_given_up() {
     for (engine::Burial &burial : burials) {
         pg::Failure failure;
         bool done = false;
-        pg::iterate("burying a task", [&] {
-            Transaction transaction("burying a task");
-            done = engine::bury(burial.key, burial.reason);
-            transaction.commit();
-        }, failure);
+        pg::iterate(
+            "burying a task",
+            [&] {
+                Transaction transaction("burying a task");
+                done = engine::bury(burial.key, burial.reason);
+                transaction.commit();
+            },
+            failure);
         if (!done) {
             burials_.push_back(std::move(burial));
         }
@@ -119,7 +123,8 @@ void Dispatcher::record_batch(std::vector<Answered> batch) {
 // Records the batch; a member that cannot be recorded is found by halving and buried, its neighbours are not held up.
 void Dispatcher::record_split(std::vector<Answered> batch) {
     pg::Failure failure;
-    const bool good = pg::iterate("recording answers", [&] { record_batch(batch); }, failure);
+    const bool good = pg::iterate(
+        "recording answers", [&] { record_batch(batch); }, failure);
     if (good) {
         return;
     }
@@ -142,16 +147,19 @@ void Dispatcher::record_split(std::vector<Answered> batch) {
 
 void Dispatcher::record_report_batch(std::vector<engine::RecordedReport> batch) {
     pg::Failure failure;
-    const bool good = pg::iterate("recording reports", [&] {
-        Transaction transaction("recording reports");
-        const std::vector<std::size_t> locked = engine::record_reports(batch, pg::now());
-        transaction.commit();
-        for (const std::size_t i : locked) {
-            reported_.push_back(batch[i]);
-        }
-        slot_.batches.fetch_add(1, std::memory_order_relaxed);
-        slot_.tasks.fetch_add(batch.size(), std::memory_order_relaxed);
-    }, failure);
+    const bool good = pg::iterate(
+        "recording reports",
+        [&] {
+            Transaction transaction("recording reports");
+            const std::vector<std::size_t> locked = engine::record_reports(batch, pg::now());
+            transaction.commit();
+            for (const std::size_t i : locked) {
+                reported_.push_back(batch[i]);
+            }
+            slot_.batches.fetch_add(1, std::memory_order_relaxed);
+            slot_.tasks.fetch_add(batch.size(), std::memory_order_relaxed);
+        },
+        failure);
     if (!good) { // recorded again in a while; the receiver knows a repetition by its webhook-id
         slot_.errors.fetch_add(1, std::memory_order_relaxed);
         backoff_.failed(Clock::now());
@@ -195,9 +203,11 @@ long Dispatcher::wait_milliseconds() {
             continue;
         }
         const long due = milliseconds_until(pg::peek_bound(index), wall, wait);
-        const long earliest = not_before_[static_cast<std::size_t>(index)] > now
-                                  ? std::chrono::ceil<std::chrono::milliseconds>(not_before_[static_cast<std::size_t>(index)] - now).count()
-                                  : 0;
+        const long earliest =
+            not_before_[static_cast<std::size_t>(index)] > now
+                ? std::chrono::ceil<std::chrono::milliseconds>(not_before_[static_cast<std::size_t>(index)] - now)
+                      .count()
+                : 0;
         wait = std::min(wait, std::max(due, earliest));
     }
     const long curl = client_->wait_milliseconds();
@@ -229,19 +239,22 @@ void Dispatcher::run() {
     pg::Failure failure;
     bool gone = false;
     while (!pg::shutdown_requested() && !gone) {
-        const bool good = pg::iterate("dispatcher", [&] {
-            try {
-                if (pg::process_interrupts()) {
-                    reload();
+        const bool good = pg::iterate(
+            "dispatcher",
+            [&] {
+                try {
+                    if (pg::process_interrupts()) {
+                        reload();
+                    }
+                    if (!pg::shutdown_requested()) {
+                        pass();
+                    }
+                } catch (const ExtensionGone &) {
+                    pg::abort_worker_transaction();
+                    gone = true;
                 }
-                if (!pg::shutdown_requested()) {
-                    pass();
-                }
-            } catch (const ExtensionGone &) {
-                pg::abort_worker_transaction();
-                gone = true;
-            }
-        }, failure);
+            },
+            failure);
         long wait = wait_milliseconds();
         if (!good) {
             slot_.errors.fetch_add(1, std::memory_order_relaxed);

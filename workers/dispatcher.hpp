@@ -68,7 +68,7 @@ private:
     std::unique_ptr<http::Client> client_;
     std::uint64_t next_tag_ = 1;
     std::unordered_map<std::uint64_t, InFlight> in_flight_;
-    std::unordered_map<std::int32_t, std::int32_t> load_; // requests in flight by queue
+    std::unordered_map<std::int32_t, std::int32_t> load_;          // requests in flight by queue
     std::unordered_map<std::int32_t, std::int32_t> endpoint_load_; // reports in flight by endpoint
     std::vector<Answered> answered_;
     std::vector<engine::Burial> burials_;

@@ -35,11 +35,13 @@ std::int32_t Dispatcher::capacity_of(std::int32_t queue) const {
     if (queue != pg::kWebhookQueue) {
         const engine::Provider *provider = engine::definitions().provider(queue - pg::kFirstProviderQueue);
         // a dropped provider's sends are refused at once; a sandbox needs no connection
-        const bool http = provider != nullptr && provider->config != nullptr && provider->config->kind == core::ProviderKind::http;
+        const bool http =
+            provider != nullptr && provider->config != nullptr && provider->config->kind == core::ProviderKind::http;
         if (!http) {
             return pg::guc::batch_size;
         }
-        cap = std::max<std::int32_t>(1, static_cast<std::int32_t>(provider->config->concurrency) / std::max(1, pg::guc::dispatchers));
+        cap = std::max<std::int32_t>(1, static_cast<std::int32_t>(provider->config->concurrency) /
+                                            std::max(1, pg::guc::dispatchers));
     }
     if (held()) {
         return 0;
@@ -48,7 +50,8 @@ std::int32_t Dispatcher::capacity_of(std::int32_t queue) const {
     return std::min(pg::guc::batch_size, cap - (load != load_.end() ? load->second : 0));
 }
 
-void Dispatcher::claim_queue(std::int32_t queue, core::Time from, std::int32_t limit, std::vector<engine::Claim> &claims) {
+void Dispatcher::claim_queue(std::int32_t queue, core::Time from, std::int32_t limit,
+                             std::vector<engine::Claim> &claims) {
     engine::ClaimRequest request;
     request.queue = queue;
     request.from = from;
@@ -60,8 +63,8 @@ void Dispatcher::claim_queue(std::int32_t queue, core::Time from, std::int32_t l
     claims.push_back(queue == pg::kWebhookQueue ? engine::claim_reports(request) : engine::claim_sends(request));
 }
 
-// All queues of one bound: the bound is taken for all of them, and given back after the commit with the smallest due time
-// that they still hold.
+// All queues of one bound: the bound is taken for all of them, and given back after the commit with the smallest due
+// time that they still hold.
 void Dispatcher::claim_bound(int index, std::vector<engine::Claim> &claims, std::vector<Taken> &taken) {
     std::vector<std::int32_t> queues;
     if (index == pg::kWebhookQueue) {
@@ -78,7 +81,8 @@ void Dispatcher::claim_bound(int index, std::vector<engine::Claim> &claims, std:
     taken.push_back({index, from, core::kNever});
     core::Time resume = core::kNever;
     Clock::time_point &not_before = not_before_[static_cast<std::size_t>(index)];
-    if (queues.empty() && from != core::from_unix_micros(0)) { // a provider so new that its invalidation has not come yet
+    if (queues.empty() &&
+        from != core::from_unix_micros(0)) { // a provider so new that its invalidation has not come yet
         resume = from;
         not_before = Clock::now() + kLockedRetry;
     }
@@ -100,7 +104,8 @@ void Dispatcher::claim_bound(int index, std::vector<engine::Claim> &claims, std:
     taken.back().resume = resume;
 }
 
-void Dispatcher::claim_taken(const std::vector<int> &due, std::vector<engine::Claim> &claims, std::vector<Taken> &taken) {
+void Dispatcher::claim_taken(const std::vector<int> &due, std::vector<engine::Claim> &claims,
+                             std::vector<Taken> &taken) {
     try {
         Transaction transaction("claiming tasks");
         transaction.force_local_flush();
@@ -128,7 +133,8 @@ void Dispatcher::claim_taken(const std::vector<int> &due, std::vector<engine::Cl
 
 void Dispatcher::claim_due_work() {
     const Clock::time_point now = Clock::now();
-    if (!backoff_.passed(now) || pg::my_database()->outbound_open.load() == 0) { // the restore fence holds sandboxes as well
+    if (!backoff_.passed(now) ||
+        pg::my_database()->outbound_open.load() == 0) { // the restore fence holds sandboxes as well
         return;
     }
     // covers what no latch told: PREPARE TRANSACTION, a dead worker's claims
@@ -182,7 +188,8 @@ void Dispatcher::launch(engine::Claim claim) {
 
 void Dispatcher::launch(engine::Send send) {
     if (!send.request) {
-        answered_.push_back({{send.key, send.provider, std::move(send.immediate.answer), std::move(send.immediate.receipts)}, {}});
+        answered_.push_back(
+            {{send.key, send.provider, std::move(send.immediate.answer), std::move(send.immediate.receipts)}, {}});
         return;
     }
     http::Request request;

@@ -82,7 +82,8 @@ bool blocker_is_gone(const pg::DatabaseSlot &slot) {
 void Launcher::warn_too_many_databases() {
     if (!warned_) {
         warned_ = true;
-        pg::log("too many databases: some are not looked at", "List the databases that have the extension in hermes.databases.");
+        pg::log("too many databases: some are not looked at",
+                "List the databases that have the extension in hermes.databases.");
     }
 }
 
@@ -98,7 +99,8 @@ void Launcher::consider(const pg::DatabaseEntry &database) {
         return;
     }
     std::uint32_t state = slot->state.load();
-    if (supervised(database.oid) || (static_cast<DatabaseState>(state) == DatabaseState::blocked && !blocker_is_gone(*slot))) {
+    if (supervised(database.oid) ||
+        (static_cast<DatabaseState>(state) == DatabaseState::blocked && !blocker_is_gone(*slot))) {
         return;
     }
     const bool requested = slot->probe_requested.exchange(0) != 0;
@@ -126,7 +128,8 @@ void Launcher::consider(const pg::DatabaseEntry &database) {
 void Launcher::forget_dropped(const std::vector<pg::DatabaseEntry> &databases) {
     for (pg::DatabaseSlot &slot : pg::shared()->databases) {
         const Oid oid = slot.database.load();
-        const bool exists = std::any_of(databases.begin(), databases.end(), [oid](const auto &d) { return d.oid == oid; });
+        const bool exists =
+            std::any_of(databases.begin(), databases.end(), [oid](const auto &d) { return d.oid == oid; });
         if (OidIsValid(oid) && !exists && !supervised(oid)) {
             pg::free_database(slot);
             backoff_.erase(oid);
@@ -148,17 +151,20 @@ void Launcher::run() {
     pg::WaitSet wait_set(-1);
     pg::Failure failure;
     while (!pg::shutdown_requested()) {
-        pg::iterate("launcher", [this] {
-            pg::process_interrupts();
-            pg::shared()->launcher_wake = 0;
-            if (pg::guc::workers) {
-                pass();
-            } else {
-                stop_workers(InvalidOid);
-                backoff_.clear(); // the next start is no failure
-                forget_dropped(pg::connectable_databases());
-            }
-        }, failure);
+        pg::iterate(
+            "launcher",
+            [this] {
+                pg::process_interrupts();
+                pg::shared()->launcher_wake = 0;
+                if (pg::guc::workers) {
+                    pass();
+                } else {
+                    stop_workers(InvalidOid);
+                    backoff_.clear(); // the next start is no failure
+                    forget_dropped(pg::connectable_databases());
+                }
+            },
+            failure);
         pg::report_idle("waiting for databases");
         // a back-off in progress is looked at each second
         wait_set.wait(backoff_.empty() ? pg::guc::fallback_poll_ms : std::min(1000, pg::guc::fallback_poll_ms));

@@ -29,7 +29,8 @@ public:
     void run();
 
 private:
-    template <class Body> bool attempt(const char *what, Body body);
+    template <class Body>
+    bool attempt(const char *what, Body body);
     void pass();
     void fire_timers();
     void split_timers();
@@ -46,9 +47,9 @@ private:
     Backoff dispatcher_backoff_; // starts of dispatchers
     int dispatchers_wanted_ = 0;
     std::vector<store::TaskKey> timers_read_; // of the last batch
-    int timer_limit_ = 1; // timers of one batch; grows to hermes.batch_size while batches succeed
-    pg::Failure failure_; // of the last attempt()
-    bool gone_ = false; // the extension is not installed (any more)
+    int timer_limit_ = 1;                     // timers of one batch; grows to hermes.batch_size while batches succeed
+    pg::Failure failure_;                     // of the last attempt()
+    bool gone_ = false;                       // the extension is not installed (any more)
     engine::Fence last_fence_ = engine::Fence::unclaimed;
     bool dispatcher_missing_ = false; // its start waits for the back-off
     Clock::time_point next_maintenance_{};
@@ -59,7 +60,8 @@ private:
 void stop_dispatchers() {
     for (const pg::WorkerSlot &slot : pg::shared()->workers) {
         const std::int32_t pid = slot.pid.load();
-        if (slot.database.load() == MyDatabaseId && static_cast<WorkerRole>(slot.role.load()) == WorkerRole::dispatcher && pid != 0) {
+        if (slot.database.load() == MyDatabaseId &&
+            static_cast<WorkerRole>(slot.role.load()) == WorkerRole::dispatcher && pid != 0) {
             kill(pid, SIGTERM);
         }
     }
@@ -115,7 +117,8 @@ void Supervisor::start_dispatcher() {
 void Supervisor::keep_dispatchers() {
     int running = 0;
     for (const pg::WorkerSlot &slot : pg::shared()->workers) {
-        if (slot.database.load() != MyDatabaseId || static_cast<WorkerRole>(slot.role.load()) != WorkerRole::dispatcher) {
+        if (slot.database.load() != MyDatabaseId ||
+            static_cast<WorkerRole>(slot.role.load()) != WorkerRole::dispatcher) {
             continue;
         }
         const auto state = static_cast<pg::WorkerState>(slot.state.load());
@@ -152,8 +155,8 @@ void Supervisor::check_fence() {
     last_fence_ = fence;
 }
 
-// Partitions and retention. Each partition is a transaction of its own with a short lock_timeout: a report that reads the
-// archive makes it try again in a minute, and holds up neither timers nor the sessions behind it.
+// Partitions and retention. Each partition is a transaction of its own with a short lock_timeout: a report that reads
+// the archive makes it try again in a minute, and holds up neither timers nor the sessions behind it.
 void Supervisor::maintain() {
     std::vector<store::PartitionRow> missing;
     {
@@ -175,7 +178,10 @@ void Supervisor::maintain() {
 void Supervisor::pass() {
     extension_.look();
     const Clock::time_point now = Clock::now();
-    if (now >= last_rescan_ + std::chrono::milliseconds(pg::guc::fallback_poll_ms)) { // covers what no latch told: PREPARE TRANSACTION, a dead worker's claims
+    if (now >=
+        last_rescan_ +
+            std::chrono::milliseconds(
+                pg::guc::fallback_poll_ms)) { // covers what no latch told: PREPARE TRANSACTION, a dead worker's claims
         pg::give_bound(pg::kTimerQueue, core::from_unix_micros(0));
         check_fence();
         last_rescan_ = now;
@@ -205,15 +211,19 @@ long Supervisor::wait_milliseconds() {
 }
 
 // One guarded piece of work; false when it failed. Notes when the extension is gone.
-template <class Body> bool Supervisor::attempt(const char *what, Body body) {
-    const bool good = pg::iterate(what, [&] {
-        try {
-            body();
-        } catch (const ExtensionGone &) {
-            pg::abort_worker_transaction();
-            gone_ = true;
-        }
-    }, failure_);
+template <class Body>
+bool Supervisor::attempt(const char *what, Body body) {
+    const bool good = pg::iterate(
+        what,
+        [&] {
+            try {
+                body();
+            } catch (const ExtensionGone &) {
+                pg::abort_worker_transaction();
+                gone_ = true;
+            }
+        },
+        failure_);
     if (!good) {
         slot_.errors.fetch_add(1, std::memory_order_relaxed);
         pg::my_database()->counters.worker_errors.fetch_add(1, std::memory_order_relaxed);

@@ -1,8 +1,8 @@
 // SQL functions behind the views: summaries of histories, workers, counters, ids.
+#include "pg/monitor.hpp"
 #include "core/cascade.hpp"
 #include "engine/verb.hpp"
 #include "pg/function.hpp"
-#include "pg/monitor.hpp"
 
 using namespace hc;
 
@@ -19,9 +19,9 @@ HC_FUNCTION(hc_summarize_history) {
     pg::ResultSet rows(args);
     const std::optional<core::Time> closed_at = state.closed_p() ? std::optional(state.closed) : std::nullopt;
     const std::optional<core::Time> next_timer = state.closed_p() ? std::nullopt : state.timer_due;
-    rows.add(outcome_or_null(state.outcome), outcome_or_null(state.corrected), static_cast<std::int32_t>(core::shown_step(state) + 1),
-             static_cast<std::int32_t>(state.attempts.size()), state.started, closed_at, next_timer,
-             static_cast<std::int32_t>(state.reports));
+    rows.add(outcome_or_null(state.outcome), outcome_or_null(state.corrected),
+             static_cast<std::int32_t>(core::shown_step(state) + 1), static_cast<std::int32_t>(state.attempts.size()),
+             state.started, closed_at, next_timer, static_cast<std::int32_t>(state.reports));
     return rows.done();
 }
 
@@ -32,8 +32,8 @@ HC_FUNCTION(hc_time_of_id) { return pg::make_timestamptz(core::time_of(args.uuid
 HC_FUNCTION(hc_worker_slots) {
     pg::ResultSet rows(args);
     for (const pg::WorkerInfo &worker : pg::worker_infos()) {
-        rows.add(std::string_view(worker.role), worker.pid, std::string_view(worker.state), worker.incarnation, worker.started_at,
-                 worker.batches, worker.tasks, worker.errors, worker.in_flight);
+        rows.add(std::string_view(worker.role), worker.pid, std::string_view(worker.state), worker.incarnation,
+                 worker.started_at, worker.batches, worker.tasks, worker.errors, worker.in_flight);
     }
     return rows.done();
 }

@@ -31,21 +31,21 @@ struct Range {
 
 // IPv4 special-purpose blocks that are not reachable from everywhere (RFC 6890 and its registry).
 constexpr Range kPrivateV4[] = {
-    {{0}, 8},              // this network
-    {{10}, 8},             // RFC 1918
-    {{100, 64}, 10},       // carrier-grade NAT
-    {{127}, 8},            // loopback
-    {{169, 254}, 16},      // link-local, cloud metadata
-    {{172, 16}, 12},       // RFC 1918
-    {{192, 0, 0}, 24},     // protocol assignments
-    {{192, 0, 2}, 24},     // documentation
-    {{192, 88, 99}, 24},   // former 6to4 relays
-    {{192, 168}, 16},      // RFC 1918
-    {{198, 18}, 15},       // benchmarking
-    {{198, 51, 100}, 24},  // documentation
-    {{203, 0, 113}, 24},   // documentation
-    {{224}, 4},            // multicast
-    {{240}, 4},            // reserved, broadcast
+    {{0}, 8},             // this network
+    {{10}, 8},            // RFC 1918
+    {{100, 64}, 10},      // carrier-grade NAT
+    {{127}, 8},           // loopback
+    {{169, 254}, 16},     // link-local, cloud metadata
+    {{172, 16}, 12},      // RFC 1918
+    {{192, 0, 0}, 24},    // protocol assignments
+    {{192, 0, 2}, 24},    // documentation
+    {{192, 88, 99}, 24},  // former 6to4 relays
+    {{192, 168}, 16},     // RFC 1918
+    {{198, 18}, 15},      // benchmarking
+    {{198, 51, 100}, 24}, // documentation
+    {{203, 0, 113}, 24},  // documentation
+    {{224}, 4},           // multicast
+    {{240}, 4},           // reserved, broadcast
 };
 
 // Only 2000::/3 is given out for public use. That leaves out ::, ::1, fc00::/7, fe80::/10, fec0::/10, ff00::/8, the

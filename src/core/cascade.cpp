@@ -123,9 +123,8 @@ void CascadeMachine::try_next_provider(std::int32_t provider, std::string_view r
     const std::span<const ProviderRef> providers = providers_of(state_.step);
     const auto is = [](std::int32_t id) { return [id](const ProviderRef &p) { return p.id == id; }; };
     const auto tried = [this](const ProviderRef &p) {
-        return std::any_of(state_.attempts.begin(), state_.attempts.end(), [&](const AttemptState &a) {
-            return a.step == state_.step && a.provider == p.id;
-        });
+        return std::any_of(state_.attempts.begin(), state_.attempts.end(),
+                           [&](const AttemptState &a) { return a.step == state_.step && a.provider == p.id; });
     };
     auto next = std::find_if(providers.begin(), providers.end(), is(provider));
     next = next == providers.end() ? providers.begin() : next + 1;

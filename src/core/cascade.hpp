@@ -86,14 +86,14 @@ struct State {
     std::uint32_t last_task = 0; // highest task number given out
     std::vector<AttemptState> attempts;
     std::vector<BufferedReceipt> buffered;
-    std::vector<std::uint64_t> seen; // hashes of signals and receipts taken (R2)
-    Outcome outcome = Outcome::none; // none while running
+    std::vector<std::uint64_t> seen;   // hashes of signals and receipts taken (R2)
+    Outcome outcome = Outcome::none;   // none while running
     Outcome corrected = Outcome::none; // outcome after the end, when a late receipt changed it (R9)
     std::uint16_t outcome_attempt = 0; // attempt that decided it, 0: none
     Time closed{};
-    std::uint32_t flags = 0;        // EventFlag bits of the completion
-    std::uint32_t reports = 0;      // reports given out; the sequence of the last one
-    std::uint32_t events = 0;       // events applied
+    std::uint32_t flags = 0;   // EventFlag bits of the completion
+    std::uint32_t reports = 0; // reports given out; the sequence of the last one
+    std::uint32_t events = 0;  // events applied
 
     bool closed_p() const { return outcome != Outcome::none; }
     bool operator==(const State &) const = default;
@@ -126,7 +126,7 @@ struct SendAnswer {
 struct ReceiptInput {
     std::uint16_t attempt = 0; // 0: not given
     std::string provider_message_id;
-    ReceiptFacts facts; // kind none: default of the state
+    ReceiptFacts facts;     // kind none: default of the state
     std::uint64_t hash = 0; // identity for R2, never 0
     std::string reason;     // raw code or words
 };
@@ -168,11 +168,11 @@ struct TaskPut {
 
 struct Decision {
     SignalResult result = SignalResult::applied;
-    std::vector<HistoryEvent> events;   // to append; empty: nothing changed
+    std::vector<HistoryEvent> events; // to append; empty: nothing changed
     std::vector<TaskPut> puts;
-    std::vector<std::uint32_t> drops;   // task numbers from before this decision, the task of this input included
-    bool completed = false;             // this decision closed the cascade
-    bool report = false;                // a report (outcome or correction) is due: number state.reports
+    std::vector<std::uint32_t> drops; // task numbers from before this decision, the task of this input included
+    bool completed = false;           // this decision closed the cascade
+    bool report = false;              // a report (outcome or correction) is due: number state.reports
 };
 
 // `state` must be the fold of the history so far (empty for StartInput). random01 in [0,1) feeds the back-off jitter.

@@ -172,11 +172,8 @@ void CascadeMachine::take_buffered(std::uint16_t attempt) {
     std::copy_if(state_.buffered.begin(), state_.buffered.end(), std::back_inserter(mine),
                  [&id](const BufferedReceipt &b) { return b.provider_message_id == id; });
     for (const BufferedReceipt &b : mine) {
-        const ReceiptInput in{.attempt = attempt,
-                              .provider_message_id = id,
-                              .facts = b.receipt,
-                              .hash = b.hash,
-                              .reason = b.reason};
+        const ReceiptInput in{
+            .attempt = attempt, .provider_message_id = id, .facts = b.receipt, .hash = b.hash, .reason = b.reason};
         take_receipt(receipt_event(EventType::receipt_recorded, in, id), true);
     }
 }

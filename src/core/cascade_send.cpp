@@ -26,9 +26,7 @@ ReceiptState state_of_kind(FailureKind kind) {
     return ReceiptState::failed;
 }
 
-FailureKind kind_or(FailureKind given, FailureKind otherwise) {
-    return given == FailureKind::none ? otherwise : given;
-}
+FailureKind kind_or(FailureKind given, FailureKind otherwise) { return given == FailureKind::none ? otherwise : given; }
 
 } // namespace
 
@@ -85,10 +83,8 @@ void CascadeMachine::take_late(const SendAnswer &in) {
     case SendVerdict::accepted:
         return take_accepted(in, false);
     case SendVerdict::ambiguous:
-        return emit({.type = EventType::send_ambiguous,
-                     .attempt = in.attempt,
-                     .code = in.code,
-                     .reason = cut(in.reason)});
+        return emit(
+            {.type = EventType::send_ambiguous, .attempt = in.attempt, .code = in.code, .reason = cut(in.reason)});
     case SendVerdict::retry_same:
         return record_failed(in, ReceiptState::failed, kind_or(in.kind, FailureKind::soft));
     case SendVerdict::next_provider:
@@ -102,13 +98,12 @@ void CascadeMachine::take_ambiguous(const SendAnswer &in) {
     const AttemptState &a = get(in.attempt);
     const Step &step = step_of(a.step);
     const std::span<const ProviderRef> providers = providers_of(a.step);
-    const bool idempotent = std::any_of(providers.begin(), providers.end(), [&a](const ProviderRef &p) {
-        return p.id == a.provider && p.idempotent;
-    });
+    const bool idempotent = std::any_of(providers.begin(), providers.end(),
+                                        [&a](const ProviderRef &p) { return p.id == a.provider && p.idempotent; });
     // A receipt that is already there proves that the message was taken: repeating it could only send it twice.
     const bool taken = rank(a.receipt.state) > rank(ReceiptState::queued);
-    const bool retry = step.on_ambiguous == OnAmbiguous::retry ||
-                       (step.on_ambiguous == OnAmbiguous::automatic && idempotent);
+    const bool retry =
+        step.on_ambiguous == OnAmbiguous::retry || (step.on_ambiguous == OnAmbiguous::automatic && idempotent);
     if (!taken && retry && retry_send(in))
         return;
     if (!taken && step.on_ambiguous == OnAmbiguous::next_channel) {

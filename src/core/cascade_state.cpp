@@ -27,7 +27,7 @@ void remember(State &s, std::uint64_t hash) {
 // Where an attempt stands that waits for no answer any more, by what is known of it.
 AttemptPhase settled_phase(const AttemptState &a) {
     return rank(a.receipt.state) > rank(ReceiptState::queued) && !is_failure(a.receipt.state) ? AttemptPhase::answered
-                                                                                             : AttemptPhase::over;
+                                                                                              : AttemptPhase::over;
 }
 
 // The cascade goes on without the answer to its queued attempt; only the newest one can be queued. A send that is not
@@ -131,9 +131,8 @@ void take_receipt(State &s, const HistoryEvent &e) {
         return;
     AttemptState &a = attempt_of(s, e);
     remember(s, e.hash);
-    std::erase_if(s.buffered, [&e](const BufferedReceipt &b) {
-        return b.hash == e.hash && b.provider_message_id == e.text;
-    });
+    std::erase_if(s.buffered,
+                  [&e](const BufferedReceipt &b) { return b.hash == e.hash && b.provider_message_id == e.text; });
     if (a.provider_message_id.empty())
         a.provider_message_id = e.text;
     if (e.result != SignalResult::applied && e.result != SignalResult::corrected)

@@ -40,8 +40,7 @@ std::uint32_t byte_at(std::string_view data, std::size_t i) { return static_cast
 Sha256 sha256(std::string_view data) {
     Sha256 digest{};
     unsigned int size = 0;
-    if (EVP_Digest(data.data(), data.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1 ||
-        size != digest.size())
+    if (EVP_Digest(data.data(), data.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1 || size != digest.size())
         throw Error(sqlstate::internal_error, "could not compute SHA-256 digest");
     return digest;
 }
@@ -53,8 +52,8 @@ Sha256 hmac_sha256(std::string_view key, std::string_view data) {
         key = ""; // a null key means "the key of the call before" to some OpenSSL functions
     Sha256 digest{};
     unsigned int size = 0;
-    if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytes(data), data.size(), digest.data(),
-             &size) == nullptr ||
+    if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytes(data), data.size(), digest.data(), &size) ==
+            nullptr ||
         size != digest.size())
         throw Error(sqlstate::internal_error, "could not compute HMAC-SHA-256");
     return digest;

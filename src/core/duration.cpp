@@ -16,8 +16,12 @@ constexpr std::uint64_t kMicrosPerDay = 86'400 * kMicrosPerSecond;
 
 // Largest first: the order in which format_duration writes them.
 constexpr Unit kUnits[] = {
-    {"d", kMicrosPerDay},     {"h", 3'600 * kMicrosPerSecond}, {"m", 60 * kMicrosPerSecond},
-    {"s", kMicrosPerSecond}, {"ms", 1'000},                   {"us", 1},
+    {"d", kMicrosPerDay},
+    {"h", 3'600 * kMicrosPerSecond},
+    {"m", 60 * kMicrosPerSecond},
+    {"s", kMicrosPerSecond},
+    {"ms", 1'000},
+    {"us", 1},
 };
 
 // What 64 bits of nanoseconds hold (292 years), so that a value means the same to a Temporal client.
@@ -26,7 +30,8 @@ constexpr std::uint64_t kMaxMicros = static_cast<std::uint64_t>(INT64_MAX) / 1'0
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 constexpr bool is_letter(char c) { return c >= 'a' && c <= 'z'; }
 
-template <typename Predicate> std::string_view take_while(std::string_view &rest, Predicate wanted) {
+template <typename Predicate>
+std::string_view take_while(std::string_view &rest, Predicate wanted) {
     std::size_t n = 0;
     while (n < rest.size() && wanted(rest[n]))
         ++n;

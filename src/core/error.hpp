@@ -10,20 +10,20 @@ namespace hc {
 
 // SQLSTATE codes raised by this extension. Standard codes where one fits, else our class `WF`.
 namespace sqlstate {
-inline constexpr const char *invalid_parameter = "22023";       // bad argument, bad rule, bad configuration
-inline constexpr const char *null_not_allowed = "22004";        // a required argument is NULL
-inline constexpr const char *limit_exceeded = "54000";          // a cap on size, count or depth was passed
-inline constexpr const char *insufficient_privilege = "42501";  // role may not act for this tenant
-inline constexpr const char *duplicate_object = "42710";        // name already in use
-inline constexpr const char *undefined_object = "42704";        // rule, provider, endpoint or secret does not exist
-inline constexpr const char *object_in_use = "55006";           // drop of something still referenced
-inline constexpr const char *not_prerequisite = "55000";        // object not in prerequisite state
-inline constexpr const char *internal_error = "XX000";          // cannot happen
+inline constexpr const char *invalid_parameter = "22023";      // bad argument, bad rule, bad configuration
+inline constexpr const char *null_not_allowed = "22004";       // a required argument is NULL
+inline constexpr const char *limit_exceeded = "54000";         // a cap on size, count or depth was passed
+inline constexpr const char *insufficient_privilege = "42501"; // role may not act for this tenant
+inline constexpr const char *duplicate_object = "42710";       // name already in use
+inline constexpr const char *undefined_object = "42704";       // rule, provider, endpoint or secret does not exist
+inline constexpr const char *object_in_use = "55006";          // drop of something still referenced
+inline constexpr const char *not_prerequisite = "55000";       // object not in prerequisite state
+inline constexpr const char *internal_error = "XX000";         // cannot happen
 inline constexpr const char *out_of_memory = "53200";
-inline constexpr const char *cascade_not_found = "WF001";       // no cascade with this id
-inline constexpr const char *key_conflict = "WF002";            // same key, other rule or message, on_conflict = error
-inline constexpr const char *too_many_signals = "WF003";        // history limit of one cascade reached
-inline constexpr const char *corrupt_state = "WF004";           // stored state or history does not decode
+inline constexpr const char *cascade_not_found = "WF001"; // no cascade with this id
+inline constexpr const char *key_conflict = "WF002";      // same key, other rule or message, on_conflict = error
+inline constexpr const char *too_many_signals = "WF003";  // history limit of one cascade reached
+inline constexpr const char *corrupt_state = "WF004";     // stored state or history does not decode
 } // namespace sqlstate
 
 // Message text follows the PostgreSQL error style guide: lower case start, no full stop; detail and hint are sentences.

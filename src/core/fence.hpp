@@ -1,5 +1,6 @@
 // The restore fence: a database that was restored, cloned or recovered to a point in time must not send again what its
-// ancestor sent. A token (system identifier, timeline, database) stored in the database is compared with the running system.
+// ancestor sent. A token (system identifier, timeline, database) stored in the database is compared with the running
+// system.
 #pragma once
 
 #include <cstdint>

@@ -76,7 +76,10 @@ class Writer {
 public:
     explicit Writer(std::string &out) : out_(out) {}
 
-    template <typename Enum> void word(Enum v) { out_.push_back(static_cast<char>(v)); }
+    template <typename Enum>
+    void word(Enum v) {
+        out_.push_back(static_cast<char>(v));
+    }
 
     void number(std::uint64_t v) {
         while (v >= 0x80) {
@@ -177,7 +180,8 @@ public:
         fail("has a number of more than 64 bits");
     }
 
-    template <typename Int> Int ranged(std::uint64_t v) {
+    template <typename Int>
+    Int ranged(std::uint64_t v) {
         if (v > static_cast<std::uint64_t>(std::numeric_limits<Int>::max()))
             fail("has a number out of range");
         return static_cast<Int>(v);
@@ -190,7 +194,8 @@ public:
         return static_cast<std::int32_t>(v);
     }
 
-    template <typename Enum> Enum word(Enum last) {
+    template <typename Enum>
+    Enum word(Enum last) {
         const std::uint8_t b = byte();
         if (b > static_cast<std::uint8_t>(last))
             fail("has a word that is not known");

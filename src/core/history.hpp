@@ -75,7 +75,7 @@ struct HistoryEvent {
     EventType type{};
     Time time{};
     // Fields in mask order. Zero (or empty, or nullopt) means absent.
-    std::uint16_t attempt = 0;         // 1-based, unique in the cascade
+    std::uint16_t attempt = 0;           // 1-based, unique in the cascade
     std::optional<std::uint16_t> step{}; // 0-based
     std::int32_t provider = 0;
     std::uint32_t task = 0;

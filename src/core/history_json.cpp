@@ -102,8 +102,7 @@ Date date_of_days(std::int64_t days) {
     days += 719'468; // from 0000-03-01
     const std::int64_t era = (days >= 0 ? days : days - 146'096) / 146'097;
     const auto day_of_era = static_cast<unsigned>(days - era * 146'097);
-    const unsigned year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
+    const unsigned year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
     const unsigned day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     const unsigned shifted_month = (5 * day_of_year + 2) / 153;
     const unsigned month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;

@@ -32,7 +32,7 @@ std::uint16_t bucket_of(const WorkflowId &id);
 // Smallest id of a time: lower bound of the id range that starts there (partition bounds).
 WorkflowId first_id_at(Time t);
 
-std::string to_string(const WorkflowId &id);                       // canonical lower-case text
+std::string to_string(const WorkflowId &id);                        // canonical lower-case text
 std::optional<WorkflowId> parse_workflow_id(std::string_view text); // canonical text only
 
 // What tells one attempt of one cascade apart in every external system, and its idempotency key: "<uuid>-<attempt>".
@@ -45,6 +45,7 @@ std::optional<AttemptReference> parse_attempt_reference(std::string_view text);
 
 } // namespace hc::core
 
-template <> struct std::hash<hc::core::WorkflowId> {
+template <>
+struct std::hash<hc::core::WorkflowId> {
     std::size_t operator()(const hc::core::WorkflowId &id) const noexcept; // last eight bytes
 };

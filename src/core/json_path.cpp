@@ -42,7 +42,7 @@ bool parse_quoted(std::string_view &rest, JsonPathSegment &out) {
 
 bool parse_index(std::string_view &rest, JsonPathSegment &out) {
     if (rest.empty() || rest.front() < '0' || rest.front() > '9')
-        return false;  // from_chars would take a sign
+        return false; // from_chars would take a sign
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), out.index);
     if (error != std::errc{} || out.index > kMaxJsonPathIndex)
         return false;
@@ -167,7 +167,7 @@ std::optional<std::string_view> find_element(std::string_view array, std::int32_
     return std::nullopt;
 }
 
-}  // namespace
+} // namespace
 
 std::optional<JsonPath> parse_json_path(std::string_view text) {
     JsonPath path;
@@ -254,4 +254,4 @@ std::optional<std::string> json_scalar_text(std::string_view json) {
     return parsed.get<std::string>();
 }
 
-}  // namespace hc::core
+} // namespace hc::core

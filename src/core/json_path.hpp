@@ -15,14 +15,14 @@ inline constexpr std::size_t kMaxJsonPathSegments = 32;
 inline constexpr std::int32_t kMaxJsonPathIndex = 1'000'000;
 
 struct JsonPathSegment {
-    std::string member;       // object member; meaningful when index is negative
-    std::int32_t index = -1;  // array element, 0-based
+    std::string member;      // object member; meaningful when index is negative
+    std::int32_t index = -1; // array element, 0-based
 
     bool operator==(const JsonPathSegment &) const = default;
 };
 
 struct JsonPath {
-    std::vector<JsonPathSegment> segments;  // empty: the root
+    std::vector<JsonPathSegment> segments; // empty: the root
 
     bool operator==(const JsonPath &) const = default;
 };
@@ -48,4 +48,4 @@ std::optional<std::string_view> find_json(std::string_view json, const JsonPath 
 // malformed text. `json` is one value without white space around it, as find_json gives it.
 std::optional<std::string> json_scalar_text(std::string_view json);
 
-}  // namespace hc::core
+} // namespace hc::core

@@ -91,7 +91,7 @@ std::string_view type_words(const nlohmann::json &value) {
     }
 }
 
-}  // namespace
+} // namespace
 
 nlohmann::json parse_json_document(std::string_view text, const JsonDocumentRules &rules, std::string_view root) {
     if (text.size() > rules.max_bytes)
@@ -301,4 +301,4 @@ std::vector<std::string> read_webhook_events(const JsonNode &node) {
 
 std::string join_words(std::span<const std::string_view> words) { return fmt::format("{}", fmt::join(words, ", ")); }
 
-}  // namespace hc::core
+} // namespace hc::core

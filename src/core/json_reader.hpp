@@ -43,8 +43,8 @@ public:
     const std::string &path() const { return path_; }
 
     // `what` is the end of a sentence about this value: "must be positive".
-    [[noreturn]] void fail(std::string_view what, std::string hint) const;        // 22023
-    [[noreturn]] void fail_limit(std::string_view what, std::string hint) const;  // 54000
+    [[noreturn]] void fail(std::string_view what, std::string hint) const;       // 22023
+    [[noreturn]] void fail_limit(std::string_view what, std::string hint) const; // 54000
 
     JsonNode child(const nlohmann::json &value, std::string_view member) const;
     JsonNode child(const nlohmann::json &value, std::size_t index) const;
@@ -52,10 +52,10 @@ public:
     bool boolean() const;
     std::int64_t integer(std::int64_t low, std::int64_t high) const;
     double number(double low, double high) const;
-    std::string text(std::size_t max_bytes) const;             // 1 to max_bytes bytes
-    std::string name() const;                                  // [a-z0-9_-]{1,63}
-    Duration duration(Duration low, Duration high) const;      // "1h30m" or a number of seconds
-    std::vector<JsonNode> items(std::size_t max_count) const;  // an array of 1 to max_count values
+    std::string text(std::size_t max_bytes) const;            // 1 to max_bytes bytes
+    std::string name() const;                                 // [a-z0-9_-]{1,63}
+    Duration duration(Duration low, Duration high) const;     // "1h30m" or a number of seconds
+    std::vector<JsonNode> items(std::size_t max_count) const; // an array of 1 to max_count values
     std::vector<std::string> distinct_texts(std::size_t max_count, std::size_t max_bytes) const;
 
     // One of the listed words; the hint of the error lists them.
@@ -104,4 +104,4 @@ std::vector<std::string> read_webhook_events(const JsonNode &node);
 // "a, b, c"
 std::string join_words(std::span<const std::string_view> words);
 
-}  // namespace hc::core
+} // namespace hc::core

@@ -207,7 +207,7 @@ std::string_view trim_space(std::string_view text) {
     return text;
 }
 
-}  // namespace
+} // namespace
 
 SendAnswer classify_answer(const ProviderConfig &config, const HttpAnswer &answer, Time now) {
     if (answer.transport != TransportResult::answered)
@@ -271,4 +271,4 @@ std::optional<Duration> webhook_retry_delay(std::uint32_t failed_tries, double r
     return Duration{static_cast<std::int64_t>(static_cast<double>(kDelays[failed_tries - 1].count()) * factor)};
 }
 
-}  // namespace hc::core
+} // namespace hc::core

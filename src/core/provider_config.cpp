@@ -209,7 +209,7 @@ ProviderKind read_kind(const JsonNode &root) {
     return root.child(*kind, "kind").word(kKinds);
 }
 
-}  // namespace
+} // namespace
 
 std::string lower_case(std::string_view text) {
     std::string lower(text);
@@ -234,7 +234,7 @@ ProviderConfig parse_provider_config(std::string_view json) {
         config.concurrency = static_cast<std::uint32_t>(n->integer(1, kMaxConcurrency));
     if (http) {
         read_http(object, config);
-        const CompiledRequest check(config);  // its templates must parse now, not at the first attempt
+        const CompiledRequest check(config); // its templates must parse now, not at the first attempt
     } else if (auto n = object.find("script")) {
         config.script = read_sandbox_script(*n);
     } else {
@@ -261,4 +261,4 @@ EndpointConfig parse_endpoint_options(std::string_view json) {
     return config;
 }
 
-}  // namespace hc::core
+} // namespace hc::core

@@ -47,8 +47,8 @@ namespace hc::core {
 
 inline constexpr std::size_t kMaxProviderConfigBytes = 64 * 1024;
 inline constexpr std::size_t kMaxProviderConfigDepth = 32;
-inline constexpr std::size_t kMaxRenderedLineBytes = 8 * 1024;   // a URL or a header value after substitution
-inline constexpr std::size_t kMaxProviderMessageIdBytes = 512;   // a longer id in an answer is no id
+inline constexpr std::size_t kMaxRenderedLineBytes = 8 * 1024; // a URL or a header value after substitution
+inline constexpr std::size_t kMaxProviderMessageIdBytes = 512; // a longer id in an answer is no id
 inline constexpr Duration kMaxRetryAfter = std::chrono::days(1);
 
 enum class ProviderKind : std::uint8_t { http, sandbox };
@@ -145,10 +145,10 @@ RenderedRequest render_request(const ProviderConfig &config, const TemplateValue
 
 // An answer as the HTTP client saw it.
 enum class TransportResult : std::uint8_t {
-    answered,       // status line and complete (or capped) body received
-    not_sent,       // DNS, connect or TLS failed: no byte of the request left
-    blocked,        // the address is refused by policy
-    no_answer,      // the request left, wholly or in part; no complete answer came
+    answered,  // status line and complete (or capped) body received
+    not_sent,  // DNS, connect or TLS failed: no byte of the request left
+    blocked,   // the address is refused by policy
+    no_answer, // the request left, wholly or in part; no complete answer came
 };
 struct HttpAnswer {
     TransportResult transport = TransportResult::answered;

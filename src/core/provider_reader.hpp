@@ -43,4 +43,4 @@ std::vector<SandboxStep> read_sandbox_script(const JsonNode &node);
 // ASCII only.
 std::string lower_case(std::string_view text);
 
-}  // namespace hc::core
+} // namespace hc::core

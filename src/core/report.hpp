@@ -17,7 +17,8 @@ struct ReportFacts {
     std::string provider; // name, of the deciding attempt; empty: none
 };
 
-// {"type": .., "timestamp": .., "data": {...}} for report number state.reports. Stored once and sent unchanged on every try.
+// {"type": .., "timestamp": .., "data": {...}} for report number state.reports. Stored once and sent unchanged on every
+// try.
 std::string report_json(const State &state, const ReportFacts &facts);
 
 // "<cascade id>-r<sequence>-e<endpoint>": the webhook-id, the same on every try.
@@ -29,9 +30,9 @@ struct StatusFacts {
     std::string rule;
     std::int32_t rule_version = 0;
     std::optional<std::string> tenant, key;
-    std::vector<std::string> channels;        // one a step
-    std::vector<std::string> provider_names;  // one an attempt
-    std::string report_state;                 // none | pending | delivered | dead
+    std::vector<std::string> channels;       // one a step
+    std::vector<std::string> provider_names; // one an attempt
+    std::string report_state;                // none | pending | delivered | dead
     std::uint32_t report_failed_tries = 0;
     std::optional<Time> reported_at;
     std::string report_error;

@@ -237,7 +237,7 @@ std::string render_form(const std::vector<FormField> &fields, Resolver &resolver
     return out;
 }
 
-}  // namespace
+} // namespace
 
 RenderedRequest CompiledRequest::render(const TemplateValues &values) const {
     Resolver resolver(values);
@@ -265,4 +265,4 @@ RenderedRequest render_request(const ProviderConfig &config, const TemplateValue
     return CompiledRequest(config).render(values);
 }
 
-}  // namespace hc::core
+} // namespace hc::core

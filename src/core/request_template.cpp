@@ -58,7 +58,7 @@ std::string shown_placeholder(std::string_view text) {
     for (char &c : shown) {
         const auto byte = static_cast<unsigned char>(c);
         if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && text.size() > kMaxShownBytes))
-            c = '?';  // a cut text is shown in ASCII only, so that no character is torn
+            c = '?'; // a cut text is shown in ASCII only, so that no character is torn
     }
     return shown;
 }
@@ -187,7 +187,7 @@ TextTemplate compile_url(std::string_view url) {
     return result;
 }
 
-}  // namespace
+} // namespace
 
 void request::append_percent_encoded(std::string &out, std::string_view text) {
     constexpr std::string_view kHex = "0123456789ABCDEF";
@@ -278,4 +278,4 @@ CompiledRequest::CompiledRequest(const ProviderConfig &config) {
 
 const std::vector<std::string> &CompiledRequest::secret_names() const { return impl_->secret_names; }
 
-}  // namespace hc::core
+} // namespace hc::core

@@ -25,18 +25,18 @@ enum class Source : std::uint8_t {
 struct Placeholder {
     Source source{};
     bool optional = false;
-    std::string shown;        // "message.to", for errors
-    JsonPath path;            // of a message value
-    std::string secret_name;  // of a secret
+    std::string shown;       // "message.to", for errors
+    JsonPath path;           // of a message value
+    std::string secret_name; // of a secret
 };
 
 struct Piece {
-    std::string literal;  // stands before the placeholder
+    std::string literal; // stands before the placeholder
     std::optional<Placeholder> placeholder;
 };
 
 struct TextTemplate {
-    std::string where;  // JSON path of the template, for errors
+    std::string where; // JSON path of the template, for errors
     std::vector<Piece> pieces;
 
     bool is_literal() const { return pieces.empty() || (pieces.size() == 1 && !pieces[0].placeholder); }
@@ -48,15 +48,15 @@ enum class BodyKind : std::uint8_t { literal, text, object, array };
 // A JSON body; subtrees without placeholders are folded into one literal.
 struct BodyNode {
     BodyKind kind = BodyKind::literal;
-    std::string literal;  // JSON text
+    std::string literal; // JSON text
     TextTemplate text;
-    std::vector<std::string> names;  // of an object's members, as JSON text
-    std::vector<BodyNode> elements;  // of an array, or the values of an object
+    std::vector<std::string> names; // of an object's members, as JSON text
+    std::vector<BodyNode> elements; // of an array, or the values of an object
 };
 
 struct FormField {
-    std::string name;    // percent-encoded
-    TextTemplate value;  // a number or boolean is a literal
+    std::string name;   // percent-encoded
+    TextTemplate value; // a number or boolean is a literal
 };
 
 // Everything but the unreserved characters of RFC 3986.
@@ -68,14 +68,14 @@ std::string quote_json(std::string_view text);
 // True when the path of the URL has a "." or ".." segment, which would be resolved away before sending.
 bool has_dot_segment(std::string_view url);
 
-}  // namespace request
+} // namespace request
 
 struct CompiledRequest::Impl {
     std::string method;
     request::TextTemplate url;
     std::vector<std::pair<std::string, request::TextTemplate>> headers;
     std::string idempotency_header;
-    const char *content_type = nullptr;  // to be added; nullptr: no body, or among the headers
+    const char *content_type = nullptr; // to be added; nullptr: no body, or among the headers
     bool has_body = false;
     bool form = false;
     request::BodyNode body;
@@ -87,4 +87,4 @@ struct CompiledRequest::Impl {
     void collect_secrets(const request::BodyNode &node);
 };
 
-}  // namespace hc::core
+} // namespace hc::core

@@ -74,8 +74,8 @@ NextRetry next_retry(const RetryPolicy &policy, std::int32_t attempt, Time now, 
     if (policy.maximum_attempts > 0 && std::max(attempt, 1) >= policy.maximum_attempts)
         return {.state = RetryState::maximum_attempts_reached, .interval = {}};
     // A given delay is taken as it is: jitter could start the attempt before the moment the provider asked for.
-    const Duration interval = override_interval ? std::max(*override_interval, Duration::zero())
-                                                : backoff(policy, attempt, random01);
+    const Duration interval =
+        override_interval ? std::max(*override_interval, Duration::zero()) : backoff(policy, attempt, random01);
     if (expires && too_late(now, interval, *expires))
         return {.state = RetryState::timeout, .interval = {}};
     return {.state = RetryState::in_progress, .interval = interval};

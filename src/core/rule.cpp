@@ -93,7 +93,7 @@ Step read_step(const JsonNode &node) {
     return step;
 }
 
-}  // namespace
+} // namespace
 
 Rule parse_rule(std::string_view json) {
     const nlohmann::json document = parse_json_document(json, kDocument);
@@ -126,4 +126,4 @@ int success_rank(SuccessOn s) {
     return rank(ReceiptState::read);
 }
 
-}  // namespace hc::core
+} // namespace hc::core

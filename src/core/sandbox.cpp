@@ -74,7 +74,7 @@ std::optional<std::string_view> find_override(const ProviderConfig &config, std:
     return find_json(message_json, JsonPath{{{.member = "sandbox"}, {.member = config.channel}}});
 }
 
-}  // namespace
+} // namespace
 
 std::vector<SandboxStep> read_sandbox_script(const JsonNode &node) {
     std::vector<SandboxStep> script;
@@ -93,4 +93,4 @@ SandboxStep sandbox_step(const ProviderConfig &config, std::string_view message_
     return pick(read_sandbox_script(JsonNode(document, std::move(path), kOverride.message)), nth);
 }
 
-}  // namespace hc::core
+} // namespace hc::core

@@ -30,8 +30,7 @@ std::string signed_bytes(std::string_view id, std::string_view timestamp, std::s
 
 std::string signature(std::string_view key, std::string_view message) {
     const Sha256 digest = hmac_sha256(key, message);
-    return std::string(kVersionPrefix) +
-           base64_encode({reinterpret_cast<const char *>(digest.data()), digest.size()});
+    return std::string(kVersionPrefix) + base64_encode({reinterpret_cast<const char *>(digest.data()), digest.size()});
 }
 
 // Whole seconds in decimal digits only.

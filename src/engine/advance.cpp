@@ -25,7 +25,7 @@ struct Execution {
     core::State state;
     std::vector<core::HistoryEvent> events; // new ones
     TaskChanges tasks;
-    std::optional<core::Time> last_stored;  // time of the last stored event: base of the appended ones
+    std::optional<core::Time> last_stored; // time of the last stored event: base of the appended ones
     bool was_closed = false;
 };
 
@@ -46,7 +46,8 @@ public:
 private:
     void load();
     void load_closed(std::vector<WorkflowId> missing);
-    template <class Row> void add(const Row &row, bool closed);
+    template <class Row>
+    void add(const Row &row, bool closed);
     void decide(std::size_t i);
     void note_effects(Execution &execution, const core::Input &input, const core::Decision &decision);
     void write();
@@ -99,13 +100,15 @@ void Batch::load_closed(std::vector<WorkflowId> missing) {
     }
     if (mode_ == store::LockWait::skip) {
         std::erase_if(missing, [this](const WorkflowId &id) { return executions_.contains(id); });
-        for (const store::ClosedRow &row : missing.empty() ? std::vector<store::ClosedRow>{} : store::read_closed(missing)) {
+        for (const store::ClosedRow &row :
+             missing.empty() ? std::vector<store::ClosedRow>{} : store::read_closed(missing)) {
             locked_[row.id] = true;
         }
     }
 }
 
-template <class Row> void Batch::add(const Row &row, bool closed) {
+template <class Row>
+void Batch::add(const Row &row, bool closed) {
     Definitions &defs = definitions();
     if (OidIsValid(user_) && !defs.tenant_allowed(user_, row.tenant)) {
         return; // tells no more than an id that does not exist
@@ -132,7 +135,8 @@ void Batch::decide(std::size_t i) {
     if (auto *cancel = std::get_if<core::CancelInput>(&input); cancel != nullptr && !execution.state.closed_p()) {
         cancel->claimed = store::send_claimed(item.id);
     }
-    core::Decision decision = core::decide(execution.subject.rule->program, execution.state, input, now_, pg::random01());
+    core::Decision decision =
+        core::decide(execution.subject.rule->program, execution.state, input, now_, pg::random01());
     results_[i] = {ItemStatus::done, decision.result, !decision.events.empty()};
     note_effects(execution, input, decision);
     execution.events.insert(execution.events.end(), std::make_move_iterator(decision.events.begin()),
@@ -201,7 +205,8 @@ void Writes::write() {
 }
 
 void Writes::add(TaskChanges &&changes) {
-    tasks.puts.insert(tasks.puts.end(), std::make_move_iterator(changes.puts.begin()), std::make_move_iterator(changes.puts.end()));
+    tasks.puts.insert(tasks.puts.end(), std::make_move_iterator(changes.puts.begin()),
+                      std::make_move_iterator(changes.puts.end()));
     tasks.drops.insert(tasks.drops.end(), changes.drops.begin(), changes.drops.end());
 }
 
@@ -219,9 +224,10 @@ void collect_tasks(const Subject &subject, const core::Decision &decision, TaskC
     }
     for (const core::TaskPut &put : decision.puts) {
         const bool send = put.kind == core::TaskKind::send;
-        changes.puts.push_back({subject.id, static_cast<std::int32_t>(put.number), send ? store::Kind::send : store::Kind::timer,
-                               send ? pg::queue_of_provider(put.provider) : pg::kTimerQueue, put.due, put.attempt,
-                               put.provider, std::nullopt});
+        changes.puts.push_back({subject.id, static_cast<std::int32_t>(put.number),
+                                send ? store::Kind::send : store::Kind::timer,
+                                send ? pg::queue_of_provider(put.provider) : pg::kTimerQueue, put.due, put.attempt,
+                                put.provider, std::nullopt});
     }
 }
 
@@ -246,9 +252,10 @@ void collect_report(const Subject &subject, const core::State &state, TaskChange
         if (!wants(endpoints[i].config.events)) {
             continue;
         }
-        const std::int32_t number = store::kReportNumbers + static_cast<std::int32_t>(state.reports * store::kMaxEndpointsPerTenant + i);
+        const std::int32_t number =
+            store::kReportNumbers + static_cast<std::int32_t>(state.reports * store::kMaxEndpointsPerTenant + i);
         changes.puts.push_back({subject.id, number, store::Kind::report, pg::kWebhookQueue, state.last_event,
-                               static_cast<std::int32_t>(state.reports), endpoints[i].id, body});
+                                static_cast<std::int32_t>(state.reports), endpoints[i].id, body});
     }
 }
 

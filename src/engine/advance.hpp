@@ -1,5 +1,5 @@
-// The one function that moves cascades: load and lock, decide for each, write everything. Batch first: a single signal is
-// a batch of one, a dispatcher's 200 answers are a batch of 200 with one statement a table.
+// The one function that moves cascades: load and lock, decide for each, write everything. Batch first: a single signal
+// is a batch of one, a dispatcher's 200 answers are a batch of 200 with one statement a table.
 #pragma once
 
 #include "core/cascade.hpp"

@@ -31,8 +31,8 @@ void check_providers_of(const core::Rule &rule) {
             });
             if (it == all.end()) {
                 throw Error(sqlstate::undefined_object, "invalid cascade rule",
-                            fmt::format("$.steps[{}].providers[{}]: provider \"{}\" of channel \"{}\" does not exist.", i, k,
-                                        step.providers[k], step.channel),
+                            fmt::format("$.steps[{}].providers[{}]: provider \"{}\" of channel \"{}\" does not exist.",
+                                        i, k, step.providers[k], step.channel),
                             "Create it with hermes.create_provider first.");
             }
         }
@@ -61,17 +61,16 @@ void check_endpoint(const std::string &url, const std::string &options) {
                     "Store it with hermes.set_secret first.");
     }
     if (!core::parse_webhook_secret(*secret)) {
-        throw Error(sqlstate::invalid_parameter, fmt::format("secret \"{}\" is no webhook secret", config.secret_name), {},
-                    "A webhook secret is \"whsec_\" followed by the base64 of 24 to 64 random bytes.");
+        throw Error(sqlstate::invalid_parameter, fmt::format("secret \"{}\" is no webhook secret", config.secret_name),
+                    {}, "A webhook secret is \"whsec_\" followed by the base64 of 24 to 64 random bytes.");
     }
 }
 
 } // namespace
 
 void check_name(const std::string &name, const char *what) {
-    const bool printable = std::none_of(name.begin(), name.end(), [](char c) {
-        return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-    });
+    const bool printable = std::none_of(name.begin(), name.end(),
+                                        [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
     if (name.empty() || name.size() > kMaxNameBytes || !printable) {
         throw Error(sqlstate::invalid_parameter, fmt::format("invalid {}", what),
                     fmt::format("It must have 1 to {} bytes and no control characters.", kMaxNameBytes));
@@ -132,7 +131,8 @@ void drop_provider(const std::string &name) {
     pg::invalidate_definitions();
 }
 
-std::int32_t create_endpoint(const std::optional<std::string> &tenant, const std::string &url, const std::string &options) {
+std::int32_t create_endpoint(const std::optional<std::string> &tenant, const std::string &url,
+                             const std::string &options) {
     if (tenant) {
         check_tenant(*tenant);
     }

@@ -23,8 +23,9 @@ std::vector<core::ProviderRef> resolve(const core::Step &step, const std::vector
                 chosen.push_back(&p);
             }
         }
-        std::stable_sort(chosen.begin(), chosen.end(),
-                         [](const Provider *a, const Provider *b) { return a->config->position < b->config->position; });
+        std::stable_sort(chosen.begin(), chosen.end(), [](const Provider *a, const Provider *b) {
+            return a->config->position < b->config->position;
+        });
     } else {
         for (const std::string &name : step.providers) {
             const auto it = std::find_if(all.begin(), all.end(), [&](const Provider &p) {
@@ -120,7 +121,8 @@ std::vector<std::int32_t> Definitions::providers_of_name(const std::string &name
     return ids;
 }
 
-const RuleVersion &Definitions::add(std::int32_t id, const std::string &name, std::int32_t version, const std::string &json) {
+const RuleVersion &Definitions::add(std::int32_t id, const std::string &name, std::int32_t version,
+                                    const std::string &json) {
     load_providers();
     auto entry = std::make_unique<RuleVersion>();
     entry->id = id;
@@ -183,7 +185,8 @@ const Endpoint *Definitions::endpoint(std::int32_t id) {
         }
         std::optional<Endpoint> endpoint;
         if (std::optional<store::EndpointRow> row = store::find_endpoint(id)) {
-            endpoint = Endpoint{row->id, row->tenant, std::move(row->url), core::parse_endpoint_options(row->options.text), row->enabled};
+            endpoint = Endpoint{row->id, row->tenant, std::move(row->url),
+                                core::parse_endpoint_options(row->options.text), row->enabled};
         }
         it = endpoints_by_id_.emplace(id, std::move(endpoint)).first;
     }

@@ -1,5 +1,5 @@
-// Definitions as this process knows them: parsed rules, providers, endpoints, tenant grants; and the verbs that change them.
-// The cache is dropped whenever pg::definition_generation() moves. Runs in backends and workers.
+// Definitions as this process knows them: parsed rules, providers, endpoints, tenant grants; and the verbs that change
+// them. The cache is dropped whenever pg::definition_generation() moves. Runs in backends and workers.
 #pragma once
 
 #include "core/cascade.hpp"
@@ -19,9 +19,9 @@ struct Provider {
     std::int32_t id = 0;
     std::string name;
     bool dropped = false;
-    std::shared_ptr<const core::ProviderConfig> config;      // null when dropped or unreadable
+    std::shared_ptr<const core::ProviderConfig> config;   // null when dropped or unreadable
     std::shared_ptr<const core::CompiledRequest> request; // templates of config, ready to render
-    std::string error;                                  // why config is null
+    std::string error;                                    // why config is null
 };
 
 struct RuleVersion {
@@ -48,7 +48,8 @@ public:
     const RuleVersion &current_rule(const std::string &name); // throws 42704
     const RuleVersion &rule(std::int32_t id);
     const Provider *provider(std::int32_t id); // null: never existed
-    // Providers of a name: the one in use first, then dropped ones, newest first. Throws 42704 when there never was one.
+    // Providers of a name: the one in use first, then dropped ones, newest first. Throws 42704 when there never was
+    // one.
     std::vector<std::int32_t> providers_of_name(const std::string &name);
     const std::vector<Provider> &providers();
     const std::vector<Endpoint> &endpoints(const std::optional<std::string> &tenant);
@@ -87,7 +88,8 @@ void drop_rule(const std::string &name);
 std::int32_t create_provider(const std::string &name, const std::string &config_json);
 void alter_provider(const std::string &name, const std::string &config_json);
 void drop_provider(const std::string &name);
-std::int32_t create_endpoint(const std::optional<std::string> &tenant, const std::string &url, const std::string &options);
+std::int32_t create_endpoint(const std::optional<std::string> &tenant, const std::string &url,
+                             const std::string &options);
 void alter_endpoint(std::int32_t id, const std::string &url, const std::string &options);
 void drop_endpoint(std::int32_t id);
 void set_secret(const std::string &name, const std::string &value);

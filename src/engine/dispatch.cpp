@@ -29,8 +29,8 @@ core::SandboxStep refused(std::uint16_t attempt, std::uint32_t task, const std::
     return step;
 }
 
-core::TemplateValues template_values(const store::SendRow &row, const RuleVersion &rule, const core::AttemptState &attempt,
-                                     const Provider &provider) {
+core::TemplateValues template_values(const store::SendRow &row, const RuleVersion &rule,
+                                     const core::AttemptState &attempt, const Provider &provider) {
     core::TemplateValues values;
     values.message_json = row.message.text;
     values.cascade_id = core::to_string(row.id);
@@ -45,9 +45,10 @@ core::TemplateValues template_values(const store::SendRow &row, const RuleVersio
 }
 
 std::uint32_t nth_at_provider(const core::State &state, const core::AttemptState &attempt) {
-    return static_cast<std::uint32_t>(std::count_if(state.attempts.begin(), state.attempts.end(), [&](const core::AttemptState &a) {
-        return a.provider == attempt.provider && a.number <= attempt.number;
-    }));
+    return static_cast<std::uint32_t>(
+        std::count_if(state.attempts.begin(), state.attempts.end(), [&](const core::AttemptState &a) {
+            return a.provider == attempt.provider && a.number <= attempt.number;
+        }));
 }
 
 // Fills the request, or the answer that needs none.
@@ -85,7 +86,8 @@ void prepare(Send &send, const store::ClaimedTask &task, const store::SendRow &r
 
 void set_resume(Claim &claim, const ClaimRequest &request, std::size_t claimed, core::Time last_due) {
     claim.more = claimed >= static_cast<std::size_t>(request.limit);
-    claim.resume = claim.more ? std::optional<core::Time>(last_due) : store::next_due(request.queue, request.from, {request.live, request.newest});
+    claim.resume = claim.more ? std::optional<core::Time>(last_due)
+                              : store::next_due(request.queue, request.from, {request.live, request.newest});
 }
 
 core::Time last_due_of(const std::vector<store::ClaimedTask> &tasks, core::Time from) {
@@ -103,8 +105,8 @@ bool poison(const store::ClaimedTask &task) { return task.claims > pg::guc::max_
 
 Claim claim_sends(const ClaimRequest &request) {
     Claim claim;
-    const std::vector<store::ClaimedTask> tasks =
-        store::claim_due(request.queue, request.from, request.now, {request.live, request.newest}, request.owner, request.limit);
+    const std::vector<store::ClaimedTask> tasks = store::claim_due(
+        request.queue, request.from, request.now, {request.live, request.newest}, request.owner, request.limit);
     std::vector<WorkflowId> ids;
     for (const store::ClaimedTask &task : tasks) {
         ids.push_back(task.workflow_id);
@@ -120,7 +122,8 @@ Claim claim_sends(const ClaimRequest &request) {
         const store::TaskKey key{task.workflow_id, task.number};
         const auto row = rows.find(task.workflow_id);
         if (poison(task) || row == rows.end()) {
-            claim.burials.push_back({key, row == rows.end() ? "cascade does not exist" : "claimed too often without an answer"});
+            claim.burials.push_back(
+                {key, row == rows.end() ? "cascade does not exist" : "claimed too often without an answer"});
             continue;
         }
         Send send;
@@ -164,8 +167,8 @@ void prepare(Report &report, const store::ClaimedTask &task) {
 
 Claim claim_reports(const ClaimRequest &request) {
     Claim claim;
-    const std::vector<store::ClaimedTask> tasks =
-        store::claim_due(request.queue, request.from, request.now, {request.live, request.newest}, request.owner, request.limit);
+    const std::vector<store::ClaimedTask> tasks = store::claim_due(
+        request.queue, request.from, request.now, {request.live, request.newest}, request.owner, request.limit);
     for (const store::ClaimedTask &task : tasks) {
         const store::TaskKey key{task.workflow_id, task.number};
         if (poison(task)) {

@@ -1,5 +1,5 @@
-// What a dispatcher does in its transactions: claim sends and reports, record answers. No I/O here: the dispatcher sends
-// between the two. Claim and intent are one commit, flushed before the first byte leaves.
+// What a dispatcher does in its transactions: claim sends and reports, record answers. No I/O here: the dispatcher
+// sends between the two. Claim and intent are one commit, flushed before the first byte leaves.
 #pragma once
 
 #include "core/provider_config.hpp"
@@ -47,8 +47,8 @@ struct Claim {
     std::vector<Send> sends;
     std::vector<Report> reports;
     std::vector<Burial> burials;
-    bool more = false;                 // the queue may hold more that is due now
-    std::optional<core::Time> resume;  // where to scan from next time; nullopt: nothing known
+    bool more = false;                // the queue may hold more that is due now
+    std::optional<core::Time> resume; // where to scan from next time; nullopt: nothing known
 };
 
 struct ClaimRequest {
@@ -70,7 +70,8 @@ struct RecordedSend {
 };
 // Records answers; returns the indexes of those whose cascade is held by somebody else: try again in a few ms.
 // `recorded_hashes` gets the look-up hashes stored, for a rematch in a later transaction.
-std::vector<std::size_t> record_sends(const std::vector<RecordedSend> &answers, std::vector<std::int64_t> &recorded_hashes);
+std::vector<std::size_t> record_sends(const std::vector<RecordedSend> &answers,
+                                      std::vector<std::int64_t> &recorded_hashes);
 
 struct RecordedReport {
     store::TaskKey key;

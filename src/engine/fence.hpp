@@ -1,5 +1,6 @@
-// The restore fence as a use case. The row of hermes.fence names the system that runs this database; the first definition
-// verb writes it. A restore calls no verb: its own data bring the row of the system it came from, and the fence holds.
+// The restore fence as a use case. The row of hermes.fence names the system that runs this database; the first
+// definition verb writes it. A restore calls no verb: its own data bring the row of the system it came from, and the
+// fence holds.
 #pragma once
 
 #include <cstdint>

@@ -40,7 +40,8 @@ Found find(const core::WorkflowId &id, Oid user) {
     return found;
 }
 
-void add_report_state(const core::WorkflowId &id, const Found &found, const core::State &state, core::StatusFacts &facts) {
+void add_report_state(const core::WorkflowId &id, const Found &found, const core::State &state,
+                      core::StatusFacts &facts) {
     facts.reported_at = found.reported_at;
     facts.report_state = found.reported_at ? "delivered" : "none";
     if (state.reports == 0) {
@@ -93,8 +94,8 @@ void retry_dead_letter(std::int64_t id) {
         throw Error(sqlstate::not_prerequisite, fmt::format("dead letter {} is a send", id),
                     "Its cascade has gone on without it.", "Start a new cascade for the message.");
     }
-    store::insert_tasks({store::Task{letter->workflow_id, letter->number, static_cast<store::Kind>(letter->kind), letter->queue,
-                                     pg::now(), letter->attempt, letter->target, letter->detail}});
+    store::insert_tasks({store::Task{letter->workflow_id, letter->number, static_cast<store::Kind>(letter->kind),
+                                     letter->queue, pg::now(), letter->attempt, letter->target, letter->detail}});
 }
 
 } // namespace hc::engine

@@ -28,8 +28,8 @@ core::Input addressed(core::Input input, const store::AttemptRow &attempt, const
 void put_rematch(std::int64_t hash, std::int64_t inbox_id) {
     core::WorkflowId holder{}; // rematch tasks belong to no cascade: the inbox row is named by the number of the key
     std::memcpy(holder.bytes.data() + 8, &inbox_id, sizeof inbox_id);
-    store::insert_tasks({store::Task{holder, store::kRematchNumber, store::Kind::rematch, pg::kTimerQueue, pg::now(), 0, 0,
-                                     std::to_string(hash)}});
+    store::insert_tasks({store::Task{holder, store::kRematchNumber, store::Kind::rematch, pg::kTimerQueue, pg::now(), 0,
+                                     0, std::to_string(hash)}});
 }
 
 } // namespace
@@ -64,7 +64,8 @@ core::SignalResult apply_receipt(const std::string &provider, const std::string 
         store::insert_parked_receipt(hashes.front(), std::nullopt, payload_json, pg::now());
         return core::SignalResult::parked;
     }
-    put_rematch(hashes.front(), store::insert_waiting_receipt(hashes.front(), providers.front(), provider_message_id, payload_json, pg::now()));
+    put_rematch(hashes.front(), store::insert_waiting_receipt(hashes.front(), providers.front(), provider_message_id,
+                                                              payload_json, pg::now()));
     return core::SignalResult::buffered;
 }
 
@@ -80,7 +81,8 @@ bool rematch(const std::vector<std::int64_t> &hashes) {
         const auto attempt = std::find_if(attempts.begin(), attempts.end(),
                                           [&](const store::AttemptRow &a) { return a.hash == row.hash; });
         if (attempt != attempts.end()) { // the payload was parsed before it was stored
-            items.push_back({attempt->workflow_id, addressed(core::parse_dlr(row.payload, {}), *attempt, row.provider_message_id)});
+            items.push_back(
+                {attempt->workflow_id, addressed(core::parse_dlr(row.payload, {}), *attempt, row.provider_message_id)});
             inbox_ids.push_back(row.id);
         }
     }

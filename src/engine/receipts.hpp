@@ -15,7 +15,8 @@ namespace hc::engine {
 // Look-up hash of (provider, provider message id).
 std::int64_t attempt_hash(std::int32_t provider, std::string_view provider_message_id);
 
-// hermes.apply_receipt: applies, or keeps the receipt in the inbox with a rematch task that looks again after the commit.
+// hermes.apply_receipt: applies, or keeps the receipt in the inbox with a rematch task that looks again after the
+// commit.
 core::SignalResult apply_receipt(const std::string &provider, const std::string &provider_message_id,
                                  const std::string &payload_json, Oid user);
 

@@ -31,14 +31,15 @@ void put_sandbox_receipts(const RecordedSend &send, core::Time now, std::vector<
         if (!receipt.reason.empty()) {
             dlr["error_code"] = receipt.reason;
         }
-        puts.push_back({send.key.workflow_id, number++, store::Kind::sandbox_receipt, pg::kTimerQueue, now + receipt.after,
-                        send.answer.attempt, send.provider, dlr.dump()});
+        puts.push_back({send.key.workflow_id, number++, store::Kind::sandbox_receipt, pg::kTimerQueue,
+                        now + receipt.after, send.answer.attempt, send.provider, dlr.dump()});
     }
 }
 
 } // namespace
 
-std::vector<std::size_t> record_sends(const std::vector<RecordedSend> &answers, std::vector<std::int64_t> &recorded_hashes) {
+std::vector<std::size_t> record_sends(const std::vector<RecordedSend> &answers,
+                                      std::vector<std::int64_t> &recorded_hashes) {
     std::vector<Item> items;
     items.reserve(answers.size());
     for (const RecordedSend &send : answers) {
@@ -83,8 +84,8 @@ void record_failure(const RecordedReport &report, core::Time now) {
         pg::invalidate_definitions();
     }
     if (delay) {
-        store::retry_task(report.key, pg::kWebhookQueue, now + std::max(*delay, report.answer.retry_after.value_or(*delay)),
-                          report.answer.reason);
+        store::retry_task(report.key, pg::kWebhookQueue,
+                          now + std::max(*delay, report.answer.retry_after.value_or(*delay)), report.answer.reason);
     } else {
         bury(report.key, report.answer.reason);
     }

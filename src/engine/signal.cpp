@@ -30,8 +30,9 @@ core::Input input_of(const Signal &signal) {
 } // namespace
 
 void throw_not_found(const core::WorkflowId &id) {
-    throw Error(sqlstate::cascade_not_found, fmt::format("cascade {} does not exist", core::to_string(id)), {},
-                "It may belong to a tenant not granted to the current role, or be older than hermes.history_retention.");
+    throw Error(
+        sqlstate::cascade_not_found, fmt::format("cascade {} does not exist", core::to_string(id)), {},
+        "It may belong to a tenant not granted to the current role, or be older than hermes.history_retention.");
 }
 
 std::vector<core::SignalResult> signal_cascades(const std::vector<Signal> &signals, Oid user) {
@@ -52,7 +53,8 @@ std::vector<core::SignalResult> signal_cascades(const std::vector<Signal> &signa
     return results;
 }
 
-core::SignalResult cancel_cascade(const core::WorkflowId &id, const std::optional<std::string> &reason, bool terminate, Oid user) {
+core::SignalResult cancel_cascade(const core::WorkflowId &id, const std::optional<std::string> &reason, bool terminate,
+                                  Oid user) {
     const Item item{id, core::CancelInput{reason.value_or(""), terminate}};
     const ItemResult result = engine::advance({&item, 1}, store::LockWait::wait, user).front();
     if (result.status != ItemStatus::done) {

@@ -22,7 +22,8 @@ struct Signal {
 // Results in input order. Throws WF001 for an unknown cascade, 22023 for a bad payload.
 std::vector<core::SignalResult> signal_cascades(const std::vector<Signal> &signals, Oid user);
 
-core::SignalResult cancel_cascade(const core::WorkflowId &id, const std::optional<std::string> &reason, bool terminate, Oid user);
+core::SignalResult cancel_cascade(const core::WorkflowId &id, const std::optional<std::string> &reason, bool terminate,
+                                  Oid user);
 
 [[noreturn]] void throw_not_found(const core::WorkflowId &id);
 

@@ -83,7 +83,8 @@ void Keys::insert_missing() {
     std::sort(missing.begin(), missing.end()); // two batches lock in one order
     for (int round = 0; !missing.empty(); ++round) {
         if (round == kMaxKeyRounds) {
-            throw Error("40001", "could not obtain an idempotency key", {}, "The transaction might succeed if retried.");
+            throw Error("40001", "could not obtain an idempotency key", {},
+                        "The transaction might succeed if retried.");
         }
         std::vector<WorkflowId> ids;
         std::vector<std::int64_t> fingerprints;
@@ -113,7 +114,8 @@ void Keys::compare(const WorkflowId &hash, std::int64_t stored) {
     if (entry.fingerprint == stored) {
         return;
     }
-    const std::string message = fmt::format("key \"{}\" was used before with another rule or message", *request_.keys[entry.first]);
+    const std::string message =
+        fmt::format("key \"{}\" was used before with another rule or message", *request_.keys[entry.first]);
     const std::string detail = fmt::format("It belongs to cascade {}.", core::to_string(owners_.at(hash)));
     if (error_on_conflict_) {
         throw Error(sqlstate::key_conflict, message, detail, "Use another key, or the cascade that has it.");
@@ -146,7 +148,8 @@ void check_request(const StartRequest &request, Oid user) {
         check_tenant(*request.tenant);
     }
     if (!definitions().tenant_allowed(user, request.tenant)) {
-        throw Error(sqlstate::insufficient_privilege, fmt::format("permission denied for tenant \"{}\"", *request.tenant), {},
+        throw Error(sqlstate::insufficient_privilege,
+                    fmt::format("permission denied for tenant \"{}\"", *request.tenant), {},
                     "An administrator can grant it with hermes.grant_tenant.");
     }
     for (const std::optional<std::string> &key : request.keys) {
@@ -163,8 +166,8 @@ void check_request(const StartRequest &request, Oid user) {
 }
 
 // Rows of the new cascades. All start now with the same rule, so their first decision is one and the same.
-void insert_rows(const StartRequest &request, const RuleVersion &rule, core::Time now, const std::vector<WorkflowId> &ids,
-                 const std::vector<bool> &fresh) {
+void insert_rows(const StartRequest &request, const RuleVersion &rule, core::Time now,
+                 const std::vector<WorkflowId> &ids, const std::vector<bool> &fresh) {
     core::State state;
     const core::Decision decision = core::decide(rule.program, state, core::StartInput{}, now, pg::random01());
     const pg::bytes history{core::encode_events(decision.events, std::nullopt)};

@@ -37,8 +37,8 @@ struct Rematch {
 
 struct Due {
     std::vector<Item> items;
-    std::vector<store::TaskKey> keys;  // of the items
-    std::vector<std::int16_t> tries;   // of the items
+    std::vector<store::TaskKey> keys; // of the items
+    std::vector<std::int16_t> tries;  // of the items
     std::vector<Rematch> rematches;
 };
 

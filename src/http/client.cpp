@@ -41,7 +41,8 @@ public:
 class Epoll {
 public:
     Epoll() : fd_(epoll_create1(EPOLL_CLOEXEC)) {
-        if (fd_ < 0) throw Error(sqlstate::internal_error, "could not create an epoll descriptor");
+        if (fd_ < 0)
+            throw Error(sqlstate::internal_error, "could not create an epoll descriptor");
     }
     ~Epoll() { close(fd_); }
     Epoll(const Epoll &) = delete;
@@ -71,7 +72,8 @@ struct Client::Impl {
 
     std::size_t in_flight() const {
         std::size_t count = ended.size();
-        for (const auto &pool : pools) count += pool->size();
+        for (const auto &pool : pools)
+            count += pool->size();
         return count;
     }
 
@@ -84,7 +86,8 @@ struct Client::Impl {
     void dispatch(const epoll_event &event) {
         const auto id = static_cast<std::uint32_t>(event.data.u64 >> 32);
         const auto pool = std::ranges::find(pools, id, &Pool::id);
-        if (pool != pools.end()) (*pool)->socket_ready(static_cast<int>(event.data.u64 & UINT32_MAX), event.events);
+        if (pool != pools.end())
+            (*pool)->socket_ready(static_cast<int>(event.data.u64 & UINT32_MAX), event.events);
     }
 
     void take_events() {
@@ -93,15 +96,19 @@ struct Client::Impl {
             const int count = epoll_wait(epoll.fd(), events, kEventsAtOnce, 0);
             if (count < 0 && errno != EINTR)
                 throw Error(sqlstate::internal_error, "could not wait for sockets of the HTTP client");
-            for (int i = 0; i < count; ++i) dispatch(events[i]);
-            if (count < kEventsAtOnce) return;
+            for (int i = 0; i < count; ++i)
+                dispatch(events[i]);
+            if (count < kEventsAtOnce)
+                return;
         }
     }
 
     void tidy(std::vector<Completion> &done) {
         for (auto &pool : pools)
-            if (pool->broken()) pool->abort(done, "HTTP client failed");
-        if (pools.back()->broken()) add_pool();
+            if (pool->broken())
+                pool->abort(done, "HTTP client failed");
+        if (pools.back()->broken())
+            add_pool();
         drop_empty_pools();
     }
 
@@ -145,16 +152,20 @@ void Client::submit(Request request) {
 int Client::epoll_fd() const { return impl_->epoll.fd(); }
 
 long Client::wait_milliseconds() const {
-    if (!impl_->ended.empty()) return 0;
+    if (!impl_->ended.empty())
+        return 0;
     long shortest = -1;
     const auto now = std::chrono::steady_clock::now();
     for (const auto &pool : impl_->pools) {
-        if (pool->broken() || pool->can_start()) return 0;
+        if (pool->broken() || pool->can_start())
+            return 0;
         const std::optional<SteadyTime> deadline = pool->deadline();
-        if (!deadline) continue;
+        if (!deadline)
+            continue;
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - now).count();
         const long wait = static_cast<long>(std::clamp<std::int64_t>(left, 0, INT_MAX));
-        if (shortest < 0 || wait < shortest) shortest = wait;
+        if (shortest < 0 || wait < shortest)
+            shortest = wait;
     }
     return shortest;
 }
@@ -180,7 +191,8 @@ std::size_t Client::in_flight() const { return impl_->in_flight(); }
 void Client::abort_all(std::vector<Completion> &done) {
     const SignalBlock block;
     impl_->take_ended(done);
-    for (auto &pool : impl_->pools) pool->abort(done, "aborted");
+    for (auto &pool : impl_->pools)
+        pool->abort(done, "aborted");
     impl_->tidy(done);
 }
 

@@ -15,10 +15,10 @@
 namespace hc::http {
 
 struct Limits {
-    core::AddressList allowed;      // addresses allowed although not public
-    bool allow_private = false;     // allow every address
-    std::string ca_file;            // empty: system default
-    std::uint32_t max_connections = 256;          // over all hosts, kept alive included
+    core::AddressList allowed;           // addresses allowed although not public
+    bool allow_private = false;          // allow every address
+    std::string ca_file;                 // empty: system default
+    std::uint32_t max_connections = 256; // over all hosts, kept alive included
     std::uint32_t max_response_header_bytes = 16 * 1024;
 };
 

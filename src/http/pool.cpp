@@ -15,8 +15,10 @@ namespace hc::http {
 Pool::Pool(std::uint32_t id, int epoll_fd, const Limits &limits) : id_(id), epoll_fd_(epoll_fd), limits_(limits) {
     max_active_ = std::clamp<std::size_t>(limits.max_connections, 1, 65536);
     multi_ = curl_multi_init();
-    if (multi_ != nullptr && set_options()) return;
-    if (multi_ != nullptr) curl_multi_cleanup(multi_);
+    if (multi_ != nullptr && set_options())
+        return;
+    if (multi_ != nullptr)
+        curl_multi_cleanup(multi_);
     throw Error(sqlstate::out_of_memory, "could not set up the HTTP client");
 }
 
@@ -25,7 +27,8 @@ Pool::~Pool() {
         curl_multi_remove_handle(multi_, transfer.easy);
         curl_easy_cleanup(transfer.easy);
     }
-    for (CURL *easy : idle_) curl_easy_cleanup(easy);
+    for (CURL *easy : idle_)
+        curl_easy_cleanup(easy);
     curl_multi_cleanup(multi_);
 }
 
@@ -50,11 +53,15 @@ int Pool::on_socket(CURL *, curl_socket_t fd, int what, void *user, void *) noex
         return 0;
     }
     epoll_event event{};
-    if ((what & CURL_POLL_IN) != 0) event.events |= EPOLLIN;
-    if ((what & CURL_POLL_OUT) != 0) event.events |= EPOLLOUT;
+    if ((what & CURL_POLL_IN) != 0)
+        event.events |= EPOLLIN;
+    if ((what & CURL_POLL_OUT) != 0)
+        event.events |= EPOLLOUT;
     event.data.u64 = std::uint64_t{pool.id_} << 32 | static_cast<std::uint32_t>(fd);
-    if (epoll_ctl(pool.epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0) return 0;
-    if (errno != EEXIST || epoll_ctl(pool.epoll_fd_, EPOLL_CTL_MOD, fd, &event) != 0) pool.broken_ = true;
+    if (epoll_ctl(pool.epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0)
+        return 0;
+    if (errno != EEXIST || epoll_ctl(pool.epoll_fd_, EPOLL_CTL_MOD, fd, &event) != 0)
+        pool.broken_ = true;
     return 0;
 }
 
@@ -68,7 +75,8 @@ int Pool::on_timer(CURLM *, long milliseconds, void *user) noexcept {
 }
 
 CURL *Pool::take_handle() {
-    if (idle_.empty()) return curl_easy_init();
+    if (idle_.empty())
+        return curl_easy_init();
     CURL *easy = idle_.back();
     idle_.pop_back();
     return easy;
@@ -88,7 +96,8 @@ bool Pool::start(Transfer &transfer) noexcept {
     } catch (const std::bad_alloc &) {
         // told like curl's own lack of memory
     }
-    if (transfer.easy != nullptr) curl_easy_cleanup(transfer.easy);
+    if (transfer.easy != nullptr)
+        curl_easy_cleanup(transfer.easy);
     return false;
 }
 
@@ -107,7 +116,8 @@ void Pool::start_waiting(std::vector<Completion> &done) noexcept {
 void Pool::give_up_waiting(SteadyTime now, std::vector<Completion> &done) noexcept {
     for (auto next = waiting_.begin(); next != waiting_.end();) {
         const auto transfer = next++;
-        if (transfer->deadline() > now) continue;
+        if (transfer->deadline() > now)
+            continue;
         done.push_back(finish_aborted(*transfer, "no free connection in time"));
         waiting_.erase(transfer);
     }
@@ -116,7 +126,8 @@ void Pool::give_up_waiting(SteadyTime now, std::vector<Completion> &done) noexce
 std::optional<SteadyTime> Pool::deadline() const {
     std::optional<SteadyTime> first = curl_deadline_;
     for (const Transfer &transfer : waiting_)
-        if (!first || transfer.deadline() < *first) first = transfer.deadline();
+        if (!first || transfer.deadline() < *first)
+            first = transfer.deadline();
     return first;
 }
 
@@ -126,19 +137,24 @@ void Pool::act(curl_socket_t fd, int mask) {
     int running = 0;
     const CURLMcode code = curl_multi_socket_action(multi_, fd, mask, &running);
     // a socket curl no longer knows is an event that came too late
-    if (code != CURLM_OK && code != CURLM_BAD_SOCKET) broken_ = true;
+    if (code != CURLM_OK && code != CURLM_BAD_SOCKET)
+        broken_ = true;
 }
 
 void Pool::socket_ready(int fd, std::uint32_t epoll_events) {
     int mask = 0;
-    if ((epoll_events & EPOLLIN) != 0) mask |= CURL_CSELECT_IN;
-    if ((epoll_events & EPOLLOUT) != 0) mask |= CURL_CSELECT_OUT;
-    if ((epoll_events & (EPOLLERR | EPOLLHUP)) != 0) mask |= CURL_CSELECT_ERR;
+    if ((epoll_events & EPOLLIN) != 0)
+        mask |= CURL_CSELECT_IN;
+    if ((epoll_events & EPOLLOUT) != 0)
+        mask |= CURL_CSELECT_OUT;
+    if ((epoll_events & (EPOLLERR | EPOLLHUP)) != 0)
+        mask |= CURL_CSELECT_ERR;
     act(fd, mask);
 }
 
 void Pool::expire(SteadyTime now) {
-    if (!curl_deadline_ || *curl_deadline_ > now) return;
+    if (!curl_deadline_ || *curl_deadline_ > now)
+        return;
     curl_deadline_.reset(); // curl calls the timer callback again for what is left
     act(CURL_SOCKET_TIMEOUT, 0);
 }
@@ -153,7 +169,8 @@ void Pool::release(Transfer &transfer) noexcept {
 void Pool::collect(std::vector<Completion> &done) noexcept {
     int left = 0;
     while (const CURLMsg *message = curl_multi_info_read(multi_, &left)) {
-        if (message->msg != CURLMSG_DONE) continue;
+        if (message->msg != CURLMSG_DONE)
+            continue;
         CURL *easy = message->easy_handle; // the message dies with the removal
         const CURLcode result = message->data.result;
         char *pointer = nullptr;
@@ -173,7 +190,8 @@ void Pool::abort(std::vector<Completion> &done, const char *reason) noexcept {
         done.push_back(finish_aborted(transfer, reason));
         release(transfer);
     }
-    for (Transfer &transfer : waiting_) done.push_back(finish_aborted(transfer, reason));
+    for (Transfer &transfer : waiting_)
+        done.push_back(finish_aborted(transfer, reason));
     waiting_.clear();
 }
 

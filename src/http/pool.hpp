@@ -57,7 +57,7 @@ private:
     std::size_t max_active_ = 0;
     std::list<Transfer> active_;  // known to curl
     std::list<Transfer> waiting_; // in the order of submission
-    std::vector<CURL *> idle_; // reset handles
+    std::vector<CURL *> idle_;    // reset handles
     std::optional<SteadyTime> curl_deadline_;
     bool broken_ = false; // curl or epoll failed for good: abort, destroy
 };

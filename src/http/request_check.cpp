@@ -32,19 +32,23 @@ bool is_framing_header(std::string_view name) {
 } // namespace
 
 bool same_header_name(std::string_view name, std::string_view lower) {
-    return std::ranges::equal(name, lower, {}, [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
+    return std::ranges::equal(name, lower, {},
+                              [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
 }
 
 std::string refuse_request(const Request &request) {
     // CONNECT asks for a tunnel: there is no answer to read
-    if (!is_token(request.method) || request.method == "CONNECT") return "malformed method";
-    if (request.method == "HEAD" && !request.body.empty()) return "HEAD with a body";
-    if (const std::string reason = core::check_url(request.url); !reason.empty()) return "URL " + reason;
+    if (!is_token(request.method) || request.method == "CONNECT")
+        return "malformed method";
+    if (request.method == "HEAD" && !request.body.empty())
+        return "HEAD with a body";
+    if (const std::string reason = core::check_url(request.url); !reason.empty())
+        return "URL " + reason;
     for (const auto &[name, value] : request.headers) {
-        if (!is_token(name) || !core::allowed_header_value(value)) return "malformed header";
-        if (is_framing_header(name)) return "header not allowed";
+        if (!is_token(name) || !core::allowed_header_value(value))
+            return "malformed header";
+        if (is_framing_header(name))
+            return "header not allowed";
     }
     return {};
 }

@@ -15,8 +15,10 @@ namespace hc::http {
 namespace {
 
 std::string_view trim(std::string_view text) {
-    while (!text.empty() && std::strchr(" \t\r\n", text.front()) != nullptr) text.remove_prefix(1);
-    while (!text.empty() && std::strchr(" \t\r\n", text.back()) != nullptr) text.remove_suffix(1);
+    while (!text.empty() && std::strchr(" \t\r\n", text.front()) != nullptr)
+        text.remove_prefix(1);
+    while (!text.empty() && std::strchr(" \t\r\n", text.back()) != nullptr)
+        text.remove_suffix(1);
     return text;
 }
 
@@ -28,7 +30,8 @@ void begin_answer(Transfer &transfer, std::string_view line) {
     transfer.last_header_kept = false;
     transfer.answer.status = 0;
     const std::size_t space = line.find(' ');
-    if (space == std::string_view::npos) return;
+    if (space == std::string_view::npos)
+        return;
     std::int32_t status = 0;
     for (const char c : line.substr(space + 1, 3))
         status = c >= '0' && c <= '9' && status >= 0 ? status * 10 + (c - '0') : -1;
@@ -39,17 +42,20 @@ void keep_header(Transfer &transfer, std::string_view line) {
     auto &headers = transfer.answer.headers;
     const bool room = transfer.header_bytes_kept + line.size() <= transfer.limits.max_response_header_bytes;
     if (line.front() == ' ' || line.front() == '\t') { // obsolete folding: more of the value before
-        if (!transfer.last_header_kept || !room) return;
+        if (!transfer.last_header_kept || !room)
+            return;
         headers.back().second.append(" ").append(trim(line));
         transfer.header_bytes_kept += line.size();
         return;
     }
     transfer.last_header_kept = false;
     const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos || !room) return;
+    if (colon == std::string_view::npos || !room)
+        return;
     std::string name(trim(line.substr(0, colon)));
     for (char &c : name)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+        if (c >= 'A' && c <= 'Z')
+            c = static_cast<char>(c - 'A' + 'a');
     headers.emplace_back(std::move(name), trim(line.substr(colon + 1)));
     transfer.header_bytes_kept += line.size();
     transfer.last_header_kept = true;
@@ -90,7 +96,8 @@ std::size_t on_body(char *data, std::size_t size, std::size_t count, void *user)
         return 0;
     }
     transfer.body_bytes_read += length;
-    if (transfer.body_bytes_read <= kMaxReadBytes) return length;
+    if (transfer.body_bytes_read <= kMaxReadBytes)
+        return length;
     transfer.body_capped = true;
     return 0;
 }
@@ -110,7 +117,8 @@ curl_socket_t on_open_socket(void *user, curlsocktype purpose, curl_sockaddr *ad
 // any answer, to send the request again: but the peer may have acted on the first copy, so the caller must decide.
 int on_hand_over(void *user, char *, char *, int, int) noexcept {
     auto &transfer = *static_cast<Transfer *>(user);
-    if (transfer.handed_over) return CURL_PREREQFUNC_ABORT;
+    if (transfer.handed_over)
+        return CURL_PREREQFUNC_ABORT;
     transfer.handed_over = true;
     return CURL_PREREQFUNC_OK;
 }
@@ -120,7 +128,8 @@ public:
     explicit Options(CURL *easy) : easy_(easy) {}
     void number(CURLoption option, long value) { check(curl_easy_setopt(easy_, option, value)); }
     void text(CURLoption option, const char *value) { check(curl_easy_setopt(easy_, option, value)); }
-    template <class Pointer> void pointer(CURLoption option, Pointer value) {
+    template <class Pointer>
+    void pointer(CURLoption option, Pointer value) {
         check(curl_easy_setopt(easy_, option, value));
     }
     void length(CURLoption option, std::size_t value) {
@@ -143,7 +152,8 @@ long milliseconds(core::Duration duration) {
 
 bool add_header(Transfer &transfer, const std::string &line) {
     curl_slist *longer = curl_slist_append(transfer.header_list, line.c_str());
-    if (longer == nullptr) return false;
+    if (longer == nullptr)
+        return false;
     transfer.header_list = longer;
     return true;
 }
@@ -172,7 +182,7 @@ void set_fixed_options(Options &options) {
     // One request on a connection at a time: trouble of one (flow control, GOAWAY, reset) never touches another, and
     // "handed over" is exact. HTTP/2 would mix the requests of tenants on one connection.
     options.number(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
-    options.number(CURLOPT_MAXAGE_CONN, 30);      // seconds idle; peers and NATs drop silently after a while
+    options.number(CURLOPT_MAXAGE_CONN, 30);       // seconds idle; peers and NATs drop silently after a while
     options.number(CURLOPT_MAXLIFETIME_CONN, 600); // so that a change of DNS is followed
     options.number(CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
     options.number(CURLOPT_SSL_VERIFYPEER, 1);
@@ -207,35 +217,53 @@ void set_callbacks(Options &options, Transfer &transfer) {
 
 // Fixed words: curl's own texts carry addresses, ports and host names, which a tenant must not learn.
 const char *error_words(const Transfer &transfer, CURLcode result) {
-    if (transfer.out_of_memory) return "out of memory";
-    if (transfer.headers_too_large) return "response headers too large";
+    if (transfer.out_of_memory)
+        return "out of memory";
+    if (transfer.headers_too_large)
+        return "response headers too large";
     switch (result) {
-    case CURLE_COULDNT_RESOLVE_HOST: return "could not resolve host";
-    case CURLE_COULDNT_CONNECT: return "could not connect";
-    case CURLE_OPERATION_TIMEDOUT: return transfer.handed_over ? "no answer in time" : "could not connect in time";
-    case CURLE_PEER_FAILED_VERIFICATION: return "certificate not trusted";
-    case CURLE_SSL_CACERT_BADFILE: return "could not read the CA file";
-    case CURLE_SSL_CONNECT_ERROR: return "TLS handshake failed";
-    case CURLE_GOT_NOTHING: return "connection closed without an answer";
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return "could not resolve host";
+    case CURLE_COULDNT_CONNECT:
+        return "could not connect";
+    case CURLE_OPERATION_TIMEDOUT:
+        return transfer.handed_over ? "no answer in time" : "could not connect in time";
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return "certificate not trusted";
+    case CURLE_SSL_CACERT_BADFILE:
+        return "could not read the CA file";
+    case CURLE_SSL_CONNECT_ERROR:
+        return "TLS handshake failed";
+    case CURLE_GOT_NOTHING:
+        return "connection closed without an answer";
     case CURLE_OK:
-    case CURLE_PARTIAL_FILE: return "answer cut short";
+    case CURLE_PARTIAL_FILE:
+        return "answer cut short";
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
-    case CURLE_ABORTED_BY_CALLBACK: return "connection lost";
+    case CURLE_ABORTED_BY_CALLBACK:
+        return "connection lost";
     case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_URL_MALFORMAT: return "malformed URL";
-    case CURLE_WEIRD_SERVER_REPLY: return "answer is not HTTP";
-    case CURLE_OUT_OF_MEMORY: return "out of memory";
-    default: return transfer.handed_over ? "no complete answer" : "could not send";
+    case CURLE_URL_MALFORMAT:
+        return "malformed URL";
+    case CURLE_WEIRD_SERVER_REPLY:
+        return "answer is not HTTP";
+    case CURLE_OUT_OF_MEMORY:
+        return "out of memory";
+    default:
+        return transfer.handed_over ? "no complete answer" : "could not send";
     }
 }
 
 core::TransportResult transport_result(const Transfer &transfer, CURLcode result) {
     // curl is content with a connection that ends inside the headers
     const bool complete = transfer.headers_complete && (result == CURLE_OK || transfer.body_capped);
-    if (complete && !transfer.out_of_memory) return core::TransportResult::answered;
-    if (transfer.handed_over) return core::TransportResult::no_answer;
-    if (transfer.address_refused && !transfer.address_tried) return core::TransportResult::blocked;
+    if (complete && !transfer.out_of_memory)
+        return core::TransportResult::answered;
+    if (transfer.handed_over)
+        return core::TransportResult::no_answer;
+    if (transfer.address_refused && !transfer.address_tried)
+        return core::TransportResult::blocked;
     return core::TransportResult::not_sent;
 }
 
@@ -261,7 +289,8 @@ Completion take_completion(Transfer &transfer, core::TransportResult result, con
 } // namespace
 
 bool set_up(Transfer &transfer) {
-    if (!add_headers(transfer)) return false;
+    if (!add_headers(transfer))
+        return false;
     const Request &request = transfer.request;
     Options options(transfer.easy);
     set_fixed_options(options);

@@ -80,9 +80,7 @@ void occupy(WorkerSlot &slot) {
     slot.in_flight = 0;
 }
 
-void set_session(const char *name, const char *value) {
-    SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
-}
+void set_session(const char *name, const char *value) { SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE); }
 
 } // namespace
 
@@ -161,7 +159,9 @@ iteration_memory::~iteration_memory() {
 }
 
 static void make_iteration_memory() {
-    call([] { g_iteration = AllocSetContextCreateInternal(TopMemoryContext, "hermes iteration", ALLOCSET_DEFAULT_SIZES); });
+    call([] {
+        g_iteration = AllocSetContextCreateInternal(TopMemoryContext, "hermes iteration", ALLOCSET_DEFAULT_SIZES);
+    });
 }
 
 namespace {
@@ -330,7 +330,8 @@ Oid extension_owner(Oid extension) {
         ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(extension));
         SysScanDesc scan = systable_beginscan(relation, ExtensionOidIndexId, true, nullptr, 1, &key);
         HeapTuple tuple = systable_getnext(scan);
-        const Oid owner = HeapTupleIsValid(tuple) ? reinterpret_cast<Form_pg_extension>(GETSTRUCT(tuple))->extowner : InvalidOid;
+        const Oid owner =
+            HeapTupleIsValid(tuple) ? reinterpret_cast<Form_pg_extension>(GETSTRUCT(tuple))->extowner : InvalidOid;
         systable_endscan(scan);
         table_close(relation, AccessShareLock);
         return owner;

@@ -11,10 +11,10 @@ namespace hc::pg {
 
 // ---- start ----
 
-void register_launcher();                                                    // in _PG_init while preloading
-bool start_worker(WorkerSlot &slot, WorkerRole role, Oid database); // dynamic; false when no process slot is free
-WorkerSlot *allot_worker_slot(WorkerRole role, Oid database) noexcept;       // null: none free
-void release_unstarted(WorkerSlot *slot) noexcept;                                  // allotted, but no process was started
+void register_launcher();                                              // in _PG_init while preloading
+bool start_worker(WorkerSlot &slot, WorkerRole role, Oid database);    // dynamic; false when no process slot is free
+WorkerSlot *allot_worker_slot(WorkerRole role, Oid database) noexcept; // null: none free
+void release_unstarted(WorkerSlot *slot) noexcept;                     // allotted, but no process was started
 void reclaim_lost_slots() noexcept; // allotted for longer than a minute without a process: its start failed
 void log(const char *message, const char *hint);
 
@@ -42,7 +42,8 @@ private:
 };
 
 // Around a worker's whole main function: what leaves it ends the process (exit code 1), never the server.
-template <class Body> void worker_boundary(Body body) {
+template <class Body>
+void worker_boundary(Body body) {
     Failure failure;
     if (!detail::run_captured(body, failure)) {
         log_failure(failure, "worker stopped");
@@ -52,8 +53,10 @@ template <class Body> void worker_boundary(Body body) {
 }
 
 // One iteration with all errors caught: on an error the transaction is aborted, the failure logged and its SQLSTATE and
-// message put into `failure` (its data is gone with the iteration's memory); returns false. A termination never returns.
-template <class Body> bool iterate(const char *what, Body body, Failure &failure) {
+// message put into `failure` (its data is gone with the iteration's memory); returns false. A termination never
+// returns.
+template <class Body>
+bool iterate(const char *what, Body body, Failure &failure) {
     failure = Failure{};
     const iteration_memory memory;
     if (detail::run_captured(body, failure)) {
@@ -99,12 +102,11 @@ Oid lock_extension();
 Oid extension_owner(Oid extension);
 
 bool started_as_standby() noexcept; // standby.signal was there when the server started
-void note_server_start() noexcept;   // in _PG_init while preloading
+void note_server_start() noexcept;  // in _PG_init while preloading
 
 // Incarnations of the running workers of this database.
 std::vector<std::int64_t> live_incarnations();
 std::int64_t newest_incarnation() noexcept; // read it before the list
 WorkerSlot *my_worker_slot() noexcept;
-
 
 } // namespace hc::pg

@@ -13,9 +13,10 @@ namespace hc::pg {
 
 namespace detail {
 
-// Runs the body; true when it ended well. All C++ objects of the body are gone when it returns. A PostgreSQL error resets
-// the count of held interrupts; who goes on after it (a swallowed error) must find it as it was.
-template <class Body> bool run_captured(Body &body, Failure &failure) noexcept {
+// Runs the body; true when it ended well. All C++ objects of the body are gone when it returns. A PostgreSQL error
+// resets the count of held interrupts; who goes on after it (a swallowed error) must find it as it was.
+template <class Body>
+bool run_captured(Body &body, Failure &failure) noexcept {
     const error_home_scope home;
     const uint32 holds = InterruptHoldoffCount;
     try {
@@ -30,7 +31,8 @@ template <class Body> bool run_captured(Body &body, Failure &failure) noexcept {
 
 } // namespace detail
 
-template <class Body> Datum function_boundary(Body body) {
+template <class Body>
+Datum function_boundary(Body body) {
     Datum result = 0;
     Failure failure;
     auto run = [&] { result = body(); };
@@ -40,14 +42,16 @@ template <class Body> Datum function_boundary(Body body) {
     return result;
 }
 
-template <class Body> void hook_boundary(Body body) {
+template <class Body>
+void hook_boundary(Body body) {
     Failure failure;
     if (!detail::run_captured(body, failure)) {
         raise(failure);
     }
 }
 
-template <class Body> void quiet_boundary(Body body) noexcept {
+template <class Body>
+void quiet_boundary(Body body) noexcept {
     Failure failure;
     detail::run_captured(body, failure);
 }

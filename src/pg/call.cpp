@@ -119,10 +119,11 @@ void log_failure(const Failure &failure, const char *what) noexcept {
             const bool postgres = failure.data != nullptr;
             const char *detail = postgres ? failure.data->detail : failure.detail;
             const char *hint = postgres ? failure.data->hint : failure.hint;
-            ereport(LOG, (errcode(sqlstate_code(failure.sqlstate)), errmsg("hermes_cascade: %s: %s", what, failure.message),
-                          detail != nullptr && detail[0] != '\0' ? errdetail_internal("%s", detail) : 0,
-                          hint != nullptr && hint[0] != '\0' ? errhint("%s", hint) : 0,
-                          postgres && failure.data->context != nullptr ? errcontext("%s", failure.data->context) : 0));
+            ereport(LOG,
+                    (errcode(sqlstate_code(failure.sqlstate)), errmsg("hermes_cascade: %s: %s", what, failure.message),
+                     detail != nullptr && detail[0] != '\0' ? errdetail_internal("%s", detail) : 0,
+                     hint != nullptr && hint[0] != '\0' ? errhint("%s", hint) : 0,
+                     postgres && failure.data->context != nullptr ? errcontext("%s", failure.data->context) : 0));
         });
     } catch (...) { // nothing better is left to do with a failure to report a failure
     }

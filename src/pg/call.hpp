@@ -1,8 +1,8 @@
-// pg::call: the only way from C++ into PostgreSQL functions that may raise. One sigsetjmp frame turns a PostgreSQL error
-// (longjmp) into a C++ exception pg::error before it could jump over a C++ object.
+// pg::call: the only way from C++ into PostgreSQL functions that may raise. One sigsetjmp frame turns a PostgreSQL
+// error (longjmp) into a C++ exception pg::error before it could jump over a C++ object.
 //
-// Rules: the lambda holds PostgreSQL calls and plain data only; it throws nothing and owns nothing that needs a destructor.
-// An error caught without a subtransaction may only be cleaned up after and passed on.
+// Rules: the lambda holds PostgreSQL calls and plain data only; it throws nothing and owns nothing that needs a
+// destructor. An error caught without a subtransaction may only be cleaned up after and passed on.
 #pragma once
 
 #include "pg/error.hpp"
@@ -11,7 +11,8 @@ namespace hc::pg {
 
 namespace detail {
 
-// Puts PostgreSQL's error stacks back on every way out of the frame. Constructed before sigsetjmp, so that no jump skips it.
+// Puts PostgreSQL's error stacks back on every way out of the frame. Constructed before sigsetjmp, so that no jump
+// skips it.
 class ErrorStackScope {
 public:
     ErrorStackScope() noexcept : exceptions_(PG_exception_stack), contexts_(error_context_stack) {}
@@ -33,7 +34,8 @@ private:
 
 } // namespace detail
 
-template <class F> auto call(F fn) -> decltype(fn()) {
+template <class F>
+auto call(F fn) -> decltype(fn()) {
     using R = decltype(fn());
     static_assert(std::is_void_v<R> || std::is_trivially_copyable_v<R>, "a result must survive a jump");
     static_assert(std::is_trivially_destructible_v<F>, "a jump would skip the destructors of the captures");

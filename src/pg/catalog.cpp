@@ -9,7 +9,7 @@ namespace hc::pg {
 namespace {
 
 std::uint64_t g_generation = 1;
-Oid g_watched = InvalidOid; // hermes.provider stands for all definitions
+Oid g_watched = InvalidOid;  // hermes.provider stands for all definitions
 bool g_again_at_end = false; // what is read until the transaction's end may come from its older snapshot
 
 void on_relation(Datum /*arg*/, Oid relation) {
@@ -117,7 +117,8 @@ void warn_not_preloaded() {
 }
 
 SystemIdentity system_identity() {
-    return {static_cast<std::int64_t>(GetSystemIdentifier()), static_cast<std::int32_t>(GetWALInsertionTimeLine()), MyDatabaseId};
+    return {static_cast<std::int64_t>(GetSystemIdentifier()), static_cast<std::int32_t>(GetWALInsertionTimeLine()),
+            MyDatabaseId};
 }
 
 } // namespace hc::pg

@@ -9,7 +9,7 @@ namespace hc::pg {
 // DROP or CREATE EXTENSION, after a change of roles. Transactional: PostgreSQL's own invalidation messages carry it.
 std::uint64_t definition_generation() noexcept;
 void invalidate_definitions(); // in a definition verb
-void watch_definitions();      // in a transaction: from now on only changes of definitions count, not those of any table
+void watch_definitions(); // in a transaction: from now on only changes of definitions count, not those of any table
 
 struct Owner {
     Oid extension = InvalidOid;

@@ -214,7 +214,8 @@ Datum parse_jsonb(std::string_view text) {
 
 Datum find_enum(const char *type_name, std::string_view label) {
     const Oid schema = get_namespace_oid("hermes", false);
-    const Oid type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(type_name), ObjectIdGetDatum(schema));
+    const Oid type =
+        GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(type_name), ObjectIdGetDatum(schema));
     char *copy = pnstrdup(label.data(), label.size());
     HeapTuple tuple = SearchSysCache2(ENUMTYPOIDNAME, ObjectIdGetDatum(type), CStringGetDatum(copy));
     if (!HeapTupleIsValid(tuple)) {
@@ -239,8 +240,7 @@ Return make_enum(const char *type_name, std::string_view label) {
 Param param_of<json_value>::make(const json_value &v) { return {parse_jsonb(v.text), false}; }
 Param param_of<enum_value>::make(const enum_value &v) { return {find_enum(v.type_name, v.label), false}; }
 
-ResultSet::ResultSet(const Arguments &args)
-    : info_(reinterpret_cast<ReturnSetInfo *>(args.raw()->resultinfo)) {
+ResultSet::ResultSet(const Arguments &args) : info_(reinterpret_cast<ReturnSetInfo *>(args.raw()->resultinfo)) {
     FunctionCallInfo fcinfo = args.raw();
     call([fcinfo] { InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC); });
 }

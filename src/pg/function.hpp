@@ -61,7 +61,8 @@ class ResultSet {
 public:
     explicit ResultSet(const Arguments &args);
     // Column values in order; std::optional for NULL.
-    template <class... T> void add(const T &...values) {
+    template <class... T>
+    void add(const T &...values) {
         constexpr int n = sizeof...(T);
         call([&] {
             const Param params[n] = {param_of<T>::make(values)...};
@@ -79,18 +80,23 @@ private:
 struct json_value {
     std::string_view text;
 };
-template <> struct param_of<json_value> {
+template <>
+struct param_of<json_value> {
     static constexpr Oid kOid = JSONBOID;
     static Param make(const json_value &v);
 };
-template <> struct param_of<std::optional<json_value>> {
-    static Param make(const std::optional<json_value> &v) { return v ? param_of<json_value>::make(*v) : Param{0, true}; }
+template <>
+struct param_of<std::optional<json_value>> {
+    static Param make(const std::optional<json_value> &v) {
+        return v ? param_of<json_value>::make(*v) : Param{0, true};
+    }
 };
 struct enum_value {
     const char *type_name; // in schema hermes
     std::string_view label;
 };
-template <> struct param_of<enum_value> {
+template <>
+struct param_of<enum_value> {
     static Param make(const enum_value &v);
 };
 

@@ -64,10 +64,10 @@ constexpr IntSetting kInts[] = {
      PGC_SIGHUP, GUC_UNIT_S},
     {"hermes.key_retention", "How long the key of a closed cascade still names it.", &key_retention_s, 7 * kDay, 60,
      INT_MAX, PGC_SIGHUP, GUC_UNIT_S},
-    {"hermes.max_claims", "Claims of one task, over crashes, before it is given up as poison.", &max_claims, 20, 1, 1000,
-     PGC_SIGHUP, 0},
-    {"hermes.max_message_size", "Largest message, payload or configuration accepted.", &max_message_size, 256, 1,
-     65536, PGC_SUSET, GUC_UNIT_KB},
+    {"hermes.max_claims", "Claims of one task, over crashes, before it is given up as poison.", &max_claims, 20, 1,
+     1000, PGC_SIGHUP, 0},
+    {"hermes.max_message_size", "Largest message, payload or configuration accepted.", &max_message_size, 256, 1, 65536,
+     PGC_SUSET, GUC_UNIT_KB},
 };
 
 constexpr StringSetting kStrings[] = {
@@ -83,7 +83,8 @@ constexpr StringSetting kStrings[] = {
 
 void define_settings() {
     for (const BoolSetting &s : kBools) {
-        DefineCustomBoolVariable(s.name, s.description, nullptr, s.variable, s.boot, s.context, 0, nullptr, nullptr, nullptr);
+        DefineCustomBoolVariable(s.name, s.description, nullptr, s.variable, s.boot, s.context, 0, nullptr, nullptr,
+                                 nullptr);
     }
     for (const IntSetting &s : kInts) {
         DefineCustomIntVariable(s.name, s.description, nullptr, s.variable, s.boot, s.min, s.max, s.context, s.flags,

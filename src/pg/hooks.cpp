@@ -1,5 +1,5 @@
-// See hooks.hpp. DROP, RENAME and ALTER .. SET TABLESPACE of a database and CREATE DATABASE .. TEMPLATE need the database
-// without sessions: its workers are stopped before the command and may start again after it, however it ends.
+// See hooks.hpp. DROP, RENAME and ALTER .. SET TABLESPACE of a database and CREATE DATABASE .. TEMPLATE need the
+// database without sessions: its workers are stopped before the command and may start again after it, however it ends.
 #include "pg/hooks.hpp"
 
 #include "pg/guc.hpp"
@@ -91,13 +91,15 @@ void unblock(DatabaseSlot *slot) {
 }
 
 void run_utility(PlannedStmt *statement, const char *text, bool read_only_tree, ProcessUtilityContext context,
-                 ParamListInfo params, QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion) {
+                 ParamListInfo params, QueryEnvironment *environment, DestReceiver *receiver,
+                 QueryCompletion *completion) {
     auto *next = g_previous_utility != nullptr ? g_previous_utility : standard_ProcessUtility;
     next(statement, text, read_only_tree, context, params, environment, receiver, completion);
 }
 
 void on_utility(PlannedStmt *statement, const char *text, bool read_only_tree, ProcessUtilityContext context,
-                ParamListInfo params, QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion) {
+                ParamListInfo params, QueryEnvironment *environment, DestReceiver *receiver,
+                QueryCompletion *completion) {
     const char *name = shared() != nullptr ? database_of_command(statement->utilityStmt) : nullptr;
     const Oid database = name != nullptr ? get_database_oid(name, true) : InvalidOid;
     DatabaseSlot *slot = OidIsValid(database) ? find_database(database) : nullptr;

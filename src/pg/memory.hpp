@@ -1,7 +1,7 @@
 // PostgreSQL memory contexts for C++ containers.
 //
-// A container over a context lives on the C++ stack inside a context_scope that owns a private context, so it dies before
-// its memory. If a longjmp ever skips its destructor, the context still frees the memory with the statement.
+// A container over a context lives on the C++ stack inside a context_scope that owns a private context, so it dies
+// before its memory. If a longjmp ever skips its destructor, the context still frees the memory with the statement.
 // Never: such a container in a static, as a member of a longer-lived object, or over a commit.
 #pragma once
 
@@ -39,6 +39,7 @@ private:
     memory_resource resource_;
 };
 
-template <class T> using vector = boost::container::pmr::vector<T>;
+template <class T>
+using vector = boost::container::pmr::vector<T>;
 
 } // namespace hc::pg

@@ -50,7 +50,8 @@ std::vector<WorkerInfo> worker_infos() {
         infos.push_back({name_of(static_cast<WorkerRole>(slot.role.load())), name_of(state), slot.pid.load(),
                          slot.incarnation.load(), from_timestamptz(slot.started_at.load()),
                          static_cast<std::int64_t>(slot.batches.load()), static_cast<std::int64_t>(slot.tasks.load()),
-                         static_cast<std::int64_t>(slot.errors.load()), static_cast<std::int32_t>(slot.in_flight.load())});
+                         static_cast<std::int64_t>(slot.errors.load()),
+                         static_cast<std::int32_t>(slot.in_flight.load())});
     }
     return infos;
 }

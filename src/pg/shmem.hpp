@@ -39,18 +39,19 @@ struct WorkerSlot {
 
 enum class DatabaseState : std::uint32_t {
     free,
-    known,    // has or may have the extension: a supervisor is wanted
-    absent,   // probed, no extension: probed again on a wake-up only
-    blocked,  // a command on the database is running: no worker may start
+    known,   // has or may have the extension: a supervisor is wanted
+    absent,  // probed, no extension: probed again on a wake-up only
+    blocked, // a command on the database is running: no worker may start
 };
 
 struct DatabaseSlot {
     std::atomic<std::uint32_t> state; // DatabaseState
     std::atomic<Oid> database;
-    std::atomic<std::int32_t> blocker_pid;          // backend whose command blocks the database
+    std::atomic<std::int32_t> blocker_pid;      // backend whose command blocks the database
     std::atomic<std::uint32_t> probe_requested; // CREATE EXTENSION committed, or a block ended
-    std::atomic<std::uint32_t> extension_changes; // commits of CREATE or DROP EXTENSION, or of a change of the fence: workers look again
-    std::atomic<std::uint32_t> outbound_open; // the restore fence let requests go; set by the supervisor
+    std::atomic<std::uint32_t>
+        extension_changes; // commits of CREATE or DROP EXTENSION, or of a change of the fence: workers look again
+    std::atomic<std::uint32_t> outbound_open;       // the restore fence let requests go; set by the supervisor
     std::atomic<std::int64_t> bounds[kQueueBounds]; // smallest due time (TimestampTz) that may be waiting in the queue
     Counters counters;
 };
@@ -64,8 +65,8 @@ struct Shared {
 };
 static_assert(std::is_trivially_destructible_v<Shared> && std::atomic<std::int64_t>::is_always_lock_free);
 
-void request_shared_memory();  // installs the request and startup hooks; in _PG_init while preloading
-Shared *shared() noexcept;     // null when the library is not preloaded
+void request_shared_memory(); // installs the request and startup hooks; in _PG_init while preloading
+Shared *shared() noexcept;    // null when the library is not preloaded
 
 DatabaseSlot *find_database(Oid database) noexcept;
 DatabaseSlot *find_or_add_database(Oid database) noexcept; // null when all slots are taken
@@ -77,10 +78,12 @@ void set_latch_of(std::int32_t process_number) noexcept;
 // Atomic minimum; returns true when the value was lowered.
 bool lower(std::atomic<std::int64_t> &value, std::int64_t to) noexcept;
 
-// Reserved queues have a bound of their own; provider queues share the rest. Who takes a shared bound scans all its queues.
+// Reserved queues have a bound of their own; provider queues share the rest. Who takes a shared bound scans all its
+// queues.
 inline constexpr std::int32_t kReservedQueues = 16;
 inline int bound_index(std::int32_t queue) noexcept {
-    return queue < kReservedQueues ? queue : kReservedQueues + (queue - kReservedQueues) % (kQueueBounds - kReservedQueues);
+    return queue < kReservedQueues ? queue
+                                   : kReservedQueues + (queue - kReservedQueues) % (kQueueBounds - kReservedQueues);
 }
 
 } // namespace hc::pg

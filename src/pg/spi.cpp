@@ -37,7 +37,8 @@ void prepare(PlanState &state, const char *sql, int nargs, const Oid *types, Pla
 }
 
 static int enter_planner_settings() {
-    static constexpr const char *kOff[] = {"enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "enable_seqscan"};
+    static constexpr const char *kOff[] = {"enable_bitmapscan", "enable_hashjoin", "enable_mergejoin",
+                                           "enable_seqscan"};
     const int level = NewGUCNestLevel();
     for (const char *name : kOff) {
         set_config_option(name, "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
@@ -86,7 +87,8 @@ static Cell fetch_cell(HeapTuple tuple, TupleDesc desc, int column) {
         cell.data = text.data;
         cell.size = static_cast<std::size_t>(text.len);
     } else if (attribute->attlen == -1) {
-        struct varlena *value = pg_detoast_datum_packed(reinterpret_cast<struct varlena *>(DatumGetPointer(cell.datum)));
+        struct varlena *value =
+            pg_detoast_datum_packed(reinterpret_cast<struct varlena *>(DatumGetPointer(cell.datum)));
         cell.data = VARDATA_ANY(value);
         cell.size = VARSIZE_ANY_EXHDR(value);
     }
@@ -101,7 +103,8 @@ Cell *fetch_cells(const Result &result, int columns) {
     if (desc->natts != columns) {
         elog(ERROR, "statement returned %d columns where %d were expected", desc->natts, columns);
     }
-    auto *cells = static_cast<Cell *>(MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Cell) * result.processed * columns));
+    auto *cells =
+        static_cast<Cell *>(MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Cell) * result.processed * columns));
     for (std::uint64_t row = 0; row < result.processed; ++row) {
         for (int column = 0; column < columns; ++column) {
             cells[row * columns + column] = fetch_cell(result.table->vals[row], desc, column);

@@ -1,6 +1,7 @@
-// Typed statements over SPI. A statement is a constant SQL text with C++ parameter and row types; it is prepared on first
-// use in a process and its plan is kept. All names in the text are schema-qualified, and verbs pin search_path, so a
-// caller's path cannot change a plan. Parameters are built-in types only, so kept plans survive DROP and CREATE EXTENSION.
+// Typed statements over SPI. A statement is a constant SQL text with C++ parameter and row types; it is prepared on
+// first use in a process and its plan is kept. All names in the text are schema-qualified, and verbs pin search_path,
+// so a caller's path cannot change a plan. Parameters are built-in types only, so kept plans survive DROP and CREATE
+// EXTENSION.
 #pragma once
 
 #include "pg/call.hpp"
@@ -44,7 +45,8 @@ Result execute(PlanState &state, const Param *params, int count, bool read_only)
 // Cells of all rows, row-major, in the SPI procedure context; null-terminated rows are not needed: count is known.
 Cell *fetch_cells(const Result &result, int columns);
 
-template <class Row> void read_row(const Cell *cells, Row &row) {
+template <class Row>
+void read_row(const Cell *cells, Row &row) {
     std::apply(
         [cells](auto &...field) {
             std::size_t i = 0;
@@ -58,10 +60,12 @@ inline constexpr int kColumns = std::tuple_size_v<decltype(std::declval<Row &>()
 
 } // namespace detail
 
-template <class Signature> class statement;
+template <class Signature>
+class statement;
 
 // Row: an aggregate with `auto fields() { return std::tie(a, b, ...); }` in column order; void for no rows.
-template <class Row, class... Args> class statement<Row(Args...)> {
+template <class Row, class... Args>
+class statement<Row(Args...)> {
 public:
     constexpr explicit statement(const char *sql, Plan kind = Plan::generic) : sql_(sql), kind_(kind) {}
 

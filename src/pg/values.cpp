@@ -40,8 +40,9 @@ Datum make_array(Datum *elements, bool *nulls, int count, Oid element_type) {
     get_typlenbyvalalign(element_type, &length, &by_value, &align);
     int dims[1] = {count};
     int lower[1] = {1};
-    ArrayType *array = count == 0 ? construct_empty_array(element_type)
-                                  : construct_md_array(elements, nulls, 1, dims, lower, element_type, length, by_value, align);
+    ArrayType *array = count == 0
+                           ? construct_empty_array(element_type)
+                           : construct_md_array(elements, nulls, 1, dims, lower, element_type, length, by_value, align);
     return PointerGetDatum(array);
 }
 

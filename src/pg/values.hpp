@@ -49,7 +49,8 @@ struct Cell {
 };
 
 // Type map: kOid, kArrayOid, make(value) -> Datum, read(Cell) -> value.
-template <class T> struct type_of;
+template <class T>
+struct type_of;
 
 namespace detail {
 Datum make_varlena(const char *data, std::size_t size); // pallocs
@@ -57,37 +58,43 @@ Datum make_uuid(const core::WorkflowId &id);            // pallocs
 [[noreturn]] void unexpected_null();                    // throws hc::Error XX000
 } // namespace detail
 
-template <> struct type_of<bool> {
+template <>
+struct type_of<bool> {
     static constexpr Oid kOid = BOOLOID;
     static constexpr Oid kArrayOid = BOOLARRAYOID;
     static Datum make(bool v) { return BoolGetDatum(v); }
     static bool read(const Cell &c) { return DatumGetBool(c.datum); }
 };
-template <> struct type_of<std::int16_t> {
+template <>
+struct type_of<std::int16_t> {
     static constexpr Oid kOid = INT2OID;
     static constexpr Oid kArrayOid = INT2ARRAYOID;
     static Datum make(std::int16_t v) { return Int16GetDatum(v); }
     static std::int16_t read(const Cell &c) { return DatumGetInt16(c.datum); }
 };
-template <> struct type_of<std::int32_t> {
+template <>
+struct type_of<std::int32_t> {
     static constexpr Oid kOid = INT4OID;
     static constexpr Oid kArrayOid = INT4ARRAYOID;
     static Datum make(std::int32_t v) { return Int32GetDatum(v); }
     static std::int32_t read(const Cell &c) { return DatumGetInt32(c.datum); }
 };
-template <> struct type_of<std::int64_t> {
+template <>
+struct type_of<std::int64_t> {
     static constexpr Oid kOid = INT8OID;
     static constexpr Oid kArrayOid = INT8ARRAYOID;
     static Datum make(std::int64_t v) { return Int64GetDatum(v); }
     static std::int64_t read(const Cell &c) { return DatumGetInt64(c.datum); }
 };
-template <> struct type_of<core::Time> {
+template <>
+struct type_of<core::Time> {
     static constexpr Oid kOid = TIMESTAMPTZOID;
     static constexpr Oid kArrayOid = TIMESTAMPTZARRAYOID;
     static Datum make(core::Time v) { return TimestampTzGetDatum(to_timestamptz(v)); }
     static core::Time read(const Cell &c) { return from_timestamptz(DatumGetTimestampTz(c.datum)); }
 };
-template <> struct type_of<core::WorkflowId> {
+template <>
+struct type_of<core::WorkflowId> {
     static constexpr Oid kOid = UUIDOID;
     static constexpr Oid kArrayOid = UUIDARRAYOID;
     static Datum make(const core::WorkflowId &v) { return detail::make_uuid(v); }
@@ -97,34 +104,40 @@ template <> struct type_of<core::WorkflowId> {
         return id;
     }
 };
-template <> struct type_of<std::string_view> {
+template <>
+struct type_of<std::string_view> {
     static constexpr Oid kOid = TEXTOID;
     static constexpr Oid kArrayOid = TEXTARRAYOID;
     static Datum make(std::string_view v) { return detail::make_varlena(v.data(), v.size()); }
 };
-template <> struct type_of<std::string> {
+template <>
+struct type_of<std::string> {
     static constexpr Oid kOid = TEXTOID;
     static constexpr Oid kArrayOid = TEXTARRAYOID;
     static Datum make(const std::string &v) { return detail::make_varlena(v.data(), v.size()); }
     static std::string read(const Cell &c) { return std::string(c.data, c.size); }
 };
-template <> struct type_of<bytes_view> {
+template <>
+struct type_of<bytes_view> {
     static constexpr Oid kOid = BYTEAOID;
     static constexpr Oid kArrayOid = BYTEAARRAYOID;
     static Datum make(bytes_view v) { return detail::make_varlena(v.data.data(), v.data.size()); }
 };
-template <> struct type_of<bytes> {
+template <>
+struct type_of<bytes> {
     static constexpr Oid kOid = BYTEAOID;
     static constexpr Oid kArrayOid = BYTEAARRAYOID;
     static Datum make(const bytes &v) { return detail::make_varlena(v.data.data(), v.data.size()); }
     static bytes read(const Cell &c) { return bytes{std::string(c.data, c.size)}; }
 };
-template <> struct type_of<jsonb_view> {
+template <>
+struct type_of<jsonb_view> {
     static constexpr Oid kOid = JSONBOID;
     static constexpr Oid kArrayOid = JSONBARRAYOID;
     static Datum make(jsonb_view v) { return PointerGetDatum(v.datum); }
 };
-template <> struct type_of<json_text> {
+template <>
+struct type_of<json_text> {
     static constexpr Oid kOid = JSONBOID;
     static constexpr Oid kArrayOid = JSONBARRAYOID;
     static json_text read(const Cell &c) { return json_text{std::string(c.data, c.size)}; } // fetch_cell made it text
@@ -137,11 +150,13 @@ struct Param {
     bool is_null;
 };
 
-template <class T> struct param_of {
+template <class T>
+struct param_of {
     static constexpr Oid kOid = type_of<T>::kOid;
     static Param make(const T &v) { return {type_of<T>::make(v), false}; }
 };
-template <class T> struct param_of<std::optional<T>> {
+template <class T>
+struct param_of<std::optional<T>> {
     static constexpr Oid kOid = type_of<T>::kOid;
     static Param make(const std::optional<T> &v) { return v ? Param{type_of<T>::make(*v), false} : Param{0, true}; }
 };
@@ -152,13 +167,16 @@ void *allocate(std::size_t bytes); // palloc
 } // namespace detail
 
 // std::vector<T> or std::vector<std::optional<T>> as a one-dimensional array.
-template <class T> struct param_of<std::vector<T>> {
-    template <class E> struct element {
+template <class T>
+struct param_of<std::vector<T>> {
+    template <class E>
+    struct element {
         using type = E;
         static bool is_null(const E &) { return false; }
         static Datum make(const E &e) { return type_of<E>::make(e); }
     };
-    template <class E> struct element<std::optional<E>> {
+    template <class E>
+    struct element<std::optional<E>> {
         using type = E;
         static bool is_null(const std::optional<E> &e) { return !e.has_value(); }
         static Datum make(const std::optional<E> &e) { return type_of<E>::make(*e); }
@@ -178,7 +196,8 @@ template <class T> struct param_of<std::vector<T>> {
 
 // ---- columns ----
 
-template <class T> struct column_of {
+template <class T>
+struct column_of {
     static void read(const Cell &c, T &to) {
         if (c.is_null) {
             detail::unexpected_null();
@@ -186,7 +205,8 @@ template <class T> struct column_of {
         to = type_of<T>::read(c);
     }
 };
-template <class T> struct column_of<std::optional<T>> {
+template <class T>
+struct column_of<std::optional<T>> {
     static void read(const Cell &c, std::optional<T> &to) {
         if (c.is_null) {
             to.reset();

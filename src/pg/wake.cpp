@@ -21,7 +21,8 @@ struct Pending { // of the current transaction
     int count;
     bool overflow; // too many different notes: every queue may have work
     bool extension_change;
-    std::uint32_t counters[kCountedLevels][static_cast<int>(Count::kCount)]; // by nesting level; deeper ones share the last
+    std::uint32_t counters[kCountedLevels]
+                          [static_cast<int>(Count::kCount)]; // by nesting level; deeper ones share the last
     bool counted;
 };
 
@@ -45,8 +46,10 @@ void add_note(std::int32_t queue, TimestampTz due, std::int32_t level) noexcept 
 void publish_counters(DatabaseSlot *slot) noexcept {
     Counters &c = slot->counters;
     std::atomic<std::uint64_t> *const targets[] = {
-        &c.started, &c.delivered, &c.exhausted, &c.expired, &c.canceled, &c.sends_claimed, &c.sends_recorded, &c.signals,
-        &c.receipts_applied, &c.timers_fired, &c.webhooks_delivered, &c.webhooks_failed, &c.dead_letters,
+        &c.started,          &c.delivered,     &c.exhausted,          &c.expired,
+        &c.canceled,         &c.sends_claimed, &c.sends_recorded,     &c.signals,
+        &c.receipts_applied, &c.timers_fired,  &c.webhooks_delivered, &c.webhooks_failed,
+        &c.dead_letters,
     };
     static_assert(lengthof(targets) == static_cast<int>(Count::kCount));
     for (int i = 0; i < static_cast<int>(Count::kCount); ++i) {
@@ -172,7 +175,9 @@ void on_subtransaction(SubXactEvent event, SubTransactionId /*mine*/, SubTransac
 
 } // namespace
 
-void note_task(std::int32_t queue, core::Time due) { add_note(queue, to_timestamptz(due), GetCurrentTransactionNestLevel()); }
+void note_task(std::int32_t queue, core::Time due) {
+    add_note(queue, to_timestamptz(due), GetCurrentTransactionNestLevel());
+}
 void note_workers() { g_pending.extension_change = true; }
 
 void wake_dispatchers() noexcept { wake_workers(false, true); }
@@ -193,7 +198,9 @@ core::Time take_bound(std::int32_t queue) {
     return due == PG_INT64_MIN ? core::from_unix_micros(0) : from_timestamptz(due);
 }
 
-void give_bound(std::int32_t queue, core::Time due) { lower(my_database()->bounds[bound_index(queue)], to_timestamptz(due)); }
+void give_bound(std::int32_t queue, core::Time due) {
+    lower(my_database()->bounds[bound_index(queue)], to_timestamptz(due));
+}
 
 core::Time peek_bound(std::int32_t queue) {
     const std::int64_t due = my_database()->bounds[bound_index(queue)].load();

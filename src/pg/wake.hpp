@@ -1,7 +1,7 @@
-// Wake-ups at commit. Verbs note which queue got a task due when; the one transaction callback of the extension publishes
-// the notes at commit: it lowers the queue's bound in shared memory and sets the latch of the workers concerned.
-// A rolled back savepoint forgets its notes, a rollback all of them. PREPARE TRANSACTION drops them: the fallback poll
-// covers it. Nothing in here may raise at commit: notes are a fixed array.
+// Wake-ups at commit. Verbs note which queue got a task due when; the one transaction callback of the extension
+// publishes the notes at commit: it lowers the queue's bound in shared memory and sets the latch of the workers
+// concerned. A rolled back savepoint forgets its notes, a rollback all of them. PREPARE TRANSACTION drops them: the
+// fallback poll covers it. Nothing in here may raise at commit: notes are a fixed array.
 #pragma once
 
 #include "core/time.hpp"
@@ -18,12 +18,24 @@ inline constexpr std::int32_t queue_of_provider(std::int32_t provider) { return 
 void note_task(std::int32_t queue, core::Time due); // a task inserted in this (sub)transaction
 void note_workers(); // CREATE or DROP EXTENSION, or a change of the restore fence: launcher and workers look again
 
-void wake_dispatchers() noexcept;                   // of this database, now
+void wake_dispatchers() noexcept; // of this database, now
 
 // Outcome counters, published at commit with the notes.
 enum class Count : std::uint8_t {
-    started, delivered, exhausted, expired, canceled, sends_claimed, sends_recorded, signals, receipts_applied,
-    timers_fired, webhooks_delivered, webhooks_failed, dead_letters, kCount,
+    started,
+    delivered,
+    exhausted,
+    expired,
+    canceled,
+    sends_claimed,
+    sends_recorded,
+    signals,
+    receipts_applied,
+    timers_fired,
+    webhooks_delivered,
+    webhooks_failed,
+    dead_letters,
+    kCount,
 };
 void count(Count what, std::uint32_t n = 1);
 

@@ -18,7 +18,8 @@ worker_transaction::worker_transaction(const char *activity) {
 void worker_transaction::force_local_flush() {
     call([] {
         if (synchronous_commit < SYNCHRONOUS_COMMIT_LOCAL_FLUSH) {
-            set_config_option("synchronous_commit", "local", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+            set_config_option("synchronous_commit", "local", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
+                              false);
         }
     });
 }

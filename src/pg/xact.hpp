@@ -9,7 +9,8 @@ namespace hc::pg {
 // Left by an error it does nothing: the worker's loop calls abort_worker_transaction() first of all.
 class worker_transaction {
 public:
-    // `activity` (a literal) is shown in pg_stat_activity. Sets lock_timeout and statement timeouts from GUCs of the session.
+    // `activity` (a literal) is shown in pg_stat_activity. Sets lock_timeout and statement timeouts from GUCs of the
+    // session.
     explicit worker_transaction(const char *activity);
     ~worker_transaction() = default;
     worker_transaction(const worker_transaction &) = delete;
@@ -23,14 +24,17 @@ private:
     std::optional<spi_scope> spi_;
 };
 
-// After an error in a worker: aborts whatever transaction is open and resets per-iteration state. A failure to abort is FATAL.
+// After an error in a worker: aborts whatever transaction is open and resets per-iteration state. A failure to abort is
+// FATAL.
 void abort_worker_transaction() noexcept;
 
 // Runs fn in a subtransaction: its PostgreSQL and own errors roll back fn's work, are put into `failure` and are the
-// only errors of this extension that are swallowed; a cancel or a shutdown is passed on. Returns true when fn's work stands.
+// only errors of this extension that are swallowed; a cancel or a shutdown is passed on. Returns true when fn's work
+// stands.
 class subtransaction {
 public:
-    template <class F> static bool run(F fn, Failure &failure) {
+    template <class F>
+    static bool run(F fn, Failure &failure) {
         const State state = begin();
         try {
             fn();

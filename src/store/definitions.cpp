@@ -35,7 +35,8 @@ std::int32_t insert_rule_version(const std::string &name, const std::string &rul
         "UPDATE hermes.rule_version SET current = false WHERE name = $1 AND current");
     constinit static pg::statement<IntRow(std::string, std::string)> insert(
         "INSERT INTO hermes.rule_version (name, version, current, rule) "
-        "SELECT $1, 1 + coalesce(max(version), 0), true, $2::jsonb FROM hermes.rule_version WHERE name = $1 RETURNING version");
+        "SELECT $1, 1 + coalesce(max(version), 0), true, $2::jsonb FROM hermes.rule_version WHERE name = $1 RETURNING "
+        "version");
     lock.execute();
     retire.execute(name);
     return insert.query(name, rule_json).front().value;
@@ -82,11 +83,13 @@ std::vector<EndpointRow> endpoints_of(const std::optional<std::string> &tenant) 
 
 std::optional<EndpointRow> find_endpoint(std::int32_t id) {
     constinit static pg::statement<EndpointRow(std::int32_t)> find(
-        "SELECT id, tenant, url, options, disabled_at IS NULL FROM hermes.endpoint WHERE id = $1 AND dropped_at IS NULL");
+        "SELECT id, tenant, url, options, disabled_at IS NULL FROM hermes.endpoint WHERE id = $1 AND dropped_at IS "
+        "NULL");
     return find.query_one(id, true);
 }
 
-std::int32_t insert_endpoint(const std::optional<std::string> &tenant, const std::string &url, const std::string &options) {
+std::int32_t insert_endpoint(const std::optional<std::string> &tenant, const std::string &url,
+                             const std::string &options) {
     constinit static pg::statement<IntRow(std::optional<std::string>, std::string, std::string)> insert(
         "INSERT INTO hermes.endpoint (tenant, url, options) VALUES ($1, $2, $3::jsonb) RETURNING id");
     return insert.query(tenant, url, options).front().value;
@@ -108,13 +111,15 @@ bool drop_endpoint(std::int32_t id) {
 void disable_endpoint(std::int32_t id, const std::string &reason) {
     constinit static pg::statement<void(std::int32_t, std::string)> disable(
         "UPDATE hermes.endpoint SET disabled_at = pg_catalog.clock_timestamp(), disabled_reason = $2 "
-        "WHERE id = (SELECT id FROM hermes.endpoint WHERE id = $1 AND disabled_at IS NULL FOR NO KEY UPDATE SKIP LOCKED)");
+        "WHERE id = (SELECT id FROM hermes.endpoint WHERE id = $1 AND disabled_at IS NULL FOR NO KEY UPDATE SKIP "
+        "LOCKED)");
     disable.execute(id, reason);
 }
 
 void upsert_secret(const std::string &name, const std::string &value) {
     constinit static pg::statement<void(std::string, std::string)> upsert(
-        "INSERT INTO hermes.secret (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value");
+        "INSERT INTO hermes.secret (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = "
+        "excluded.value");
     upsert.execute(name, value);
 }
 

@@ -33,7 +33,7 @@ struct ProviderRow {
     auto fields() { return std::tie(id, name, config, dropped); }
 };
 
-std::vector<ProviderRow> all_providers(); // dropped ones included, by id
+std::vector<ProviderRow> all_providers();                                              // dropped ones included, by id
 std::int32_t insert_provider(const std::string &name, const std::string &config_json); // 0: the name is taken
 bool update_provider(const std::string &name, const std::string &config_json);
 bool drop_provider(const std::string &name);
@@ -49,7 +49,8 @@ struct EndpointRow {
 
 std::vector<EndpointRow> endpoints_of(const std::optional<std::string> &tenant); // enabled and not dropped
 std::optional<EndpointRow> find_endpoint(std::int32_t id);                       // not dropped
-std::int32_t insert_endpoint(const std::optional<std::string> &tenant, const std::string &url, const std::string &options);
+std::int32_t insert_endpoint(const std::optional<std::string> &tenant, const std::string &url,
+                             const std::string &options);
 bool update_endpoint(std::int32_t id, const std::string &url, const std::string &options);
 bool drop_endpoint(std::int32_t id);
 void disable_endpoint(std::int32_t id, const std::string &reason);

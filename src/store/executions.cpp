@@ -56,8 +56,8 @@ void insert_open(const NewExecutions &rows) {
 }
 
 std::vector<OpenRow> lock_open(const Ids &ids, LockWait mode) {
-    constinit static pg::statement<OpenRow(Ids)> wait(
-        "SELECT id, rule_id, tenant, key, history FROM hermes.workflow WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE");
+    constinit static pg::statement<OpenRow(Ids)> wait("SELECT id, rule_id, tenant, key, history FROM hermes.workflow "
+                                                      "WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE");
     constinit static pg::statement<OpenRow(Ids)> skip(
         "SELECT id, rule_id, tenant, key, history FROM hermes.workflow WHERE id = ANY ($1) ORDER BY id "
         "FOR NO KEY UPDATE SKIP LOCKED");
@@ -87,15 +87,19 @@ std::vector<SendRow> read_for_send(const Ids &ids) {
 
 void append_open_history(const Ids &ids, const std::vector<pg::bytes> &events) {
     constinit static pg::statement<void(Ids, std::vector<pg::bytes>)> append(
-        "UPDATE hermes.workflow w SET history = w.history || u.events FROM unnest($1, $2) AS u (id, events) WHERE w.id = u.id");
+        "UPDATE hermes.workflow w SET history = w.history || u.events FROM unnest($1, $2) AS u (id, events) WHERE w.id "
+        "= u.id");
     append.execute(ids, events);
 }
 
 void close_open(const Closing &rows) {
-    constinit static pg::statement<void(Ids, std::vector<pg::bytes>, std::vector<std::int16_t>, std::vector<core::Time>)> close(
-        "WITH gone AS (DELETE FROM hermes.workflow w USING unnest($1, $2, $3, $4) AS u (id, events, outcome, closed_at) "
-        "WHERE w.id = u.id RETURNING w.id, u.closed_at, w.rule_id, u.outcome, w.tenant, w.key, w.history || u.events AS history) "
-        "INSERT INTO hermes.closed (id, closed_at, rule_id, outcome, tenant, key, history) SELECT * FROM gone");
+    constinit static pg::statement<void(Ids, std::vector<pg::bytes>, std::vector<std::int16_t>,
+                                        std::vector<core::Time>)>
+        close("WITH gone AS (DELETE FROM hermes.workflow w USING unnest($1, $2, $3, $4) AS u (id, events, outcome, "
+              "closed_at) "
+              "WHERE w.id = u.id RETURNING w.id, u.closed_at, w.rule_id, u.outcome, w.tenant, w.key, w.history || "
+              "u.events AS history) "
+              "INSERT INTO hermes.closed (id, closed_at, rule_id, outcome, tenant, key, history) SELECT * FROM gone");
     close.execute(rows.ids, rows.events, rows.outcomes, rows.closed_at);
 }
 
@@ -131,7 +135,8 @@ Ids mark_reported(const Ids &ids, core::Time at) {
     constinit static pg::statement<IdRow(Ids, core::Time, WorkflowId, WorkflowId)> mark(
         "WITH free AS MATERIALIZED (SELECT id FROM hermes.closed WHERE id = ANY ($1) AND id >= $3 AND id <= $4 "
         "ORDER BY id FOR NO KEY UPDATE SKIP LOCKED) "
-        "UPDATE hermes.closed c SET reported_at = $2 FROM free f WHERE c.id = f.id AND c.id >= $3 AND c.id <= $4 RETURNING c.id",
+        "UPDATE hermes.closed c SET reported_at = $2 FROM free f WHERE c.id = f.id AND c.id >= $3 AND c.id <= $4 "
+        "RETURNING c.id",
         pg::Plan::custom);
     constinit static pg::statement<IdRow(Ids, WorkflowId, WorkflowId)> present(
         "SELECT id FROM hermes.closed WHERE id = ANY ($1) AND id >= $2 AND id <= $3", pg::Plan::custom);
@@ -147,7 +152,8 @@ Ids mark_reported(const Ids &ids, core::Time at) {
         }
     }
     Ids done;
-    std::copy_if(ids.begin(), ids.end(), std::back_inserter(done), [&](const WorkflowId &id) { return !held.contains(id); });
+    std::copy_if(ids.begin(), ids.end(), std::back_inserter(done),
+                 [&](const WorkflowId &id) { return !held.contains(id); });
     return done;
 }
 

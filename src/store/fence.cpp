@@ -18,14 +18,16 @@ std::optional<FenceRow> read_fence() {
 
 bool insert_fence(const core::SystemToken &token) {
     constinit static pg::statement<void(std::int64_t, std::int32_t, std::int64_t)> insert(
-        "INSERT INTO hermes.fence (system_identifier, timeline, database) VALUES ($1, $2, $3::oid) ON CONFLICT DO NOTHING");
+        "INSERT INTO hermes.fence (system_identifier, timeline, database) VALUES ($1, $2, $3::oid) ON CONFLICT DO "
+        "NOTHING");
     return insert.execute(token.system_identifier, token.timeline, static_cast<std::int64_t>(token.database)) != 0;
 }
 
 void write_fence(const core::SystemToken &token) {
     constinit static pg::statement<void(std::int64_t, std::int32_t, std::int64_t)> write(
         "INSERT INTO hermes.fence (system_identifier, timeline, database) VALUES ($1, $2, $3::oid) "
-        "ON CONFLICT (singleton) DO UPDATE SET system_identifier = excluded.system_identifier, timeline = excluded.timeline, "
+        "ON CONFLICT (singleton) DO UPDATE SET system_identifier = excluded.system_identifier, timeline = "
+        "excluded.timeline, "
         "database = excluded.database, held_since = NULL, reason = NULL");
     write.execute(token.system_identifier, token.timeline, static_cast<std::int64_t>(token.database));
 }
@@ -37,7 +39,8 @@ void hold_fence(const std::string &reason) {
 }
 
 std::vector<PartitionRow> missing_partitions() {
-    constinit static pg::statement<PartitionRow()> find("SELECT parent::oid::bigint, day FROM hermes.missing_partitions()");
+    constinit static pg::statement<PartitionRow()> find(
+        "SELECT parent::oid::bigint, day FROM hermes.missing_partitions()");
     return find.query();
 }
 
@@ -49,7 +52,8 @@ void create_partition(const PartitionRow &partition) {
 
 std::vector<std::string> drop_old_partitions(std::int32_t history_s, std::int32_t attempt_s, std::int32_t key_s) {
     constinit static pg::statement<TextRow(std::int32_t, std::int32_t, std::int32_t)> drop(
-        "SELECT p FROM hermes.drop_old_partitions(pg_catalog.make_interval(secs => $1), pg_catalog.make_interval(secs => $2), "
+        "SELECT p FROM hermes.drop_old_partitions(pg_catalog.make_interval(secs => $1), pg_catalog.make_interval(secs "
+        "=> $2), "
         "pg_catalog.make_interval(secs => $3)) p");
     std::vector<std::string> names;
     for (TextRow &row : drop.query(history_s, attempt_s, key_s)) {

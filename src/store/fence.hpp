@@ -18,8 +18,8 @@ struct FenceRow {
 };
 std::optional<FenceRow> read_fence();
 bool insert_fence(const core::SystemToken &token); // false: there is a row
-void write_fence(const core::SystemToken &token); // not held
-void hold_fence(const std::string &reason);       // keeps the old token
+void write_fence(const core::SystemToken &token);  // not held
+void hold_fence(const std::string &reason);        // keeps the old token
 
 // Partitions and retention, carried out by functions of sql/install/30_maintenance.sql.
 struct PartitionRow {

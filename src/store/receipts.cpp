@@ -16,9 +16,9 @@ void insert_attempts(const std::vector<AttemptRow> &rows, core::Time now) {
     if (rows.empty()) {
         return;
     }
-    constinit static pg::statement<void(Hashes, std::vector<core::WorkflowId>, std::vector<std::int32_t>, core::Time)> insert(
-        "INSERT INTO hermes.attempt (hash, created_at, workflow_id, attempt) "
-        "SELECT u.hash, $4, u.id, u.attempt FROM unnest($1, $2, $3) AS u (hash, id, attempt)");
+    constinit static pg::statement<void(Hashes, std::vector<core::WorkflowId>, std::vector<std::int32_t>, core::Time)>
+        insert("INSERT INTO hermes.attempt (hash, created_at, workflow_id, attempt) "
+               "SELECT u.hash, $4, u.id, u.attempt FROM unnest($1, $2, $3) AS u (hash, id, attempt)");
     Hashes hashes;
     std::vector<core::WorkflowId> ids;
     std::vector<std::int32_t> attempts;
@@ -47,7 +47,8 @@ std::int64_t insert_waiting_receipt(std::int64_t hash, std::int32_t provider, co
 void insert_parked_receipt(std::int64_t hash, const std::optional<core::WorkflowId> &id, const std::string &payload,
                            core::Time now) {
     constinit static pg::statement<void(std::int64_t, std::optional<core::WorkflowId>, std::string, core::Time)> insert(
-        "INSERT INTO hermes.receipt_inbox (hash, workflow_id, parked, payload, received_at) VALUES ($1, $2, true, $3, $4)");
+        "INSERT INTO hermes.receipt_inbox (hash, workflow_id, parked, payload, received_at) VALUES ($1, $2, true, $3, "
+        "$4)");
     insert.execute(hash, id, payload, now);
 }
 
@@ -78,7 +79,8 @@ void delete_receipts(const Hashes &ids) {
 
 std::uint64_t delete_receipts_before(core::Time before, std::int32_t limit) {
     constinit static pg::statement<void(core::Time, std::int32_t)> remove(
-        "DELETE FROM hermes.receipt_inbox WHERE id = ANY (ARRAY(SELECT id FROM hermes.receipt_inbox WHERE received_at < $1 "
+        "DELETE FROM hermes.receipt_inbox WHERE id = ANY (ARRAY(SELECT id FROM hermes.receipt_inbox WHERE received_at "
+        "< $1 "
         "ORDER BY received_at LIMIT $2))");
     return remove.execute(before, limit);
 }

@@ -29,7 +29,8 @@ struct InboxRow {
 };
 std::int64_t insert_waiting_receipt(std::int64_t hash, std::int32_t provider, const std::string &provider_message_id,
                                     const std::string &payload, core::Time now);
-void insert_parked_receipt(std::int64_t hash, const std::optional<core::WorkflowId> &id, const std::string &payload, core::Time now);
+void insert_parked_receipt(std::int64_t hash, const std::optional<core::WorkflowId> &id, const std::string &payload,
+                           core::Time now);
 // Waiting receipts of these hashes, locked SKIP LOCKED, in order of arrival.
 std::vector<InboxRow> lock_waiting_receipts(const std::vector<std::int64_t> &hashes);
 // Of these hashes, the ones with a waiting receipt, locked by others or not.

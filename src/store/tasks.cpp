@@ -81,22 +81,24 @@ void delete_tasks(const std::vector<TaskKey> &keys) {
         return;
     }
     constinit static pg::statement<void(Ids, Ints)> remove(
-        "DELETE FROM hermes.task t USING unnest($1, $2) AS u (id, number) WHERE t.workflow_id = u.id AND t.number = u.number");
+        "DELETE FROM hermes.task t USING unnest($1, $2) AS u (id, number) WHERE t.workflow_id = u.id AND t.number = "
+        "u.number");
     const Keys k = split(keys);
     remove.execute(k.ids, k.numbers);
 }
 
 std::vector<ClaimedTask> claim_due(std::int32_t queue, Time from, Time until, const Alive &alive, std::int64_t owner,
                                    std::int32_t limit) {
-    constinit static pg::statement<ClaimedTask(std::int32_t, Time, Time, std::vector<std::int64_t>, std::int64_t, std::int32_t,
-                                               std::int64_t)>
+    constinit static pg::statement<ClaimedTask(std::int32_t, Time, Time, std::vector<std::int64_t>, std::int64_t,
+                                               std::int32_t, std::int64_t)>
         claim("WITH picked AS MATERIALIZED (SELECT workflow_id, number FROM hermes.task "
               "WHERE queue = $1 AND due >= $2 AND due <= $3 "
               "AND (owner IS NULL OR (owner <> ALL ($4) AND NOT (owner > $7 AND owner < $7 + 1000000))) "
               "ORDER BY due LIMIT $6 FOR UPDATE SKIP LOCKED) "
               "UPDATE hermes.task t SET owner = $5, claims = t.claims + 1 FROM picked p "
               "WHERE t.workflow_id = p.workflow_id AND t.number = p.number "
-              "RETURNING t.workflow_id, t.number, t.kind, t.queue, t.due, t.attempt, t.target, t.claims, t.tries, t.detail");
+              "RETURNING t.workflow_id, t.number, t.kind, t.queue, t.due, t.attempt, t.target, t.claims, t.tries, "
+              "t.detail");
     return claim.query(queue, from, until, alive.incarnations, owner, limit, alive.newest);
 }
 
@@ -113,7 +115,8 @@ std::vector<ClaimedTask> read_due(std::int32_t queue, Time from, Time until, std
 std::optional<Time> next_due(std::int32_t queue, Time from, const Alive &alive) {
     constinit static pg::statement<DueRow(std::int32_t, Time, std::vector<std::int64_t>, std::int64_t)> find(
         "SELECT due FROM hermes.task WHERE queue = $1 AND due >= $2 "
-        "AND (owner IS NULL OR (owner <> ALL ($3) AND NOT (owner > $4 AND owner < $4 + 1000000))) ORDER BY due LIMIT 1");
+        "AND (owner IS NULL OR (owner <> ALL ($3) AND NOT (owner > $4 AND owner < $4 + 1000000))) ORDER BY due LIMIT "
+        "1");
     const std::optional<DueRow> row = find.query_one(queue, from, alive.incarnations, alive.newest);
     return row ? std::optional<Time>(row->due) : std::nullopt;
 }
@@ -137,12 +140,15 @@ void retry_task(const TaskKey &key, std::int32_t queue, Time due, const std::str
     pg::note_task(queue, due);
 }
 
-std::optional<BuriedRow> bury_task(const TaskKey &key, const std::optional<std::string> &tenant, const std::string &error, Time now) {
-    constinit static pg::statement<BuriedRow(WorkflowId, std::int32_t, std::optional<std::string>, std::string, Time)> bury(
-        "WITH gone AS (DELETE FROM hermes.task WHERE workflow_id = $1 AND number = $2 "
-        "RETURNING workflow_id, kind, number, queue, target, attempt, tries, detail) "
-        "INSERT INTO hermes.dead_letter (workflow_id, tenant, kind, number, queue, target, attempt, tries, detail, error, created_at) "
-        "SELECT workflow_id, $3, kind, number, queue, target, attempt, tries, detail, $4, $5 FROM gone RETURNING kind, attempt");
+std::optional<BuriedRow> bury_task(const TaskKey &key, const std::optional<std::string> &tenant,
+                                   const std::string &error, Time now) {
+    constinit static pg::statement<BuriedRow(WorkflowId, std::int32_t, std::optional<std::string>, std::string, Time)>
+        bury("WITH gone AS (DELETE FROM hermes.task WHERE workflow_id = $1 AND number = $2 "
+             "RETURNING workflow_id, kind, number, queue, target, attempt, tries, detail) "
+             "INSERT INTO hermes.dead_letter (workflow_id, tenant, kind, number, queue, target, attempt, tries, "
+             "detail, error, created_at) "
+             "SELECT workflow_id, $3, kind, number, queue, target, attempt, tries, detail, $4, $5 FROM gone RETURNING "
+             "kind, attempt");
     return bury.query_one(key.workflow_id, key.number, tenant, error, now);
 }
 

@@ -36,8 +36,8 @@ struct TaskKey {
     std::int32_t number = 0;
     bool operator==(const TaskKey &) const = default;
 };
-// Whether the outstanding send of an execution was ever claimed; waits for a dispatcher that is claiming it just now. The
-// caller holds the execution, and deletes the task if it wants none to claim it later.
+// Whether the outstanding send of an execution was ever claimed; waits for a dispatcher that is claiming it just now.
+// The caller holds the execution, and deletes the task if it wants none to claim it later.
 bool send_claimed(const core::WorkflowId &id);
 void delete_tasks(const std::vector<TaskKey> &keys);
 
@@ -62,8 +62,8 @@ struct Alive {
 };
 std::vector<ClaimedTask> claim_due(std::int32_t queue, core::Time from, core::Time until, const Alive &alive,
                                    std::int64_t owner, std::int32_t limit);
-// Due tasks without claiming them (timers: the row lock of the execution serializes them). Locks the executions and passes
-// over those that somebody else holds, so that they hide nobody behind them.
+// Due tasks without claiming them (timers: the row lock of the execution serializes them). Locks the executions and
+// passes over those that somebody else holds, so that they hide nobody behind them.
 std::vector<ClaimedTask> read_due(std::int32_t queue, core::Time from, core::Time until, std::int32_t limit);
 // Smallest due time of unclaimed tasks after `from`; nullopt: none.
 std::optional<core::Time> next_due(std::int32_t queue, core::Time from, const Alive &alive);
@@ -90,7 +90,8 @@ struct BuriedRow {
     auto fields() { return std::tie(kind, attempt); }
 };
 // Moves a task to the dead letters; nullopt when the task is gone.
-std::optional<BuriedRow> bury_task(const TaskKey &key, const std::optional<std::string> &tenant, const std::string &error, core::Time now);
+std::optional<BuriedRow> bury_task(const TaskKey &key, const std::optional<std::string> &tenant,
+                                   const std::string &error, core::Time now);
 std::optional<DeadLetterRow> take_dead_letter(std::int64_t id); // deletes it
 bool has_dead_report(const core::WorkflowId &id);
 

@@ -117,12 +117,12 @@ void check_rewrite(std::string_view text, const ProviderConfig &config) {
     require(again.timeout == config.timeout && again.channel == config.channel);
 }
 
-}  // namespace
+} // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
     std::string_view rest(reinterpret_cast<const char *>(data), size);
     if (rest.find(kSecret) != std::string_view::npos)
-        return 0;  // then an error may rightly show it, as a key
+        return 0; // then an error may rightly show it, as a key
     const std::string_view config_text = next_part(rest);
     const std::string_view message = next_part(rest);
     const std::string_view body = next_part(rest);

@@ -81,7 +81,7 @@ void check_limits(const Rule &rule) {
     }
 }
 
-}  // namespace
+} // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
     const std::string_view input(reinterpret_cast<const char *>(data), size);
@@ -95,7 +95,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     }
     check_limits(rule);
     const std::string written = write(rule);
-    if (written.size() <= kMaxRuleBytes)  // the written form names every default and may be longer
+    if (written.size() <= kMaxRuleBytes) // the written form names every default and may be longer
         require(write(parse_rule(written)) == written);
     return 0;
 }

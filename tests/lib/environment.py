@@ -61,8 +61,6 @@ class Environment:
             print("note: the extension is not installed; 'make install' installs it, 'make test' does so by itself")
         elif built.exists() and not filecmp.cmp(built, installed, shallow=False):
             print("note: the installed module is not the one built here; 'make install' installs it")
-        shutil.rmtree(self.logs, ignore_errors=True)
-        self.logs.mkdir(parents=True)
         self.folder = Path(tempfile.mkdtemp(prefix="hermes_test_"))
         self.folder.chmod(0o711)  # the server's account passes through to what it owns
         return self
@@ -72,6 +70,10 @@ class Environment:
             print(f"kept: {self.folder}")
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def clear_logs(self, suite: str) -> None:
+        shutil.rmtree(self.logs / suite, ignore_errors=True)
+        (self.logs / suite).mkdir(parents=True)
 
     # ---- the unprivileged account ----
 

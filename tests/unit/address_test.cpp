@@ -24,20 +24,20 @@ std::vector<std::uint8_t> ip(const std::string &text) {
 }
 
 constexpr const char *kPublicV4[] = {
-    "1.1.1.1",        "8.8.8.8",        "1.0.0.0",         "9.255.255.255",  "11.0.0.0",       "100.63.255.255",
-    "100.128.0.0",    "126.255.255.255", "128.0.0.0",      "169.253.255.255", "169.255.0.0",   "172.15.255.255",
-    "172.32.0.0",     "191.255.255.255", "192.0.1.0",      "192.0.3.0",      "192.88.98.255",  "192.88.100.0",
-    "192.167.255.255", "192.169.0.0",    "198.17.255.255", "198.20.0.0",     "198.51.99.255",  "198.51.101.0",
-    "203.0.112.255",  "203.0.114.0",    "223.255.255.255",
+    "1.1.1.1",         "8.8.8.8",         "1.0.0.0",         "9.255.255.255",   "11.0.0.0",      "100.63.255.255",
+    "100.128.0.0",     "126.255.255.255", "128.0.0.0",       "169.253.255.255", "169.255.0.0",   "172.15.255.255",
+    "172.32.0.0",      "191.255.255.255", "192.0.1.0",       "192.0.3.0",       "192.88.98.255", "192.88.100.0",
+    "192.167.255.255", "192.169.0.0",     "198.17.255.255",  "198.20.0.0",      "198.51.99.255", "198.51.101.0",
+    "203.0.112.255",   "203.0.114.0",     "223.255.255.255",
 };
 
 constexpr const char *kPrivateV4[] = {
-    "0.0.0.0",        "0.0.0.1",        "0.255.255.255",  "10.0.0.0",       "10.255.255.255", "100.64.0.0",
-    "100.100.100.200", "100.127.255.255", "127.0.0.0",    "127.0.0.1",      "127.255.255.255", "169.254.0.0",
-    "169.254.169.254", "169.254.255.255", "172.16.0.0",   "172.31.255.255", "192.0.0.0",      "192.0.0.255",
-    "192.0.2.0",      "192.0.2.255",    "192.88.99.0",    "192.88.99.255",  "192.168.0.0",    "192.168.255.255",
-    "198.18.0.0",     "198.19.255.255", "198.51.100.0",   "198.51.100.255", "203.0.113.0",    "203.0.113.255",
-    "224.0.0.0",      "239.255.255.255", "240.0.0.0",     "255.255.255.254", "255.255.255.255",
+    "0.0.0.0",         "0.0.0.1",         "0.255.255.255", "10.0.0.0",        "10.255.255.255",  "100.64.0.0",
+    "100.100.100.200", "100.127.255.255", "127.0.0.0",     "127.0.0.1",       "127.255.255.255", "169.254.0.0",
+    "169.254.169.254", "169.254.255.255", "172.16.0.0",    "172.31.255.255",  "192.0.0.0",       "192.0.0.255",
+    "192.0.2.0",       "192.0.2.255",     "192.88.99.0",   "192.88.99.255",   "192.168.0.0",     "192.168.255.255",
+    "198.18.0.0",      "198.19.255.255",  "198.51.100.0",  "198.51.100.255",  "203.0.113.0",     "203.0.113.255",
+    "224.0.0.0",       "239.255.255.255", "240.0.0.0",     "255.255.255.254", "255.255.255.255",
 };
 
 TEST(Address, V4) {
@@ -52,13 +52,42 @@ TEST(Address, V6) {
          {"2606:4700:4700::1111", "2001:4860:4860::8888", "2a00:1450::1", "2000::", "2001:200::1", "2001:db7:ffff::1",
           "2001:db9::1", "2003::1", "2001:ffff::1", "3ffe::1", "3fff:1000::1", "3fff:ffff::1", "2620:fe::fe"})
         EXPECT_TRUE(is_public_address(ip(text))) << text;
-    for (const char *text :
-         {"::", "::1", "::2", "::ffff:ffff", "fc00::", "fc00::1", "fd00:ec2::254", "fdff:ffff::1", "fe80::",
-          "fe80::1", "febf:ffff::1", "fec0::1", "feff::1", "ff00::", "ff02::1", "ff0e::1", "2001:db8::1",
-          "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", "3fff::1", "3fff:fff:ffff::1", "2001:2::1", "2001:2:0:1::1",
-          "2001:10::1", "2001:20::1", "2001:1ff:ffff::1", "100::1", "100::", "4000::1", "5f00::1", "1fff::1",
-          "fbff::1", "64:ff9a::808:808", "64:ff9b:1::808:808", "64:ff9b:0:0:0:1:808:808", "200::1",
-          "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"})
+    for (const char *text : {"::",
+                             "::1",
+                             "::2",
+                             "::ffff:ffff",
+                             "fc00::",
+                             "fc00::1",
+                             "fd00:ec2::254",
+                             "fdff:ffff::1",
+                             "fe80::",
+                             "fe80::1",
+                             "febf:ffff::1",
+                             "fec0::1",
+                             "feff::1",
+                             "ff00::",
+                             "ff02::1",
+                             "ff0e::1",
+                             "2001:db8::1",
+                             "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff",
+                             "3fff::1",
+                             "3fff:fff:ffff::1",
+                             "2001:2::1",
+                             "2001:2:0:1::1",
+                             "2001:10::1",
+                             "2001:20::1",
+                             "2001:1ff:ffff::1",
+                             "100::1",
+                             "100::",
+                             "4000::1",
+                             "5f00::1",
+                             "1fff::1",
+                             "fbff::1",
+                             "64:ff9a::808:808",
+                             "64:ff9b:1::808:808",
+                             "64:ff9b:0:0:0:1:808:808",
+                             "200::1",
+                             "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"})
         EXPECT_FALSE(is_public_address(ip(text))) << text;
 }
 
@@ -118,8 +147,8 @@ TEST(AddressList, EmptyHoldsNothing) {
 
 TEST(AddressList, Blocks) {
     const AddressList list("127.0.0.0/8, ::1/128 ,10.1.2.128/25,192.0.2.7,fd00::/9,2001:db8::5");
-    for (const char *text : {"127.0.0.0", "127.255.255.255", "::1", "10.1.2.128", "10.1.2.255", "192.0.2.7", "fd00::",
-                             "fd7f:ffff::1", "2001:db8::5"})
+    for (const char *text : {"127.0.0.0", "127.255.255.255", "::1", "10.1.2.128", "10.1.2.255", "192.0.2.7",
+                             "fd00::", "fd7f:ffff::1", "2001:db8::5"})
         EXPECT_TRUE(list.contains(ip(text))) << text;
     for (const char *text : {"126.255.255.255", "128.0.0.0", "::", "::2", "10.1.2.127", "10.1.3.128", "192.0.2.6",
                              "192.0.2.8", "fd80::", "fc00::", "2001:db8::4", "8.8.8.8"})
@@ -160,9 +189,9 @@ void expect_refused(const std::string &text, const std::string &message, const s
 
 TEST(AddressList, MalformedAddresses) {
     const std::string detail = "The block must begin with a numeric IPv4 or IPv6 address.";
-    for (const std::string entry : {"localhost", "127.1", "127.0.0.1.1", "0x7f.0.0.1", "0177.0.0.1", "256.0.0.1",
-                                     "1.2.3.4:80", "[::1]", "::1%lo", ":::1", "1.2.3", "/8", "10.0.0.0 /8", "10/8", "-",
-                                     "2130706433", "12345::"})
+    for (const std::string entry :
+         {"localhost", "127.1", "127.0.0.1.1", "0x7f.0.0.1", "0177.0.0.1", "256.0.0.1", "1.2.3.4:80", "[::1]", "::1%lo",
+          ":::1", "1.2.3", "/8", "10.0.0.0 /8", "10/8", "-", "2130706433", "12345::"})
         expect_refused(entry, "invalid address block \"" + entry + "\"", detail);
     expect_refused(",", "invalid address block \"\"", detail);
     expect_refused("::1,", "invalid address block \"\"", detail);
@@ -177,8 +206,8 @@ TEST(AddressList, MalformedPrefixes) {
         expect_refused("8.8.8.8, " + entry, "invalid address block \"" + entry + "\"",
                        "The prefix length must be a number from 0 to " + std::to_string(limit) + ".");
     };
-    for (const char *prefix : {"", "33", "-1", "+8", " 8", "08", "00", "8.0", "8/8", "x", "255.0.0.0", "4294967304",
-                               "99999999999999999999"})
+    for (const char *prefix :
+         {"", "33", "-1", "+8", " 8", "08", "00", "8.0", "8/8", "x", "255.0.0.0", "4294967304", "99999999999999999999"})
         refused(std::string("10.0.0.0/") + prefix, 32);
     for (const char *prefix : {"", "129", "-1", "a", "0128", "64/64"})
         refused(std::string("fd00::/") + prefix, 128);
@@ -239,8 +268,8 @@ TEST(CheckUrl, Accepted) {
          {"http://example.com", "https://example.com/", "HTTPS://Example.COM/path", "https://example.com:8443/a?b=c#d",
           "http://127.0.0.1:1/", "http://example.com:65535", "http://[::1]:8080/x", "https://[2001:db8::1]/",
           "https://example.com/a@b", "https://example.com?mail=a@b", "https://example.com/#a@b", "http://localhost/",
-          "https://example.com/%20%00", "https://a.b-c.example./x", "https://example.com/a:b//c", "http://example.com:",
-          "https://example.com/\xc3\xbc"})
+          "https://example.com/%20%00", "https://a.b-c.example./x", "https://example.com/a:b//c",
+          "http://example.com:", "https://example.com/\xc3\xbc"})
         EXPECT_EQ(check_url(url), "") << url;
 }
 
@@ -332,11 +361,48 @@ TEST(Header, Names) {
     for (const std::string_view name : {"Authorization", "X-Api-Key", "x", "Idempotency-Key", "Content-Type", "Hosts",
                                         "X-Host", "Connection-Id", "webhook", "Webhooks-Id", "!#$%&'*+-.^_`|~09azAZ"})
         EXPECT_TRUE(allowed_header_name(name)) << name;
-    for (const std::string_view name :
-         {"", "Host", "HOST", "host", "Content-Length", "content-length", "Transfer-Encoding", "transfer-ENCODING",
-          "Connection", "connection", "webhook-id", "Webhook-Signature", "WEBHOOK-TIMESTAMP", "webhook-", "webhook-x",
-          "X Y", "X:", ":X", "X\r\nY", "X\n", " X", "X ", "X\t", "X\"", "X(", "X)", "X,", "X/", "X;", "X<", "X=", "X>",
-          "X?", "X@", "X[", "X\\", "X]", "X{", "X}", "X\x7f", "X\x80", "\xc3\xbc"})
+    for (const std::string_view name : {"",
+                                        "Host",
+                                        "HOST",
+                                        "host",
+                                        "Content-Length",
+                                        "content-length",
+                                        "Transfer-Encoding",
+                                        "transfer-ENCODING",
+                                        "Connection",
+                                        "connection",
+                                        "webhook-id",
+                                        "Webhook-Signature",
+                                        "WEBHOOK-TIMESTAMP",
+                                        "webhook-",
+                                        "webhook-x",
+                                        "X Y",
+                                        "X:",
+                                        ":X",
+                                        "X\r\nY",
+                                        "X\n",
+                                        " X",
+                                        "X ",
+                                        "X\t",
+                                        "X\"",
+                                        "X(",
+                                        "X)",
+                                        "X,",
+                                        "X/",
+                                        "X;",
+                                        "X<",
+                                        "X=",
+                                        "X>",
+                                        "X?",
+                                        "X@",
+                                        "X[",
+                                        "X\\",
+                                        "X]",
+                                        "X{",
+                                        "X}",
+                                        "X\x7f",
+                                        "X\x80",
+                                        "\xc3\xbc"})
         EXPECT_FALSE(allowed_header_name(name)) << name;
     EXPECT_FALSE(allowed_header_name(std::string_view("X\0Y", 3)));
 }

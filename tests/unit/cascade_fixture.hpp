@@ -193,8 +193,8 @@ private:
 
     static void check_late(const Decision &d) {
         constexpr EventType kLate[] = {
-            EventType::send_completed,    EventType::send_ambiguous, EventType::send_failed,
-            EventType::receipt_recorded,  EventType::receipt_parked, EventType::receipt_buffered,
+            EventType::send_completed,    EventType::send_ambiguous,    EventType::send_failed,
+            EventType::receipt_recorded,  EventType::receipt_parked,    EventType::receipt_buffered,
             EventType::receipt_unmatched, EventType::outcome_corrected,
         };
         for (const HistoryEvent &e : d.events)

@@ -15,8 +15,12 @@ public:
 
     std::uint64_t below(std::uint64_t n) { return random_() % n; }
     bool one_in(std::uint64_t n) { return below(n) == 0; }
-    template <typename T> T pick(std::initializer_list<T> of) { return of.begin()[below(of.size())]; }
-    template <typename Enum> Enum any(Enum last) {
+    template <typename T>
+    T pick(std::initializer_list<T> of) {
+        return of.begin()[below(of.size())];
+    }
+    template <typename Enum>
+    Enum any(Enum last) {
         return static_cast<Enum>(below(static_cast<std::uint64_t>(last) + 1));
     }
     double share() { return static_cast<double>(below(1'000'000)) / 1e6; }
@@ -137,9 +141,8 @@ struct Seen {
 
 // What the engine does with a cascade that nobody sends anything to: it carries out its tasks in time.
 void carry_out_next_task(Dice &dice, Bench &bench) {
-    const auto earliest = std::min_element(bench.tasks.begin(), bench.tasks.end(), [](const auto &a, const auto &b) {
-        return a.second.due < b.second.due;
-    });
+    const auto earliest = std::min_element(bench.tasks.begin(), bench.tasks.end(),
+                                           [](const auto &a, const auto &b) { return a.second.due < b.second.due; });
     const TaskPut task = earliest->second;
     bench.now = std::max(bench.now, task.due);
     if (task.kind == TaskKind::timer) {

@@ -43,7 +43,8 @@ const std::vector<Situation> &situations() {
         {"exhausted", [](Bench &b) { into_step_two(b), b.accept(2, "id2"), b.fire(); }},
         {"canceled queued", [](Bench &b) { b.give(CancelInput{}); }},
         {"canceled answered", [](Bench &b) { b.accept(1, "id1"), b.give(CancelInput{}); }},
-        {"corrected", [](Bench &b) {
+        {"corrected",
+         [](Bench &b) {
              into_step_two(b), b.accept(2, "id2"), b.fire();
              b.receipt(1, ReceiptState::delivered);
          }},

@@ -64,8 +64,14 @@ TEST(Crypto, Hash64IsTheHeadOfTheDigest) {
 
 TEST(Crypto, Base64Vectors) {
     constexpr std::pair<std::string_view, std::string_view> kVectors[] = {
-        {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="},
-        {"foobar", "Zm9vYmFy"}, {"\xfb\xff\xfe", "+//+"},
+        {"", ""},
+        {"f", "Zg=="},
+        {"fo", "Zm8="},
+        {"foo", "Zm9v"},
+        {"foob", "Zm9vYg=="},
+        {"fooba", "Zm9vYmE="},
+        {"foobar", "Zm9vYmFy"},
+        {"\xfb\xff\xfe", "+//+"},
     };
     for (const auto &[data, text] : kVectors) {
         EXPECT_EQ(base64_encode(data), text);
@@ -76,9 +82,9 @@ TEST(Crypto, Base64Vectors) {
 }
 
 TEST(Crypto, Base64RefusesAllElse) {
-    for (const std::string_view text :
-         {"Zg", "Zg=", "Zg===", "Zg==Zg==", "Z", "=", "==", "===", "====", "Z===", "Zm9v=", "Zm9v====", "=Zm9", "Zm=v",
-          "Zm9v\n", " Zm9v", "Zm 9v", "Zm9v ", "Zm-_", "Zm9!", "Zg=a", "Zm9\xff", "Zh==", "Zm9="})
+    for (const std::string_view text : {"Zg",    "Zg=",   "Zg===", "Zg==Zg==", "Z",    "=",       "==",     "===",
+                                        "====",  "Z===",  "Zm9v=", "Zm9v====", "=Zm9", "Zm=v",    "Zm9v\n", " Zm9v",
+                                        "Zm 9v", "Zm9v ", "Zm-_",  "Zm9!",     "Zg=a", "Zm9\xff", "Zh==",   "Zm9="})
         EXPECT_FALSE(base64_decode(text)) << '"' << text << '"';
     EXPECT_FALSE(base64_decode(std::string_view("Zm9\0", 4)));
 }

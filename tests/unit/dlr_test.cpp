@@ -22,7 +22,8 @@ std::string refusal(std::string_view json) {
 }
 
 TEST(Dlr, ReadsEveryMember) {
-    const ReceiptInput r = receipt(R"({"status": "undeliverable", "attempt": 3, "provider_message_id": "SM1", "error_code": 30005,
+    const ReceiptInput r =
+        receipt(R"({"status": "undeliverable", "attempt": 3, "provider_message_id": "SM1", "error_code": 30005,
         "failure_kind": "policy", "timestamp": "2026-01-02T03:04:05.5Z", "sequence": 7})");
     EXPECT_EQ(r.facts.state, ReceiptState::undeliverable);
     EXPECT_EQ(r.facts.kind, FailureKind::policy);

@@ -21,7 +21,8 @@ struct Case {
     std::optional<Duration> expected;
 };
 
-template <std::size_t N, typename Parse> void check(const Case (&cases)[N], Parse parse) {
+template <std::size_t N, typename Parse>
+void check(const Case (&cases)[N], Parse parse) {
     for (const Case &c : cases) {
         const std::optional<Duration> got = parse(c.text);
         ASSERT_EQ(got.has_value(), c.expected.has_value()) << '"' << c.text << '"';
@@ -61,21 +62,57 @@ TEST(Duration, ReadsUnits) {
 
 TEST(Duration, RefusesWhatIsNone) {
     constexpr Case kCases[] = {
-        {"7", {}},      {"0", {}},      {"", {}},     {"-", {}},    {"--1s", {}},   {"+1s", {}},  {"s", {}},
-        {".s", {}},     {".", {}},      {"123q", {}}, {"1t", {}},   {"1S", {}},     {"1H", {}},   {" 1s", {}},
-        {"1s ", {}},    {"1 s", {}},    {"1s2", {}},  {"2,5s", {}}, {"1.5.5s", {}}, {"1ns", {}},  {"1h-30m", {}},
-        {"1e3s", {}},   {"PT1H", {}},   {"1min", {}}, {"1week", {}}, {"1hm", {}},   {"0x1s", {}}, {"\xc2\xb5s", {}},
-        {"1\xc2\xb5s", {}}, {std::string_view("1s\0", 3), {}}, {std::string_view("1\0s", 3), {}},
-        {"infs", {}},   {"nand", {}},
+        {"7", {}},
+        {"0", {}},
+        {"", {}},
+        {"-", {}},
+        {"--1s", {}},
+        {"+1s", {}},
+        {"s", {}},
+        {".s", {}},
+        {".", {}},
+        {"123q", {}},
+        {"1t", {}},
+        {"1S", {}},
+        {"1H", {}},
+        {" 1s", {}},
+        {"1s ", {}},
+        {"1 s", {}},
+        {"1s2", {}},
+        {"2,5s", {}},
+        {"1.5.5s", {}},
+        {"1ns", {}},
+        {"1h-30m", {}},
+        {"1e3s", {}},
+        {"PT1H", {}},
+        {"1min", {}},
+        {"1week", {}},
+        {"1hm", {}},
+        {"0x1s", {}},
+        {"\xc2\xb5s", {}},
+        {"1\xc2\xb5s", {}},
+        {std::string_view("1s\0", 3), {}},
+        {std::string_view("1\0s", 3), {}},
+        {"infs", {}},
+        {"nand", {}},
     };
     check(kCases, [](std::string_view text) { return parse_duration(text); });
 }
 
 TEST(Duration, BareNumbersOfSeconds) {
     constexpr Case kCases[] = {
-        {"3m30s", seconds(210)}, {"7", seconds(7)},   {"7.5", milliseconds(7500)}, {"-7", seconds(-7)},
-        {"0", seconds(0)},       {"", {}},            {"1h7", {}},                 {"7 ", {}},
-        {".", {}},               {"-", {}},           {"7q", {}},                  {"9223372036855", {}},
+        {"3m30s", seconds(210)},
+        {"7", seconds(7)},
+        {"7.5", milliseconds(7500)},
+        {"-7", seconds(-7)},
+        {"0", seconds(0)},
+        {"", {}},
+        {"1h7", {}},
+        {"7 ", {}},
+        {".", {}},
+        {"-", {}},
+        {"7q", {}},
+        {"9223372036855", {}},
         {"9223372036", seconds(9223372036)},
     };
     check(kCases, [](std::string_view text) { return parse_duration(text, BareNumber::seconds); });
@@ -83,8 +120,9 @@ TEST(Duration, BareNumbersOfSeconds) {
 
 TEST(Duration, BareNumbersOfDays) {
     constexpr Case kCases[] = {
-        {"3m30s", seconds(210)}, {"7", seconds(604800)},     {"7.5", seconds(648000)},
-        {".75", seconds(64800)}, {"2.75", seconds(237600)}, {"", {}},
+        {"3m30s", seconds(210)},        {"7", seconds(604800)},
+        {"7.5", seconds(648000)},       {".75", seconds(64800)},
+        {"2.75", seconds(237600)},      {"", {}},
         {"106751", hours(24 * 106751)}, {"106752", {}},
     };
     check(kCases, [](std::string_view text) { return parse_duration(text, BareNumber::days); });
@@ -92,13 +130,33 @@ TEST(Duration, BareNumbersOfDays) {
 
 TEST(Duration, ClockForm) {
     constexpr Case kCases[] = {
-        {"1:00:00", seconds(3600)}, {"123:05:10", seconds(443110)}, {"00:05:10", seconds(310)},
-        {"01:02:03", seconds(3723)}, {"00:00:00", seconds(0)}, {"0:59:59", seconds(3599)},
+        {"1:00:00", seconds(3600)},
+        {"123:05:10", seconds(443110)},
+        {"00:05:10", seconds(310)},
+        {"01:02:03", seconds(3723)},
+        {"00:00:00", seconds(0)},
+        {"0:59:59", seconds(3599)},
         {"2562047:47:16", seconds(9223372036)},
-        {"-12:05:10", {}}, {"12:61:10", {}}, {"12:05:61", {}}, {"01:60:03", {}}, {"01:03:60", {}}, {"", {}},
-        {":05:10", {}}, {"1:5:10", {}}, {"1:05:1", {}}, {"1:05", {}}, {"1:05:10:00", {}}, {"1:05:10 ", {}},
-        {"a:05:10", {}}, {"1:0a:10", {}}, {"1:05:1a", {}}, {"1.05:10", {}}, {"12345678", {}}, {"1:05.10", {}},
-        {"2562047:47:17", {}}, {"99999999999999999999:00:00", {}},
+        {"-12:05:10", {}},
+        {"12:61:10", {}},
+        {"12:05:61", {}},
+        {"01:60:03", {}},
+        {"01:03:60", {}},
+        {"", {}},
+        {":05:10", {}},
+        {"1:5:10", {}},
+        {"1:05:1", {}},
+        {"1:05", {}},
+        {"1:05:10:00", {}},
+        {"1:05:10 ", {}},
+        {"a:05:10", {}},
+        {"1:0a:10", {}},
+        {"1:05:1a", {}},
+        {"1.05:10", {}},
+        {"12345678", {}},
+        {"1:05.10", {}},
+        {"2562047:47:17", {}},
+        {"99999999999999999999:00:00", {}},
     };
     check(kCases, parse_clock_duration);
 }

@@ -93,8 +93,8 @@ TEST(HistoryCodec, RandomEventsSurviveWholeAndAppended) {
             continue;
         const std::size_t cut = 1 + random() % events.size();
         const std::span<const HistoryEvent> all(events);
-        const std::string appended = encode_events(all.first(cut), std::nullopt) +
-                                     encode_events(all.subspan(cut), events[cut - 1].time);
+        const std::string appended =
+            encode_events(all.first(cut), std::nullopt) + encode_events(all.subspan(cut), events[cut - 1].time);
         EXPECT_EQ(appended, whole);
     }
 }
@@ -149,13 +149,13 @@ TEST(HistoryCodec, EveryCutOffHistoryIsRefusedOrShorter) {
 TEST(HistoryCodec, BytesThatAreNoHistoryAreRefused) {
     using namespace std::string_literals;
     EXPECT_EQ(sqlstate_of(""), "WF004");
-    EXPECT_EQ(sqlstate_of("\x02"s), "WF004");                       // format
-    EXPECT_EQ(sqlstate_of("\x01\x00\x00\x00"s), "WF004");           // type 0
-    EXPECT_EQ(sqlstate_of("\x01\x15\x00\x00"s), "WF004");           // type 21
-    EXPECT_EQ(sqlstate_of("\x01\x01\x00\x80\x80\x04"s), "WF004");   // mask bit 16
-    EXPECT_EQ(sqlstate_of("\x01\x01\x00\x20\x0C"s), "WF004");       // state 12
-    EXPECT_EQ(sqlstate_of("\x01\x01\x00\x01\x80\x80\x04"s), "WF004"); // attempt 65536
-    EXPECT_EQ(sqlstate_of("\x01\x01\x00\x04\xFF\xFF\xFF\xFF\x1F"s), "WF004"); // provider of 33 bits
+    EXPECT_EQ(sqlstate_of("\x02"s), "WF004");                                                 // format
+    EXPECT_EQ(sqlstate_of("\x01\x00\x00\x00"s), "WF004");                                     // type 0
+    EXPECT_EQ(sqlstate_of("\x01\x15\x00\x00"s), "WF004");                                     // type 21
+    EXPECT_EQ(sqlstate_of("\x01\x01\x00\x80\x80\x04"s), "WF004");                             // mask bit 16
+    EXPECT_EQ(sqlstate_of("\x01\x01\x00\x20\x0C"s), "WF004");                                 // state 12
+    EXPECT_EQ(sqlstate_of("\x01\x01\x00\x01\x80\x80\x04"s), "WF004");                         // attempt 65536
+    EXPECT_EQ(sqlstate_of("\x01\x01\x00\x04\xFF\xFF\xFF\xFF\x1F"s), "WF004");                 // provider of 33 bits
     EXPECT_EQ(sqlstate_of("\x01\x01\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x02\x00"s), "WF004"); // time of 65 bits
     EXPECT_EQ(sqlstate_of("\x01\x01\x00\x80\x80\x01\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01"s), "WF004"); // text size
     EXPECT_EQ(sqlstate_of("\x01\x01\x00\x00"s), "");

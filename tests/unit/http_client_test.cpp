@@ -74,7 +74,8 @@ void look_at_mask() {
 
 // Stands in for the system's resolver, so that no test asks a name server: names under .test have fixed answers.
 // Visible, so that it stands before the C library's for libcurl as well.
-extern "C" __attribute__((visibility("default"))) int getaddrinfo(const char *node, const char *service, const addrinfo *hints, addrinfo **result) {
+extern "C" __attribute__((visibility("default"))) int getaddrinfo(const char *node, const char *service,
+                                                                  const addrinfo *hints, addrinfo **result) {
     const std::string_view name = node != nullptr ? node : "";
     if (!name.ends_with(".test"))
         return real_getaddrinfo()(node, service, hints, result);
@@ -256,9 +257,15 @@ TEST(HttpClient, RefusesBadRequestsWithoutThrowing) {
         bad.push_back(get("http://127.0.0.1:1/"));
         bad.back().method = method;
     }
-    const std::pair<const char *, const char *> headers[] = {
-        {"", "x"},     {"A B", "x"}, {"X", "a\r\nY: b"}, {"X\r\nY", "b"},       {"X:", "b"},
-        {"Host", "h"}, {"expect", "100-continue"}, {"Content-Length", "1"}, {"Transfer-Encoding", "chunked"}};
+    const std::pair<const char *, const char *> headers[] = {{"", "x"},
+                                                             {"A B", "x"},
+                                                             {"X", "a\r\nY: b"},
+                                                             {"X\r\nY", "b"},
+                                                             {"X:", "b"},
+                                                             {"Host", "h"},
+                                                             {"expect", "100-continue"},
+                                                             {"Content-Length", "1"},
+                                                             {"Transfer-Encoding", "chunked"}};
     for (const auto &pair : headers) {
         bad.push_back(get("http://127.0.0.1:1/"));
         bad.back().headers.emplace_back(pair);
@@ -322,7 +329,8 @@ TEST(HttpClient, ResolverThatHangsDelaysNobody) {
 
     client.submit(get("http://slow.test/", 3));
     std::vector<Completion> ended;
-    wait_until(client, [] { return resolver().inside == 2; }, ended);
+    wait_until(
+        client, [] { return resolver().inside == 2; }, ended);
     client.abort_all(ended);
     ASSERT_EQ(ended.size(), 1u);
     EXPECT_EQ(ended[0].answer.transport, TransportResult::not_sent);
@@ -393,7 +401,8 @@ TEST(HttpClient, RequestsUnderWayKeepTheirPolicy) {
     Client client(loopback_limits());
     client.submit(get(peer.url(), 1));
     std::vector<Completion> done;
-    wait_until(client, [&] { return peer.requests() == 1; }, done);
+    wait_until(
+        client, [&] { return peer.requests() == 1; }, done);
     client.set_limits(Limits{});
     client.submit(get(peer.url(), 2));
     EXPECT_EQ(client.in_flight(), 2u);
@@ -603,7 +612,8 @@ TEST(HttpClient, ReplacesAConnectionClosedWhileIdle) {
     std::vector<Completion> done;
     for (int i = 1; i <= 3; ++i) {
         EXPECT_EQ(send_one(client, post(peer.url(), "x")).answer.status, 200);
-        wait_until(client, [&] { return peer.ended() == i; }, done);
+        wait_until(
+            client, [&] { return peer.ended() == i; }, done);
     }
     EXPECT_EQ(peer.requests(), 3);
 }
@@ -689,7 +699,8 @@ TEST(HttpClient, AbortAllEndsEverything) {
     for (std::uint64_t i = 0; i < 5; ++i)
         client.submit(post(peer.url(), "x", i));
     std::vector<Completion> done;
-    wait_until(client, [&] { return peer.requests() == 5; }, done);
+    wait_until(
+        client, [&] { return peer.requests() == 5; }, done);
     client.submit(get("nonsense", 5));
     client.submit(get(peer.url(), 6)); // not begun
     client.abort_all(done);
@@ -730,7 +741,8 @@ TEST(HttpClient, LeavesNoDescriptorBehind) {
         for (int i = 0; i < 3; ++i)
             client.submit(get(peer.url_of("loopback.test")));
         std::vector<Completion> done;
-        wait_until(client, [&] { return peer.requests() == 3; }, done);
+        wait_until(
+            client, [&] { return peer.requests() == 3; }, done);
         served = peer.ended();
         EXPECT_GT(open_descriptors().size(), inherited.size());
         for (const int fd : open_descriptors()) {
@@ -759,7 +771,8 @@ TEST(HttpClient, DescriptorCanBeNested) {
     client.submit(get(peer.url()));
     EXPECT_EQ(client.wait_milliseconds(), 0);
     std::vector<Completion> done;
-    wait_until(client, [&] { return peer.requests() == 1; }, done);
+    wait_until(
+        client, [&] { return peer.requests() == 1; }, done);
     const int outer = epoll_create1(EPOLL_CLOEXEC);
     epoll_event event{};
     event.events = EPOLLIN;
@@ -809,7 +822,8 @@ public:
         directory_ = mkdtemp(pattern.data());
         const std::string command =
             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test"
-            " -addext subjectAltName=IP:127.0.0.1 -keyout " + directory_ + "/key.pem -out " + ca_file() + " 2>/dev/null";
+            " -addext subjectAltName=IP:127.0.0.1 -keyout " +
+            directory_ + "/key.pem -out " + ca_file() + " 2>/dev/null";
         made_ = std::system(command.c_str()) == 0;
         if (made_)
             start();

@@ -154,7 +154,7 @@ TEST(Id, AttemptReferenceRoundTrip) {
 TEST(Id, AttemptReferenceRefusesAllElse) {
     const std::string uuid = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
     for (const std::string tail : {"", "-", "1", "-0", "-01", "-1 ", "- 1", "-+1", "--1", "-1.0", "-1a", "-x", "-0x1",
-                                    "_1", "-4294967296", "-99999999999999999999"})
+                                   "_1", "-4294967296", "-99999999999999999999"})
         EXPECT_FALSE(parse_attempt_reference(uuid + tail)) << tail;
     EXPECT_FALSE(parse_attempt_reference(uuid + std::string("-1\0", 3)));
     EXPECT_FALSE(parse_attempt_reference("017F22E2-79b0-7cc3-98c4-dc0c0c07398f-1"));

@@ -136,4 +136,4 @@ TEST(JsonPathTest, Validity) {
     EXPECT_FALSE(is_valid_json(std::string_view("1\0", 2)));
 }
 
-}  // namespace
+} // namespace

@@ -119,7 +119,7 @@ TEST(ProviderAnswerTest, OkWithoutStatusStillNeedsA2xx) {
     EXPECT_EQ(classify_answer(config, answer_of(400, R"({"id": 1})"), kNow).verdict, SendVerdict::next_channel);
     EXPECT_EQ(classify_answer(config, answer_of(200, R"({"id": null})"), kNow).verdict, SendVerdict::ambiguous);
     EXPECT_EQ(classify_answer(config, answer_of(200, "{}"), kNow).verdict, SendVerdict::ambiguous);
-    EXPECT_EQ(classify_answer(config, answer_of(200, R"({"id": 1)"), kNow).verdict, SendVerdict::ambiguous);  // cut off
+    EXPECT_EQ(classify_answer(config, answer_of(200, R"({"id": 1)"), kNow).verdict, SendVerdict::ambiguous); // cut off
     const ProviderConfig redirect = config_with(R"("ok": {"status": [302]})");
     EXPECT_EQ(classify_answer(redirect, answer_of(302), kNow).verdict, SendVerdict::accepted);
     EXPECT_EQ(classify_answer(redirect, answer_of(200), kNow).verdict, SendVerdict::ambiguous);
@@ -250,4 +250,4 @@ TEST(WebhookRetryTest, JitterIsTenPerCentEachWay) {
     EXPECT_LT(*high, 5500ms);
 }
 
-}  // namespace
+} // namespace

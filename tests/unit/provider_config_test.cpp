@@ -366,4 +366,4 @@ TEST(EndpointOptionsTest, Refusals) {
     EXPECT_EQ(refused(R"({"headers": {"content-type": "x"}})"), "$.headers: must not set Content-Type.");
 }
 
-}  // namespace
+} // namespace

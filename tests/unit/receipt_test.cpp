@@ -13,7 +13,7 @@ namespace {
 
 using enum ReceiptState;
 
-constexpr std::array kAll = {queued, accepted,      sent,     deferred, unknown,   failed,
+constexpr std::array kAll = {queued,  accepted,      sent,     deferred, unknown,   failed,
                              expired, undeliverable, rejected, canceled, delivered, read};
 static_assert(kAll.size() == kReceiptStates);
 
@@ -71,8 +71,8 @@ TEST(Receipt, EveryPairOfStates) {
             for (const bool revocable : {false, true}) {
                 const MergeResult expected = result_of(kExpected[row][column], revocable);
                 const MergeResult got = merge(facts(kAll[row]), facts(kAll[column]), revocable);
-                EXPECT_EQ(name(got), name(expected)) << to_string(kAll[row]) << " <- " << to_string(kAll[column])
-                                                     << (revocable ? ", revocable" : "");
+                EXPECT_EQ(name(got), name(expected))
+                    << to_string(kAll[row]) << " <- " << to_string(kAll[column]) << (revocable ? ", revocable" : "");
             }
         }
     }
@@ -150,10 +150,9 @@ TEST(Receipt, RanksAndClasses) {
 
 TEST(Receipt, Words) {
     constexpr std::pair<ReceiptState, std::string_view> kWords[] = {
-        {queued, "queued"},     {accepted, "accepted"}, {sent, "sent"},
-        {deferred, "deferred"}, {unknown, "unknown"},   {failed, "failed"},
-        {expired, "expired"},   {undeliverable, "undeliverable"}, {rejected, "rejected"},
-        {canceled, "canceled"}, {delivered, "delivered"}, {read, "read"},
+        {queued, "queued"},     {accepted, "accepted"}, {sent, "sent"},           {deferred, "deferred"},
+        {unknown, "unknown"},   {failed, "failed"},     {expired, "expired"},     {undeliverable, "undeliverable"},
+        {rejected, "rejected"}, {canceled, "canceled"}, {delivered, "delivered"}, {read, "read"},
     };
     ASSERT_EQ(std::size(kWords), kAll.size());
     for (const auto &[state, word] : kWords) {
@@ -164,7 +163,9 @@ TEST(Receipt, Words) {
     EXPECT_EQ(parse_receipt_state("UnDeliverable"), undeliverable);
     // Words that providers use are not guessed at here.
     for (const std::string_view word : {"", " sent", "sent ", "sen", "sents", "DELIVRD", "cancelled", "bounced", "none",
-                                        "\xd0\x85" "ent", "0"})
+                                        "\xd0\x85"
+                                        "ent",
+                                        "0"})
         EXPECT_FALSE(parse_receipt_state(word)) << word;
     EXPECT_FALSE(parse_receipt_state(std::string_view("sent\0", 5)));
 
@@ -193,8 +194,8 @@ ReceiptFacts fold(const std::vector<ReceiptFacts> &receipts, bool revocable) {
         if (!takes_effect(result))
             continue;
         const bool falls = rank(incoming.state) < rank(current.state);
-        const bool revocation = revocable && result == MergeResult::corrected && is_success(current.state) &&
-                                is_failure(incoming.state);
+        const bool revocation =
+            revocable && result == MergeResult::corrected && is_success(current.state) && is_failure(incoming.state);
         EXPECT_TRUE(!falls || revocation) << to_string(current.state) << " <- " << to_string(incoming.state);
         const bool turns = is_failure(current.state) != is_failure(incoming.state) && is_final(current.state);
         EXPECT_EQ(result == MergeResult::corrected, turns);

@@ -256,7 +256,7 @@ TEST(RequestTemplateTest, CompiledOnceRenderedOften) {
         config_with(R"("url": "https://e.com/{{secret.a}}", "headers": {"H": "{{secret.b}}"},
                        "body": {"x": ["{{secret.c}}", {"y": "{{secret.a}} {{message.i}}"}]})"));
     const CompiledRequest compiled(*config);
-    config.reset();  // the compiled form must not refer to it
+    config.reset(); // the compiled form must not refer to it
     const CompiledRequest copy = compiled;
     EXPECT_EQ(compiled.secret_names(), (std::vector<std::string>{"a", "b", "c"}));
     TemplateValues values = values_for();
@@ -281,4 +281,4 @@ TEST(RequestTemplateTest, SandboxHasNoRequest) {
     EXPECT_TRUE(request.body.empty());
 }
 
-}  // namespace
+} // namespace

@@ -139,8 +139,8 @@ TEST(Retry, ExtremeTimesAndIntervalsDoNotOverflow) {
 }
 
 TEST(Retry, NonsenseCoefficientsEndAtTheCap) {
-    for (const double coefficient : {std::numeric_limits<double>::quiet_NaN(),
-                                     std::numeric_limits<double>::infinity(), -3.0}) {
+    for (const double coefficient :
+         {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(), -3.0}) {
         const NextRetry next = next_retry(policy_of(1, coefficient, 10, 0), 2, kNow, {}, {}, kNoJitter);
         EXPECT_EQ(next.interval, Duration{seconds(10)}) << coefficient;
     }
@@ -205,7 +205,8 @@ std::vector<PolicyCase> policy_cases() {
         {"default", RetryPolicy{}, nullptr},
         {"one attempt skips every other check", made([](RetryPolicy &p) {
              p.backoff_coefficient = 0.5, p.maximum_attempts = 1, p.initial_interval = seconds(-1), p.jitter = 9;
-         }), nullptr},
+         }),
+         nullptr},
         {"negative initial interval", made([](RetryPolicy &p) { p.initial_interval = seconds(-22); }),
          "initial_interval must not be negative"},
         {"coefficient below 1", made([](RetryPolicy &p) { p.backoff_coefficient = 0.8; }),
@@ -226,8 +227,9 @@ std::vector<PolicyCase> policy_cases() {
         {"negative attempts", made([](RetryPolicy &p) { p.maximum_attempts = -3; }),
          "maximum_attempts must not be negative"},
         {"unlimited attempts", made([](RetryPolicy &p) { p.maximum_attempts = 0; }), nullptr},
-        {"the four timeout types", reasons({"TemporalTimeout:StartToClose", "TemporalTimeout:ScheduleToStart",
-                                            "TemporalTimeout:ScheduleToClose", "TemporalTimeout:Heartbeat"}),
+        {"the four timeout types",
+         reasons({"TemporalTimeout:StartToClose", "TemporalTimeout:ScheduleToStart", "TemporalTimeout:ScheduleToClose",
+                  "TemporalTimeout:Heartbeat"}),
          nullptr},
         {"unspecified timeout type", reasons({"TemporalTimeout:Unspecified"}),
          "invalid timeout type \"Unspecified\" in non_retryable"},

@@ -314,4 +314,4 @@ TEST(RuleTest, RanksOfSuccess) {
     EXPECT_EQ(success_rank(SuccessOn::read), 60);
 }
 
-}  // namespace
+} // namespace

@@ -73,4 +73,4 @@ TEST(SandboxTest, MalformedOverridesAreRefusedWithTheirPlaceInTheMessage) {
     EXPECT_EQ(refused("[\"" + std::string(kMaxProviderConfigBytes, 'x') + "\"]").substr(0, 5), "54000");
 }
 
-}  // namespace
+} // namespace

@@ -16,7 +16,8 @@ TEST(StartOptions, ReturnIsTheDefault) {
 }
 
 TEST(StartOptions, RefusesUnknownKeysWordsAndTypes) {
-    for (const char *json : {R"({"on_conflict": "ignore"})", R"({"on_conflict": true})", R"({"onconflict": "error"})", "[]", "1"}) {
+    for (const char *json :
+         {R"({"on_conflict": "ignore"})", R"({"on_conflict": true})", R"({"onconflict": "error"})", "[]", "1"}) {
         try {
             parse_start_options(json);
             FAIL() << json;

@@ -41,9 +41,9 @@ TEST(Webhook, FirstPublishedVector) {
 TEST(Webhook, SecondPublishedVector) {
     // Its key has 18 bytes, fewer than the specification asks of a secret: it signs, but is not taken as a secret.
     const std::string short_key = base64_decode("plJ3nmyCDGBKInavdOK15jsl").value();
-    EXPECT_EQ(sign_webhook(short_key, "msg_loFOjxBNrRLzqYUf", 1731705121,
-                           R"({"event_type":"ping","data":{"success":true}})"),
-              "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0=");
+    EXPECT_EQ(
+        sign_webhook(short_key, "msg_loFOjxBNrRLzqYUf", 1731705121, R"({"event_type":"ping","data":{"success":true}})"),
+        "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0=");
     EXPECT_FALSE(parse_webhook_secret("whsec_plJ3nmyCDGBKInavdOK15jsl"));
 }
 
@@ -98,14 +98,12 @@ TEST(Webhook, MalformedTimestamps) {
          {"", " 1614265330", "1614265330 ", "+1614265330", "-1614265330", "1614265330.0", "0x6037a0b2", "1614265330s",
           "2021-02-25", "9223372036855", "99999999999999999999", "abc",
           "288230377765977074"}) // in microseconds it would wrap to the right time
-        EXPECT_EQ(verify_webhook(std::vector{key()}, kId, text, kBody, kSignature, kSent),
-                  WebhookCheck::bad_timestamp)
+        EXPECT_EQ(verify_webhook(std::vector{key()}, kId, text, kBody, kSignature, kSent), WebhookCheck::bad_timestamp)
             << text;
 }
 
 TEST(Webhook, SignatureIsOverTheTimestampAsSent) {
-    EXPECT_EQ(verify_webhook(std::vector{key()}, kId, "01614265330", kBody, kSignature, kSent),
-              WebhookCheck::no_match);
+    EXPECT_EQ(verify_webhook(std::vector{key()}, kId, "01614265330", kBody, kSignature, kSent), WebhookCheck::no_match);
 }
 
 TEST(Webhook, MalformedHeaders) {
@@ -145,8 +143,7 @@ TEST(Webhook, AnIdWithAPeriodIsNeitherSignedNorAccepted) {
     }
     // The same signed bytes, cut elsewhere: "msg" + "1.1614265330" against "msg.1" + "1614265330".
     const Sha256 digest = hmac_sha256(key(), "msg.1.1614265330.body");
-    const std::string signature =
-        "v1," + base64_encode({reinterpret_cast<const char *>(digest.data()), digest.size()});
+    const std::string signature = "v1," + base64_encode({reinterpret_cast<const char *>(digest.data()), digest.size()});
     EXPECT_EQ(verify_webhook(std::vector{key()}, "msg.1", kTimestampText, "body", signature, kSent),
               WebhookCheck::no_match);
 }
