@@ -183,7 +183,7 @@ class World:
         status = self.closed(cascade, timeout)
         equal(status["outcome"], outcome, "outcome")
         if channel is not None:
-            equal(status["channel"], channel, "deciding channel")
+            equal(status["channel"], channel, f"deciding channel of {self.history(cascade)}")
         return status
 
     def attempt(self, cascade: str, number: int) -> dict[str, Any]:

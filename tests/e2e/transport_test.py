@@ -13,7 +13,8 @@ WAITING_COMMITS = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'Syn
 
 def retry_after(world: World) -> None:
     """429 with Retry-After is honoured and the repeat carries the same key"""
-    cascade = world.start({"email": [{"answer": "throttle", "retry_after": 2}, "accept"]})
+    world.rule("patient", {"channel": "email", "timeout": "20s"}, "sms")
+    cascade = world.start({"email": [{"answer": "throttle", "retry_after": 2}, "accept"]}, "patient")
     world.ends(cascade, "DELIVERED", "email")
     first, second = world.requests(cascade)
     gap = second["time"] - first["time"]
