@@ -29,9 +29,6 @@ class Server:
     def client_options(self) -> list[str]:
         return [f"--host={self.folder}", f"--port={self.port}"]
 
-    def sanitizer_reports(self) -> list[Path]:
-        return sorted([*self.folder.glob("asan.*"), *self.folder.glob("ubsan.*")])
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -51,6 +48,7 @@ class Environment:
         self.pgxs = Path(self._ask("--pgxs")).parents[1]  # .../pgxs/src
         self.logs = ROOT / "build" / "test-logs"
         self.folder = Path()
+        self.problems: list[str] = []
 
     def _ask(self, option: str) -> str:
         return subprocess.run([self.pg_config, option], check=True, capture_output=True, text=True).stdout.strip()
@@ -125,23 +123,29 @@ class Environment:
                 start_new_session=True,
                 **identity,
             )
-            status = self._wait(process, timeout)
+            try:
+                status = self._wait(process, timeout)
+            except BaseException:  # an interrupted run leaves nothing behind
+                self._end(process)
+                raise
         return Outcome(path.read_text(errors="replace"), status, path)
 
-    @staticmethod
-    def _wait(process: subprocess.Popen[bytes], timeout: float) -> int:
+    def _wait(self, process: subprocess.Popen[bytes], timeout: float) -> int:
         try:
             return process.wait(timeout)
         except subprocess.TimeoutExpired:
-            pass
+            self._end(process)
+            return 124
+
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes]) -> None:
         for sent in (signal.SIGTERM, signal.SIGKILL):  # the first lets a harness stop the servers that it started
             try:
                 os.killpg(process.pid, sent)
                 process.wait(30)
-                break
+                return
             except (subprocess.TimeoutExpired, ProcessLookupError):
                 continue
-        return 124
 
     # ---- servers ----
 
@@ -158,13 +162,18 @@ class Environment:
         finally:
             if (folder / "log").exists():
                 shutil.copyfile(folder / "log", self.logs / name / "server.log")
-            for report in Server(folder, 0).sanitizer_reports():
+            for report in sorted([*folder.glob("asan.*"), *folder.glob("ubsan.*")]):
                 shutil.copyfile(report, self.logs / name / report.name)
+                self.problems.append(f"sanitizer report {report.name}:\n{head(report.read_text(errors='replace'), 30)}")
             stopped = self.run([script, "stop", "--dir", folder], f"{name}/server-stop.log", timeout=120)
             if stopped.status != 0:
+                self.problems.append(f"the server did not stop:\n{tail(stopped.output)}")
                 self.run([script, "stop", "--immediate", "--dir", folder], f"{name}/server-kill.log", timeout=120)
-        if stopped.status != 0:
-            raise RuntimeError(f"the server did not stop:\n{tail(stopped.output)}")
+
+    def take_problems(self) -> list[str]:
+        """What went wrong beside the tests since the last call; each counts as a failure."""
+        problems, self.problems = self.problems, []
+        return problems
 
     def psql(self, server: Server, *arguments: str | Path, database: str = "hermes") -> list[str | Path]:
         return [
