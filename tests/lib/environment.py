@@ -165,7 +165,8 @@ class Environment:
             for report in sorted([*folder.glob("asan.*"), *folder.glob("ubsan.*")]):
                 shutil.copyfile(report, self.logs / name / report.name)
                 self.problems.append(f"sanitizer report {report.name}:\n{head(report.read_text(errors='replace'), 30)}")
-            stopped = self.run([script, "stop", "--dir", folder], f"{name}/server-stop.log", timeout=120)
+            remove = [] if os.environ.get("HC_KEEP") else ["--remove"]
+            stopped = self.run([script, "stop", *remove, "--dir", folder], f"{name}/server-stop.log", timeout=120)
             if stopped.status != 0:
                 self.problems.append(f"the server did not stop:\n{tail(stopped.output)}")
                 self.run([script, "stop", "--immediate", "--dir", folder], f"{name}/server-kill.log", timeout=120)

@@ -48,7 +48,12 @@ def chosen(paths: Iterable[Path], pattern: str) -> list[Path]:
 
 
 def run_tap_files(
-    environment: Environment, suite: str, paths: list[Path], command: Callable[[Path], list[str | Path]], **options: object
+    environment: Environment,
+    suite: str,
+    paths: list[Path],
+    command: Callable[[Path], list[str | Path]],
+    more_detail: Callable[[Path], str] | None = None,
+    **options: object,
 ) -> Count:
     total = Count()
     for path in paths:
@@ -57,7 +62,8 @@ def run_tap_files(
             print(f"   ...    {path.name}", end="\r", flush=True)
         outcome = environment.run(command(path), f"{suite}/{path.stem}.log", **options)  # type: ignore[arg-type]
         result = parse_tap(outcome.output, outcome.status)
-        total += report(path.name, result, outcome, time.monotonic() - began)
+        detail = f"{failures_of(outcome)}\n{more_detail(path)}" if more_detail else ""
+        total += report(path.name, result, outcome, time.monotonic() - began, detail)
     return total
 
 
@@ -193,6 +199,7 @@ def run_boundary(environment: Environment, suite: str, pattern: str, options: tu
 def tap(environment: Environment, pattern: str) -> Count:
     """Perl tests on PostgreSQL::Test; they start servers, so root hands them to the unprivileged account."""
     work = environment.folder / "tap"
+    shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(ROOT / "tests" / "tap", work)
     (work / "tmp_check").mkdir(exist_ok=True)
     environment.hand_over(work)
@@ -205,6 +212,12 @@ def tap(environment: Environment, pattern: str) -> Count:
         "HOME": str(work),
         "LC_ALL": "C.UTF-8",
     }
+
+    def end_of_own_log(path: Path) -> str:
+        # PostgreSQL::Test keeps what a test dies of in a log of its own.
+        log = work / "tmp_check" / "log" / f"regress_log_{path.stem}"
+        return f"      end of {log.name}:\n{tail(log.read_text(errors='replace'), 20)}" if log.exists() else ""
+
     files = chosen(work.glob("*.pl"), pattern)
     include = environment.pgxs / "test" / "perl"
     total = run_tap_files(
@@ -212,12 +225,13 @@ def tap(environment: Environment, pattern: str) -> Count:
         "tap",
         files,
         lambda path: ["perl", "-I", include, "-I", work, path],
+        end_of_own_log,
         cwd=work,
         env=variables,
         unprivileged=True,
         timeout=TAP_TIMEOUT,
     )
-    if total.failed:
+    if total.failed and (work / "tmp_check" / "log").exists():
         shutil.copytree(work / "tmp_check" / "log", environment.logs / "tap" / "servers", dirs_exist_ok=True)
     return total
 
