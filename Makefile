@@ -40,6 +40,7 @@ TEST_OBJS  := $(TEST_SOURCES:%.cpp=$(OBJ)/%.o)
 SAN_OBJS   := $(SOURCES:%.cpp=$(SAN)/%.o)
 SAN_TEST_OBJS := $(TEST_SOURCES:%.cpp=$(SAN)/%.o)
 INSTALL_SQL := $(sort $(wildcard sql/install/*.sql))
+CONNECTORS  := $(sort $(wildcard sql/connectors/*.json))
 
 ifneq ($(PGXS),)
 
@@ -101,11 +102,16 @@ $(SAN)/%.o: %.cpp $(BUILD)/flags.key
 $(EXTENSION)$(DLSUFFIX): src/exports.map
 
 # ---------------------------------------------------------------- install script
-$(BUILD)/$(EXTENSION)--$(EXTVERSION).sql: $(INSTALL_SQL) $(EXTENSION).control Makefile
+# The shipped connectors follow their tables.
+SHIP_CONNECTORS = for c in $(CONNECTORS); do echo "SELECT hermes.ship_connector(\$$connector\$$"; cat "$$c"; \
+    echo "\$$connector\$$);"; done
+
+$(BUILD)/$(EXTENSION)--$(EXTVERSION).sql: $(INSTALL_SQL) $(CONNECTORS) $(EXTENSION).control Makefile
 	@mkdir -p $(@D)
 	@test -n "$(INSTALL_SQL)" || { echo "sql/install has no .sql files" >&2; exit 1; }
 	@{ printf '%s\n' '\echo Use "CREATE EXTENSION $(EXTENSION)" to load this file. \quit'; \
-	   for f in $(INSTALL_SQL); do echo "-- $$f"; cat "$$f"; echo; done; } > $@.tmp && mv $@.tmp $@
+	   for f in $(INSTALL_SQL); do echo "-- $$f"; cat "$$f"; echo; \
+	       case $$f in */35_connectors.sql) $(SHIP_CONNECTORS);; esac; done; } > $@.tmp && mv $@.tmp $@
 
 $(BUILD)/$(EXTENSION)--%.sql: sql/upgrade/%.sql Makefile
 	@mkdir -p $(@D)

@@ -52,7 +52,10 @@ void Dispatcher::collect() {
         }
         not_before_[static_cast<std::size_t>(pg::bound_index(flight.queue))] = {}; // there is room again
         if (flight.send) {
-            core::SendAnswer answer = core::classify_answer(*flight.send->config, completion.answer, now);
+            const engine::Send &send = *flight.send;
+            core::SendAnswer answer = send.connector
+                                          ? core::classify_answer(*send.config, *send.connector, completion.answer, now)
+                                          : core::classify_answer(*send.config, completion.answer, now);
             answer.attempt = flight.send->attempt;
             answer.task = static_cast<std::uint32_t>(flight.send->key.number);
             answered_.push_back({{flight.send->key, flight.send->provider, std::move(answer), {}}, {}});

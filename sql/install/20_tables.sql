@@ -125,6 +125,7 @@ CREATE TABLE hermes.receipt_inbox (
     workflow_id         uuid,
     parked              boolean NOT NULL,
     payload             text NOT NULL,
+    reason              text,
     received_at         timestamptz NOT NULL
 );
 CREATE INDEX receipt_inbox_hash ON hermes.receipt_inbox (hash) WHERE NOT parked;

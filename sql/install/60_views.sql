@@ -68,6 +68,14 @@ FROM hermes.dead_letter d
 WHERE hermes.tenant_visible(d.tenant);
 COMMENT ON VIEW hermes.dead_letters IS 'Tasks given up. SELECT hermes.retry_dead_letter(id) puts one back.';
 
+CREATE VIEW hermes.receipts_parked WITH (security_barrier) AS
+SELECT i.id, p.name AS provider, i.provider_message_id, i.workflow_id AS cascade_id, i.reason, i.payload, i.received_at
+FROM hermes.receipt_inbox i LEFT JOIN hermes.provider p ON p.id = i.provider
+WHERE i.parked AND CASE WHEN i.workflow_id IS NULL THEN hermes.tenant_visible('*') ELSE
+      hermes.tenant_visible((SELECT w.tenant FROM hermes.workflow w WHERE w.id = i.workflow_id
+                             UNION ALL SELECT c.tenant FROM hermes.closed c WHERE c.id = i.workflow_id LIMIT 1)) END;
+COMMENT ON VIEW hermes.receipts_parked IS 'Receipts that were not understood, with their bytes. Teach their words to the connector, then SELECT hermes.retry_parked_receipts(provider).';
+
 CREATE FUNCTION hermes.worker_slots()
     RETURNS TABLE (role text, pid integer, state text, incarnation bigint, started_at timestamptz, batches bigint,
                    tasks bigint, errors bigint, in_flight integer)

@@ -10,13 +10,15 @@ GRANT USAGE ON TYPE hermes.signal_result TO hermes_admin, hermes_app, hermes_mon
 GRANT EXECUTE ON FUNCTION
     hermes.start_cascade(text, jsonb, text, text, jsonb), hermes.start_cascades(text, jsonb[], text[], text, jsonb),
     hermes.signal_cascade(uuid, text, jsonb, text), hermes.signal_cascades(uuid[], text[], jsonb[], text[]),
-    hermes.apply_receipt(text, text, jsonb), hermes.cancel_cascade(uuid, text)
+    hermes.apply_receipt(text, text, jsonb), hermes.cancel_cascade(uuid, text),
+    hermes.receive_receipts(text, text, jsonb, jsonb)
 TO hermes_admin, hermes_app;
 
 GRANT EXECUTE ON FUNCTION
     hermes.cascade_status(uuid), hermes.cascade_history(uuid), hermes.tenant_visible(text), hermes.decode_history(bytea),
     hermes.summarize_history(bytea), hermes.worker_slots(), hermes.statistics(), hermes.first_id_at(timestamptz),
-    hermes.time_of_id(uuid)
+    hermes.time_of_id(uuid), hermes.parse_receipts(text, text, jsonb, jsonb), hermes.parse_response(text, integer, jsonb, text),
+    hermes.verify_signature(text, text, jsonb, text, text, timestamptz)
 TO hermes_admin, hermes_app, hermes_monitor;
 
 GRANT EXECUTE ON FUNCTION
@@ -24,10 +26,22 @@ GRANT EXECUTE ON FUNCTION
     hermes.create_provider(text, jsonb), hermes.alter_provider(text, jsonb), hermes.drop_provider(text),
     hermes.create_endpoint(text, text, jsonb), hermes.alter_endpoint(integer, text, jsonb), hermes.drop_endpoint(integer),
     hermes.set_secret(text, text), hermes.drop_secret(text), hermes.grant_tenant(name, text), hermes.revoke_tenant(name, text),
-    hermes.terminate_cascade(uuid, text), hermes.retry_dead_letter(bigint), hermes.confirm_restore()
+    hermes.terminate_cascade(uuid, text), hermes.retry_dead_letter(bigint), hermes.confirm_restore(),
+    hermes.retry_parked_receipts(text, integer)
 TO hermes_admin;
 
 GRANT SELECT ON
     hermes.cascades, hermes.history, hermes.tasks, hermes.timers, hermes.deliveries, hermes.dead_letters, hermes.workers,
-    hermes.stats
+    hermes.stats, hermes.receipts_parked
 TO hermes_admin, hermes_app, hermes_monitor;
+
+-- Operators extend connectors by rows of their own; shipped rows are not theirs to change.
+GRANT SELECT ON hermes.connector, hermes.connector_status, hermes.connector_error, hermes.connector_documents TO hermes_admin, hermes_app, hermes_monitor;
+GRANT DELETE ON hermes.connector, hermes.connector_status, hermes.connector_error TO hermes_admin;
+GRANT INSERT (name, document), UPDATE (name, document) ON hermes.connector TO hermes_admin;
+GRANT INSERT (connector, answer, status, qualifier, disposition, state, final, failure_kind, reason, suppress, engagement, by_code, note),
+      UPDATE (connector, answer, status, qualifier, disposition, state, final, failure_kind, reason, suppress, engagement, by_code, note)
+ON hermes.connector_status TO hermes_admin;
+GRANT INSERT (connector, code, disposition, state, final, failure_kind, reason, suppress, engagement, note),
+      UPDATE (connector, code, disposition, state, final, failure_kind, reason, suppress, engagement, note)
+ON hermes.connector_error TO hermes_admin;

@@ -8,5 +8,8 @@ BEGIN
         'provider_id_seq', 'endpoint_id_seq', 'receipt_inbox_id_seq', 'dead_letter_id_seq'] LOOP
         PERFORM pg_catalog.pg_extension_config_dump(('hermes.' || name)::pg_catalog.regclass, '');
     END LOOP;
+    FOREACH name IN ARRAY ARRAY['connector', 'connector_status', 'connector_error'] LOOP
+        PERFORM pg_catalog.pg_extension_config_dump(('hermes.' || name)::pg_catalog.regclass, 'WHERE NOT shipped');
+    END LOOP;
 END
 $$;

@@ -27,6 +27,7 @@ namespace hc::core {
 inline constexpr std::size_t kMaxAttempts = 1000;       // sends of one cascade; past this only the first of a step
 inline constexpr std::size_t kMaxHistoryEvents = 1000;  // past this, receipts without effect are not recorded
 inline constexpr std::size_t kMaxBufferedReceipts = 64; // early receipts waiting for their attempt's provider id
+inline constexpr std::size_t kMaxParts = 32;            // of one message, with an id each
 inline constexpr std::uint32_t kMaxReports = 64;        // outcome and corrections; past this nothing is corrected
 
 // A provider as the state machine sees it.
@@ -48,6 +49,14 @@ enum class AttemptPhase : std::uint8_t {
     over,      // refused, failed (by the answer or by a receipt) or given up before an answer
 };
 
+// A part of a message that the provider reports on by itself (R10).
+struct PartState {
+    std::string provider_message_id;
+    ReceiptFacts receipt{.state = ReceiptState::accepted, .kind = FailureKind::none, .time = {}, .sequence = {}};
+
+    bool operator==(const PartState &) const = default;
+};
+
 struct AttemptState {
     std::uint16_t number = 0;
     std::uint16_t step = 0;
@@ -60,7 +69,9 @@ struct AttemptState {
     bool unanswered = true;  // no final answer is recorded; one may still come for an attempt that was given up
     bool contact = false;    // the provider took a request of it, or may have, and no receipt says that it failed
     std::string provider_message_id;
-    std::string reason; // why it failed, short
+    std::string reason;           // why it failed, short
+    std::vector<PartState> parts; // empty: the message has one id
+    PartMode part_mode = PartMode::all;
 
     bool operator==(const AttemptState &) const = default;
 };
@@ -117,6 +128,8 @@ struct SendAnswer {
     SendVerdict verdict = SendVerdict::accepted;
     std::int32_t code = 0; // HTTP status, 0 when no answer
     std::string provider_message_id;
+    std::vector<std::string> more_message_ids; // of the further parts, when the provider reports on each
+    PartMode part_mode = PartMode::all;
     FailureKind kind = FailureKind::none;
     std::string reason; // short, safe to show to the tenant
     std::optional<Duration> retry_after;
@@ -128,7 +141,9 @@ struct ReceiptInput {
     std::string provider_message_id;
     ReceiptFacts facts;     // kind none: default of the state
     std::uint64_t hash = 0; // identity for R2, never 0
-    std::string reason;     // raw code or words
+    std::string reason;     // word of the vocabulary, raw code or words
+    // Provider accounts it may come from, so that nobody else's receipt completes an attempt (R5); empty: not told.
+    std::vector<std::int32_t> providers{};
 };
 
 struct ParkInput { // a receipt whose status word is unknown (R6)
@@ -192,6 +207,9 @@ std::string report_type(const State &state);
 
 // The outcome as of now: the corrected one, else the original one; none while running.
 Outcome effective_outcome(const State &state);
+
+// The part of an attempt with this id; nullptr: none.
+const PartState *find_part(const AttemptState &attempt, std::string_view provider_message_id);
 
 // The step to show (0-based): the deciding attempt's once there is an outcome that rests on one, else the last reached.
 std::uint16_t shown_step(const State &state);

@@ -26,6 +26,20 @@ FailureKind kind_of(const ReceiptFacts &facts) {
     return facts.kind == FailureKind::none ? default_failure_kind(facts.state) : facts.kind;
 }
 
+// The attempt's state once the receipt, of the whole or of a part, is taken.
+ReceiptState state_after(const AttemptState &a, const HistoryEvent &event) {
+    if (find_part(a, event.text) == nullptr)
+        return *event.state;
+    std::vector<ReceiptFacts> parts;
+    for (const PartState &part : a.parts)
+        parts.push_back(part.receipt);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        if (a.parts[i].provider_message_id == event.text)
+            parts[i] = {.state = *event.state, .kind = event.kind, .time = {}, .sequence = {}};
+    }
+    return combine_parts(parts, a.part_mode).state;
+}
+
 } // namespace
 
 bool meets(ReceiptState state, SuccessOn success_on) {
@@ -88,13 +102,19 @@ CascadeMachine::Matched CascadeMachine::match(const ReceiptInput &in, std::strin
         const AttemptState *a = find(in.attempt);
         if (a == nullptr)
             return {};
-        const bool other_id = !id.empty() && !a->provider_message_id.empty() && a->provider_message_id != id;
-        return other_id ? Matched{} : Matched{Match::attempt, in.attempt};
+        const bool ours = in.providers.empty() ||
+                          std::find(in.providers.begin(), in.providers.end(), a->provider) != in.providers.end();
+        // looked up by the engine, the id may be written in another way
+        const bool other_id = in.providers.empty() && !id.empty() && !a->provider_message_id.empty() &&
+                              a->provider_message_id != id && find_part(*a, id) == nullptr;
+        return !ours || other_id ? Matched{} : Matched{Match::attempt, in.attempt};
     }
     if (id.empty())
         return state_.attempts.size() == 1 ? Matched{Match::attempt, 1} : Matched{};
     const auto named = std::find_if(state_.attempts.rbegin(), state_.attempts.rend(),
-                                    [id](const AttemptState &a) { return a.provider_message_id == id; });
+                                    [id](const AttemptState &a) {
+                                        return a.provider_message_id == id || find_part(a, id) != nullptr;
+                                    });
     if (named != state_.attempts.rend())
         return {Match::attempt, named->number};
     const auto nameless = [](const AttemptState &a) {
@@ -109,7 +129,9 @@ SignalResult CascadeMachine::take_receipt(HistoryEvent event, bool from_buffer) 
     const AttemptState &a = get(attempt);
     const ReceiptFacts facts{
         .state = *event.state, .kind = event.kind, .time = event.provider_time, .sequence = event.sequence};
-    const SignalResult merged = to_result(merge(a.receipt, facts, step_of(a.step).revocable));
+    const PartState *part = find_part(a, event.text);
+    const SignalResult merged =
+        to_result(merge(part != nullptr ? part->receipt : a.receipt, facts, step_of(a.step).revocable));
     const bool no_effect = merged == SignalResult::stale || merged == SignalResult::conflict;
     if (!room() && !from_buffer && no_effect)
         return merged;
@@ -120,8 +142,9 @@ SignalResult CascadeMachine::take_receipt(HistoryEvent event, bool from_buffer) 
         return take_closed(std::move(event), merged);
     event.result = merged;
     const std::string reason = event.reason.empty() ? std::string(to_string(facts.state)) : event.reason;
+    const ReceiptFacts before = a.receipt;
     emit(std::move(event));
-    if (!no_effect)
+    if (!no_effect && !(part != nullptr && get(attempt).receipt == before)) // a part may leave the whole as it was
         follow_receipt(attempt, reason);
     return merged;
 }
@@ -131,8 +154,9 @@ SignalResult CascadeMachine::take_receipt(HistoryEvent event, bool from_buffer) 
 SignalResult CascadeMachine::take_closed(HistoryEvent event, SignalResult merged) {
     const AttemptState &a = get(event.attempt);
     const bool delivered = effective_outcome(state_) == Outcome::delivered;
-    const bool success = !delivered && meets(*event.state, step_of(a.step).success_on);
-    const bool failure = delivered && a.number == state_.outcome_attempt && is_failure(*event.state);
+    const ReceiptState after = state_after(a, event);
+    const bool success = !delivered && meets(after, step_of(a.step).success_on);
+    const bool failure = delivered && a.number == state_.outcome_attempt && is_failure(after);
     if (!success && !failure) {
         event.result = merged;
         emit(std::move(event));
@@ -165,16 +189,20 @@ SignalResult CascadeMachine::take_closed(HistoryEvent event, SignalResult merged
 
 // Receipts that came before the answer that names their id.
 void CascadeMachine::take_buffered(std::uint16_t attempt) {
-    const std::string id = get(attempt).provider_message_id;
-    if (id.empty())
-        return;
+    const AttemptState &a = get(attempt);
     std::vector<BufferedReceipt> mine;
     std::copy_if(state_.buffered.begin(), state_.buffered.end(), std::back_inserter(mine),
-                 [&id](const BufferedReceipt &b) { return b.provider_message_id == id; });
+                 [&a](const BufferedReceipt &b) {
+                     return !b.provider_message_id.empty() && (b.provider_message_id == a.provider_message_id ||
+                                                               find_part(a, b.provider_message_id) != nullptr);
+                 });
     for (const BufferedReceipt &b : mine) {
-        const ReceiptInput in{
-            .attempt = attempt, .provider_message_id = id, .facts = b.receipt, .hash = b.hash, .reason = b.reason};
-        take_receipt(receipt_event(EventType::receipt_recorded, in, id), true);
+        ReceiptInput in;
+        in.attempt = attempt;
+        in.facts = b.receipt;
+        in.hash = b.hash;
+        in.reason = b.reason;
+        take_receipt(receipt_event(EventType::receipt_recorded, in, b.provider_message_id), true);
     }
 }
 

@@ -70,6 +70,10 @@ void CascadeMachine::take_accepted(const SendAnswer &in, bool live) {
         e.due = now_ + step.timeout;
     e.code = in.code;
     e.text = std::string(cut_utf8(in.provider_message_id, kMaxTextBytes));
+    for (std::size_t i = 0; i < std::min(in.more_message_ids.size(), kMaxParts - 1); ++i)
+        e.text.append("\n").append(cut_utf8(in.more_message_ids[i], kMaxTextBytes));
+    if (!in.more_message_ids.empty())
+        e.sequence = static_cast<std::int64_t>(in.part_mode);
     emit(std::move(e));
     take_buffered(in.attempt);
     if (success && newest_of_step(in.attempt)) // else a receipt that came first has led elsewhere
@@ -153,11 +157,24 @@ void CascadeMachine::record_failed(const SendAnswer &in, ReceiptState failure, F
 }
 
 // When the next send to the attempt's provider in this step may be made; nullopt when there may be none.
+namespace {
+
+// A reason is a word, a code, or both: "absent_subscriber (30003)".
+bool names_reason(std::string_view reason, std::string_view word) {
+    const std::size_t open = reason.find(" (");
+    if (open == std::string_view::npos || !reason.ends_with(')'))
+        return reason == word;
+    return reason.substr(0, open) == word || reason.substr(open + 2, reason.size() - open - 3) == word;
+}
+
+} // namespace
+
 std::optional<Time> CascadeMachine::retry_time(const AttemptState &attempt, std::string_view reason,
                                                std::optional<Duration> retry_after) const {
     const RetryPolicy &policy = step_of(attempt.step).retry;
     const auto &never = policy.non_retryable;
-    if (std::find(never.begin(), never.end(), reason) != never.end() || total_sends() >= kMaxAttempts)
+    const auto names = [reason](const std::string &word) { return names_reason(reason, word); };
+    if (std::any_of(never.begin(), never.end(), names) || total_sends() >= kMaxAttempts)
         return std::nullopt;
     std::int32_t sends = 0;
     for (const AttemptState &a : state_.attempts) {

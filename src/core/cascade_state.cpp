@@ -72,13 +72,43 @@ void schedule(State &s, const HistoryEvent &e) {
     s.receipt_deadline.reset(); // the attempt before it is not waited for any more
 }
 
+// Ids of parts are separated by line breaks; the sequence tells how they count together.
+void take_message_ids(AttemptState &a, const HistoryEvent &e) {
+    std::string_view rest = e.text;
+    if (rest.find('\n') == std::string_view::npos) {
+        if (!e.text.empty())
+            a.provider_message_id = e.text;
+        return;
+    }
+    a.parts.clear();
+    while (!rest.empty()) {
+        const std::size_t end = std::min(rest.find('\n'), rest.size());
+        PartState part;
+        part.provider_message_id = rest.substr(0, end);
+        a.parts.push_back(std::move(part));
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    a.provider_message_id = a.parts.front().provider_message_id;
+    a.part_mode = e.sequence == static_cast<std::int64_t>(PartMode::any) ? PartMode::any : PartMode::all;
+}
+
+// What the receipt of a part makes of the whole attempt.
+ReceiptFacts take_part(AttemptState &a, std::string_view id, const ReceiptFacts &facts) {
+    std::vector<ReceiptFacts> all;
+    for (PartState &part : a.parts) {
+        if (part.provider_message_id == id)
+            part.receipt = facts;
+        all.push_back(part.receipt);
+    }
+    return combine_parts(all, a.part_mode);
+}
+
 void complete_send(State &s, const HistoryEvent &e) {
     AttemptState &a = attempt_of(s, e);
     a.phase = AttemptPhase::answered;
     a.unanswered = false;
     a.task = 0;
-    if (!e.text.empty())
-        a.provider_message_id = e.text;
+    take_message_ids(a, e);
     if (rank(ReceiptState::accepted) > rank(a.receipt.state)) // a receipt may have come first
         a.receipt = {.state = ReceiptState::accepted, .kind = FailureKind::none, .time = {}, .sequence = {}};
     a.contact = !is_failure(a.receipt.state);
@@ -137,10 +167,11 @@ void take_receipt(State &s, const HistoryEvent &e) {
         a.provider_message_id = e.text;
     if (e.result != SignalResult::applied && e.result != SignalResult::corrected)
         return;
-    a.receipt = {.state = e.state.value_or(ReceiptState::unknown),
-                 .kind = e.kind,
-                 .time = e.provider_time,
-                 .sequence = e.sequence};
+    const ReceiptFacts facts{.state = e.state.value_or(ReceiptState::unknown),
+                             .kind = e.kind,
+                             .time = e.provider_time,
+                             .sequence = e.sequence};
+    a.receipt = find_part(a, e.text) != nullptr ? take_part(a, e.text, facts) : facts;
     a.contact = !is_failure(a.receipt.state);
     a.reason = a.contact ? std::string() : e.reason;
     if (!a.contact)
@@ -245,6 +276,13 @@ State replay(std::span<const HistoryEvent> events) {
     for (const HistoryEvent &e : events)
         apply(state, e);
     return state;
+}
+
+const PartState *find_part(const AttemptState &attempt, std::string_view provider_message_id) {
+    const auto part = std::find_if(attempt.parts.begin(), attempt.parts.end(), [&](const PartState &p) {
+        return p.provider_message_id == provider_message_id;
+    });
+    return part == attempt.parts.end() ? nullptr : &*part;
 }
 
 std::uint16_t shown_step(const State &state) {

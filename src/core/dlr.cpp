@@ -48,6 +48,27 @@ void read_facts(const JsonNode &root, ReceiptInput &receipt) {
 
 } // namespace
 
+std::string dlr_json(const CanonicalReceipt &receipt) {
+    nlohmann::json payload{{"status", to_string(receipt.state.value())}};
+    const auto put = [&payload](const char *name, const std::optional<std::string> &value) {
+        if (value)
+            payload[name] = cut_utf8(*value, kMaxIdBytes);
+    };
+    put("provider_message_id", receipt.correlation_id);
+    put("error_code", receipt.raw_code);
+    put("raw_status", receipt.raw_status);
+    put("event_id", receipt.event_id);
+    if (!receipt.reason.empty())
+        payload["reason"] = receipt.reason;
+    if (receipt.kind != FailureKind::none)
+        payload["failure_kind"] = to_string(receipt.kind);
+    if (receipt.event_time)
+        payload["timestamp"] = format_iso8601(*receipt.event_time);
+    if (receipt.sequence)
+        payload["sequence"] = *receipt.sequence;
+    return payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 Input parse_dlr(std::string_view json, std::string_view identity) {
     const nlohmann::json document = parse_json_document(json, kRules);
     const JsonNode root(document, "$", kRules.message);
@@ -59,6 +80,11 @@ Input parse_dlr(std::string_view json, std::string_view identity) {
         root.fail("member \"status\" is required", "Example: {\"status\": \"delivered\", \"attempt\": 1}.");
     }
     const std::string word = status->text(kMaxIdBytes);
+    std::string own_identity;
+    if (const auto event_id = identity.empty() ? member(root, "event_id") : std::nullopt) {
+        own_identity = text_or_number(*event_id);
+        identity = own_identity;
+    }
     // the text of a jsonb value is canonical, so it identifies the content; 0 means "no identity" elsewhere
     const std::uint64_t hash = hash64(identity.empty() ? "content" : "id", identity.empty() ? json : identity) | 1U;
     const std::optional<ReceiptState> state = parse_receipt_state(word);
@@ -75,7 +101,11 @@ Input parse_dlr(std::string_view json, std::string_view identity) {
     if (const auto id = member(root, "provider_message_id")) {
         receipt.provider_message_id = text_or_number(*id);
     }
-    if (const auto code = member(root, "error_code")) {
+    const auto code = member(root, "error_code");
+    const auto reason = member(root, "reason");
+    if (reason) {
+        receipt.reason = reason->text(kMaxIdBytes) + (code ? " (" + text_or_number(*code) + ")" : "");
+    } else if (code) {
         receipt.reason = text_or_number(*code);
     }
     return receipt;

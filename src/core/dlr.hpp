@@ -1,9 +1,10 @@
 // The payload of signal `dlr` and of apply_receipt: a canonical receipt as JSON.
 //   {"status": "delivered", "attempt": 1, "provider_message_id": "..", "error_code": "..", "failure_kind": "soft",
-//    "timestamp": "2026-01-01T00:00:00Z", "sequence": 1}; only status is required.
+//    "timestamp": "2026-01-01T00:00:00Z", "sequence": 1, "event_id": "..", "reason": ".."}; only status is required.
 #pragma once
 
 #include "core/cascade.hpp"
+#include "core/receipt_parser.hpp"
 
 #include <string>
 #include <string_view>
@@ -11,8 +12,11 @@
 namespace hc::core {
 
 // ReceiptInput, or ParkInput when the status word is not a canonical one. `identity`: a signal id; empty: the receipt
-// is identified by its content (R2). Throws hc::Error 22023 with the JSON path; unknown members are ignored, since
+// is identified by its event_id, else by its content (R2). Throws hc::Error 22023 with the JSON path; unknown members are ignored, since
 // providers add fields without notice.
 Input parse_dlr(std::string_view json, std::string_view identity);
+
+// A receipt that a connector has read, as such a payload; parse_dlr reads it back. It must have a state.
+std::string dlr_json(const CanonicalReceipt &receipt);
 
 } // namespace hc::core

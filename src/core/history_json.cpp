@@ -40,6 +40,16 @@ const char *text_name(EventType type) {
     }
 }
 
+Json split_lines(std::string_view text) {
+    Json lines = Json::array();
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        lines.push_back(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return lines;
+}
+
 const char *reason_name(EventType type) { return type == EventType::signal_received ? "payload" : "reason"; }
 
 Json flag_words(std::uint32_t flags) {
@@ -79,13 +89,16 @@ void add_detail(Json &out, const HistoryEvent &e) {
         out["code"] = e.code;
     if (e.hash != 0)
         out["hash"] = fmt::format("{:016x}", e.hash);
-    if (e.sequence)
+    const bool parts = e.type == EventType::send_completed && e.sequence.has_value();
+    if (e.sequence && !parts)
         out["sequence"] = *e.sequence;
     if (e.provider_time)
         out["provider_time"] = format_iso8601(*e.provider_time);
     if (e.flags != 0)
         out["flags"] = flag_words(e.flags);
-    if (!e.text.empty())
+    if (parts)
+        out["provider_message_ids"] = split_lines(without_nul(e.text));
+    else if (!e.text.empty())
         out[text_name(e.type)] = without_nul(e.text);
     if (!e.reason.empty())
         out[reason_name(e.type)] = without_nul(e.reason);

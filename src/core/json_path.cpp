@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include <charconv>
+#include <span>
 
 namespace hc::core {
 
@@ -135,41 +136,79 @@ bool is_member(std::string_view key, std::string_view member) {
     return json_scalar_text(key) == member;
 }
 
-std::optional<std::string_view> find_member(std::string_view object, std::string_view member) {
+// Calls take(key, value) for each member; the key is a JSON string.
+template <class Take>
+void each_member(std::string_view object, Take &&take) {
     Scanner scan(object);
-    std::optional<std::string_view> found;
     if (!scan.take('{'))
-        return found;
+        return;
     do {
         const std::string_view key = scan.value();
         if (key.empty() || !scan.take(':'))
-            break;
+            return;
         const std::string_view value = scan.value();
         if (value.empty())
-            break;
+            return;
+        take(key, value);
+    } while (scan.take(','));
+}
+
+std::optional<std::string_view> find_member(std::string_view object, std::string_view member) {
+    std::optional<std::string_view> found;
+    each_member(object, [&](std::string_view key, std::string_view value) {
         if (is_member(key, member))
             found = value;
-    } while (scan.take(','));
+    });
     return found;
 }
 
-std::optional<std::string_view> find_element(std::string_view array, std::int32_t index) {
+// Calls take(element) until it returns false.
+template <class Take>
+void each_element(std::string_view array, Take &&take) {
     Scanner scan(array);
     if (!scan.take('['))
-        return std::nullopt;
+        return;
     do {
         const std::string_view value = scan.value();
-        if (value.empty())
-            break;
-        if (index-- == 0)
-            return value;
+        if (value.empty() || !take(value))
+            return;
     } while (scan.take(','));
-    return std::nullopt;
+}
+
+std::optional<std::string_view> find_element(std::string_view array, std::int32_t index) {
+    std::optional<std::string_view> found;
+    each_element(array, [&](std::string_view value) {
+        if (index-- == 0)
+            found = value;
+        return !found;
+    });
+    return found;
+}
+
+// Recursion is bounded by kMaxJsonPathSegments.
+void collect(std::string_view value, std::span<const JsonPathSegment> rest, std::size_t limit,
+             std::vector<std::string_view> &found) {
+    for (; !rest.empty(); rest = rest.subspan(1)) {
+        const JsonPathSegment &segment = rest.front();
+        if (segment.every) {
+            each_element(value, [&](std::string_view element) {
+                collect(element, rest.subspan(1), limit, found);
+                return found.size() < limit;
+            });
+            return;
+        }
+        const auto next = segment.index >= 0 ? find_element(value, segment.index) : find_member(value, segment.member);
+        if (!next)
+            return;
+        value = *next;
+    }
+    if (!value.empty() && found.size() < limit)
+        found.push_back(value);
 }
 
 } // namespace
 
-std::optional<JsonPath> parse_json_path(std::string_view text) {
+std::optional<JsonPath> parse_json_path(std::string_view text, JsonWildcards wildcards) {
     JsonPath path;
     if (text.size() > kMaxJsonPathBytes || !text.starts_with('$'))
         return std::nullopt;
@@ -177,7 +216,10 @@ std::optional<JsonPath> parse_json_path(std::string_view text) {
     while (!rest.empty()) {
         JsonPathSegment segment;
         bool good = false;
-        if (rest.starts_with("['")) {
+        if (wildcards == JsonWildcards::taken && rest.starts_with("[*]")) {
+            rest.remove_prefix(3);
+            segment.every = good = true;
+        } else if (rest.starts_with("['")) {
             rest.remove_prefix(2);
             good = parse_quoted(rest, segment);
         } else if (rest.starts_with('[')) {
@@ -214,7 +256,9 @@ void append_json_member(std::string &path, std::string_view member) {
 std::string to_string(const JsonPath &path) {
     std::string text = "$";
     for (const JsonPathSegment &segment : path.segments) {
-        if (segment.index >= 0)
+        if (segment.every)
+            text.append("[*]");
+        else if (segment.index >= 0)
             text.append("[").append(std::to_string(segment.index)).append("]");
         else
             append_json_member(text, segment.member);
@@ -227,17 +271,33 @@ bool is_valid_json(std::string_view json) {
     return json.find('\0') == std::string_view::npos && nlohmann::json::accept(json.begin(), json.end());
 }
 
-std::optional<std::string_view> find_json(std::string_view json, const JsonPath &path) {
-    Scanner scan(json);
-    std::optional<std::string_view> found = scan.value();
-    for (const JsonPathSegment &segment : path.segments) {
-        found = segment.index >= 0 ? find_element(*found, segment.index) : find_member(*found, segment.member);
-        if (!found)
-            break;
-    }
-    if (found && found->empty())
-        found.reset();
+std::optional<std::string_view> find_json(std::string_view json, const JsonPath &path, std::size_t skip) {
+    std::vector<std::string_view> found;
+    collect(Scanner(json).value(), std::span(path.segments).subspan(skip), 1, found);
+    return found.empty() ? std::nullopt : std::optional(found.front());
+}
+
+std::vector<std::string_view> find_all_json(std::string_view json, const JsonPath &path, std::size_t limit) {
+    std::vector<std::string_view> found;
+    collect(Scanner(json).value(), path.segments, limit, found);
     return found;
+}
+
+std::vector<std::pair<std::string, std::string_view>> json_members(std::string_view json) {
+    std::vector<std::pair<std::string, std::string_view>> members;
+    each_member(json, [&members](std::string_view key, std::string_view value) {
+        members.emplace_back(json_scalar_text(key).value_or(std::string()), value);
+    });
+    return members;
+}
+
+std::vector<std::string_view> json_elements(std::string_view json) {
+    std::vector<std::string_view> elements;
+    each_element(json, [&elements](std::string_view element) {
+        elements.push_back(element);
+        return true;
+    });
+    return elements;
 }
 
 std::optional<std::string> json_scalar_text(std::string_view json) {

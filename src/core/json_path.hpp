@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace hc::core {
@@ -17,6 +18,7 @@ inline constexpr std::int32_t kMaxJsonPathIndex = 1'000'000;
 struct JsonPathSegment {
     std::string member;      // object member; meaningful when index is negative
     std::int32_t index = -1; // array element, 0-based
+    bool every = false;      // "[*]": every element of an array
 
     bool operator==(const JsonPathSegment &) const = default;
 };
@@ -28,8 +30,9 @@ struct JsonPath {
 };
 
 // "$", then ".name" (letters, digits, '_', '-', bytes above ASCII), "[n]" or "['any text']" (\' and \\ for those two
-// characters). nullopt when malformed or over the limits.
-std::optional<JsonPath> parse_json_path(std::string_view text);
+// characters), and, where wildcards are taken, "[*]". nullopt when malformed or over the limits.
+enum class JsonWildcards : std::uint8_t { refused, taken };
+std::optional<JsonPath> parse_json_path(std::string_view text, JsonWildcards wildcards = JsonWildcards::refused);
 
 // Text that parse_json_path reads back to the same path.
 std::string to_string(const JsonPath &path);
@@ -40,9 +43,19 @@ void append_json_member(std::string &path, std::string_view member);
 // True for exactly one JSON value in valid UTF-8 whose numbers fit a double; any depth.
 bool is_valid_json(std::string_view json);
 
-// The text of the value at `path`; the last one of duplicate members, as in jsonb. `json` must be valid for the answer
-// to mean anything; other text is read safely.
-std::optional<std::string_view> find_json(std::string_view json, const JsonPath &path);
+// The text of the value at `path`, the first one where the path has wildcards; the last one of duplicate members, as in
+// jsonb. `json` must be valid for the answer to mean anything; other text is read safely.
+// The first `skip` segments of the path are taken as walked.
+std::optional<std::string_view> find_json(std::string_view json, const JsonPath &path, std::size_t skip = 0);
+
+// Every value at a path with wildcards, in document order, at most `limit`.
+std::vector<std::string_view> find_all_json(std::string_view json, const JsonPath &path, std::size_t limit);
+
+// Names and values of an object's members in order; empty for anything else.
+std::vector<std::pair<std::string, std::string_view>> json_members(std::string_view json);
+
+// The elements of an array in order; empty for anything else.
+std::vector<std::string_view> json_elements(std::string_view json);
 
 // The characters of a JSON string, the digits of a number, "true" or "false"; nullopt for null, arrays, objects and
 // malformed text. `json` is one value without white space around it, as find_json gives it.

@@ -1,4 +1,5 @@
 // What the answer of a provider or of a webhook endpoint means; dispatcher processes.
+#include "core/error.hpp"
 #include "core/json_path.hpp"
 #include "core/provider_reader.hpp"
 
@@ -218,6 +219,80 @@ SendAnswer classify_answer(const ProviderConfig &config, const HttpAnswer &answe
         result.provider_message_id = read_message_id(config.message_id, view);
     if (result.verdict != SendVerdict::accepted)
         result.retry_after = read_retry_after(view, now);
+    return result;
+}
+
+namespace {
+
+SendVerdict verdict_of(FailureKind kind) {
+    switch (kind) {
+    case FailureKind::hard:
+    case FailureKind::policy:
+        return SendVerdict::next_channel;
+    case FailureKind::config:
+        return SendVerdict::next_provider;
+    case FailureKind::none:
+    case FailureKind::soft:
+        break;
+    }
+    return SendVerdict::retry_same;
+}
+
+// A receipt that says the message was taken: accepted, or a repetition of one that was.
+bool taken(const CanonicalReceipt &receipt) {
+    const bool duplicate = receipt.disposition == Disposition::ignore && receipt.reason == "duplicate_submit";
+    return duplicate || (receipt.disposition == Disposition::apply && !is_failure(*receipt.state) &&
+                         *receipt.state != ReceiptState::unknown);
+}
+
+// An answer past the caps of receipts is one that the connector does not know.
+std::vector<CanonicalReceipt> read_parts(const Connector &connector, const HttpAnswer &answer) {
+    try {
+        return parse_response(connector, answer.status, answer.headers, answer.body);
+    } catch (const Error &) {
+        return {};
+    }
+}
+
+void take_ids(const std::vector<CanonicalReceipt> &receipts, SendAnswer &answer) {
+    for (const CanonicalReceipt &receipt : receipts) {
+        const std::string id = taken(receipt) ? receipt.correlation_id.value_or("") : std::string();
+        if (id.empty())
+            continue;
+        if (answer.provider_message_id.empty())
+            answer.provider_message_id = id;
+        else
+            answer.more_message_ids.push_back(id);
+    }
+}
+
+} // namespace
+
+SendAnswer classify_answer(const ProviderConfig &config, const Connector &connector, const HttpAnswer &answer,
+                           Time now) {
+    const bool may_be_taken = answer.status >= 500 && answer.status != 503;
+    if (answer.transport != TransportResult::answered || may_be_taken || !connector.response)
+        return classify_answer(config, answer, now);
+    const std::vector<CanonicalReceipt> receipts = read_parts(connector, answer);
+    SendAnswer result;
+    result.code = answer.status;
+    if (std::any_of(receipts.begin(), receipts.end(), taken)) {
+        take_ids(receipts, result);
+        const PartMode mode = config.receipts.part_mode.value_or(connector.part_mode);
+        if (mode == PartMode::provider)
+            result.more_message_ids.clear();
+        result.part_mode = mode;
+        return result;
+    }
+    const auto refused = std::find_if(receipts.begin(), receipts.end(), [](const CanonicalReceipt &r) {
+        return r.disposition == Disposition::apply && is_failure(*r.state);
+    });
+    if (refused == receipts.end())
+        return classify_answer(config, answer, now);
+    result.verdict = verdict_of(refused->kind);
+    result.kind = refused->kind;
+    result.reason = refused->raw_code ? refused->reason + " (" + *refused->raw_code + ")" : refused->reason;
+    result.retry_after = read_retry_after(AnswerView(answer), now);
     return result;
 }
 

@@ -38,10 +38,13 @@ constexpr std::array<JsonWord<ProviderKind>, 2> kKinds{
 constexpr std::array<JsonWord<bool>, 2> kEncodings{{{"json", false}, {"form", true}}};
 constexpr std::array<std::string_view, 4> kMethods{"POST", "PUT", "PATCH", "GET"};
 
-constexpr std::array<std::string_view, 10> kHttpKeys{
-    "kind",    "channel",         "position",           "request",    "idempotency_header", "response",
-    "timeout", "connect_timeout", "max_response_bytes", "concurrency"};
-constexpr std::array<std::string_view, 5> kSandboxKeys{"kind", "channel", "position", "concurrency", "script"};
+constexpr std::array<std::string_view, 12> kHttpKeys{
+    "kind",    "channel",         "position",           "request",     "idempotency_header", "response",
+    "timeout", "connect_timeout", "max_response_bytes", "concurrency", "connector",          "receipts"};
+constexpr std::array<std::string_view, 7> kSandboxKeys{"kind",   "channel",   "position", "concurrency",
+                                                       "script", "connector", "receipts"};
+constexpr std::array<std::string_view, 7> kReceiptKeys{
+    "secret", "signature", "url", "part_mode", "connector_err_map", "connector_status_map", "connector_id_base"};
 constexpr std::array<std::string_view, 5> kRequestKeys{"method", "url", "headers", "encoding", "body"};
 constexpr std::array<std::string_view, 3> kResponseKeys{"ok", "message_id", "classes"};
 constexpr std::array<std::string_view, 3> kOkKeys{"status", "path", "in"};
@@ -189,14 +192,34 @@ void read_http(const JsonObject &object, ProviderConfig &config) {
         if (has_header(config.headers, lower_case(config.idempotency_header)))
             n->fail("is also among the headers of the request", "Write the header in one place.");
     }
-    if (auto n = object.find("response"))
+    if (auto n = object.find("response")) {
+        config.has_response = true;
         read_response(*n, config);
+    }
     if (auto n = object.find("timeout"))
         config.timeout = n->duration(kMinConfigDuration, kMaxTimeout);
     if (auto n = object.find("connect_timeout"))
         config.connect_timeout = n->duration(kMinConfigDuration, kMaxConnectTimeout);
     if (auto n = object.find("max_response_bytes"))
         config.max_response_bytes = static_cast<std::uint32_t>(n->integer(0, kMaxResponseBytes));
+}
+
+void read_receipts(const JsonObject &provider, ReceiptSettings &settings) {
+    if (auto n = provider.find("connector"))
+        settings.connector = n->name();
+    const auto receipts = provider.find("receipts");
+    if (!receipts)
+        return;
+    const JsonObject object(*receipts, kReceiptKeys);
+    if (auto n = object.find("secret"))
+        settings.secret_name = n->text(kMaxSecretNameBytes);
+    if (auto n = object.find("signature"))
+        settings.signature = n->name();
+    if (auto n = object.find("url"))
+        settings.url = n->text(kMaxUrlBytes);
+    if (auto n = object.find("part_mode"))
+        settings.part_mode = n->word(kPartModeWords);
+    read_receipt_options(object, settings.options);
 }
 
 // The kind decides which keys are allowed, so it is read before the keys are checked.
@@ -232,6 +255,7 @@ ProviderConfig parse_provider_config(std::string_view json) {
         config.position = static_cast<std::int32_t>(n->integer(1, kMaxPosition));
     if (auto n = object.find("concurrency"))
         config.concurrency = static_cast<std::uint32_t>(n->integer(1, kMaxConcurrency));
+    read_receipts(object, config.receipts);
     if (http) {
         read_http(object, config);
         const CompiledRequest check(config); // its templates must parse now, not at the first attempt

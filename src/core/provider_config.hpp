@@ -11,7 +11,8 @@
 //                   "message_id": {"path": "$.id"} | {"header": "X-Message-Id"},
 //                   "classes": [ {"status": [429], "class": "retry_same"},
 //                                {"path": "$.code", "in": [21610], "class": "next_channel", "kind": "policy"} ] },
-//     "timeout": "10s", "connect_timeout": "3s", "max_response_bytes": 65536, "concurrency": 64 }
+//     "timeout": "10s", "connect_timeout": "3s", "max_response_bytes": 65536, "concurrency": 64,
+//     "connector": "twilio", "receipts": {..} }                      see ReceiptSettings; sandbox providers take them too
 //   Required: kind, channel, request.url. Methods: POST (default), PUT, PATCH, GET (no body). A class without "kind"
 //   takes soft for retry_same and ambiguous, config for next_provider, hard for next_channel.
 //
@@ -32,6 +33,7 @@
 #pragma once
 
 #include "core/cascade.hpp"
+#include "core/receipt_parser.hpp"
 #include "core/time.hpp"
 
 #include <cstdint>
@@ -100,6 +102,8 @@ struct ProviderConfig {
     std::uint32_t max_response_bytes = 64 * 1024;
     std::uint32_t concurrency = 64;
     std::vector<SandboxStep> script;
+    bool has_response = false; // "response" was given: it, not the connector, reads the answers
+    ReceiptSettings receipts;
 };
 
 // Throws hc::Error like parse_rule. Unknown keys are errors.
@@ -165,6 +169,11 @@ struct HttpAnswer {
 // accepted or ambiguous. Reasons are stable words: not_sent, no_answer, address_blocked, unexpected_answer,
 // http_<status>; a class may name its own.
 SendAnswer classify_answer(const ProviderConfig &config, const HttpAnswer &answer, Time now);
+
+// The same where the provider's connector, not a "response" of its configuration, knows the answers: what it does not
+// know, and answers that may hide a taken message (5xx), are taken as above. Soft refusals -> retry_same, hard and
+// policy -> next_channel, config -> next_provider; several accepted parts give several ids.
+SendAnswer classify_answer(const ProviderConfig &config, const Connector &connector, const HttpAnswer &answer, Time now);
 
 // The script entry for the n-th (1-based) attempt at this provider; `message_json` may override. Throws hc::Error like
 // parse_provider_config when the override is malformed; a message without one costs no parsing.

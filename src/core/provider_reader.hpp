@@ -37,6 +37,12 @@ constexpr FailureKind default_kind(SendVerdict verdict) {
     return FailureKind::none;
 }
 
+inline constexpr std::array<JsonWord<PartMode>, 3> kPartModeWords{
+    {{"provider", PartMode::provider}, {"all", PartMode::all}, {"any", PartMode::any}}};
+
+// The members of receipt options that belong to a provider account as well.
+void read_receipt_options(const JsonObject &object, ReceiptOptions &options);
+
 // An array of script entries of a sandbox provider.
 std::vector<SandboxStep> read_sandbox_script(const JsonNode &node);
 

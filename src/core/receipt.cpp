@@ -2,8 +2,11 @@
 // decides.
 #include "core/receipt.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <iterator>
+#include <tuple>
 
 namespace hc::core {
 namespace {
@@ -51,13 +54,12 @@ bool same_word(std::string_view text, std::string_view lower_case_word) {
     return true;
 }
 
-// The provider's own order number is the better witness; without one on both sides, its clock.
+// The provider's own order number is the better witness, then its clock; the state makes the order total.
 bool is_newer(const ReceiptFacts &current, const ReceiptFacts &incoming) {
-    if (current.sequence && incoming.sequence)
-        return *incoming.sequence > *current.sequence;
-    if (current.time && incoming.time)
-        return *incoming.time > *current.time;
-    return false;
+    const auto key = [](const ReceiptFacts &facts) {
+        return std::tuple(facts.sequence.value_or(-1), facts.time.value_or(Time::min()), facts.state);
+    };
+    return key(incoming) > key(current);
 }
 
 } // namespace
@@ -92,18 +94,47 @@ std::optional<FailureKind> parse_failure_kind(std::string_view word) {
     return std::nullopt;
 }
 
+namespace {
+
+// Of two failures the one that forbids more; a total order, so that arrival does not matter.
+int severity(const ReceiptFacts &facts) {
+    constexpr std::array<int, 5> kKindOrder{1, 0, 4, 3, 2}; // none (canceled), soft, hard, policy, config
+    const FailureKind kind = facts.kind == FailureKind::none ? default_failure_kind(facts.state) : facts.kind;
+    return kKindOrder[static_cast<std::size_t>(kind)] * kReceiptStates + static_cast<int>(facts.state);
+}
+
+bool known_later(const ReceiptFacts &a, const ReceiptFacts &b) { return a.time && b.time && *a.time > *b.time; }
+
+} // namespace
+
 MergeResult merge(const ReceiptFacts &current, const ReceiptFacts &incoming, bool revocable) {
     const int current_rank = rank(current.state);
     const int incoming_rank = rank(incoming.state);
-    if (incoming_rank > current_rank)
-        return is_failure(current.state) ? MergeResult::corrected : MergeResult::applied; // only success ranks above
+    if (incoming_rank > current_rank) {
+        if (!is_failure(current.state))
+            return MergeResult::applied;
+        return revocable && known_later(current, incoming) ? MergeResult::stale : MergeResult::corrected;
+    }
     if (incoming_rank == current_rank) {
-        const bool replaces = !is_final(current.state) && is_newer(current, incoming);
+        const bool replaces = is_failure(current.state) ? severity(incoming) > severity(current)
+                                                        : !is_final(current.state) && is_newer(current, incoming);
         return replaces ? MergeResult::applied : MergeResult::stale;
     }
-    if (is_success(current.state) && is_failure(incoming.state))
-        return revocable ? MergeResult::corrected : MergeResult::conflict;
+    if (is_success(current.state) && is_failure(incoming.state)) {
+        return revocable && !known_later(current, incoming) ? MergeResult::corrected : MergeResult::conflict;
+    }
     return MergeResult::stale;
+}
+
+ReceiptFacts combine_parts(std::span<const ReceiptFacts> parts, PartMode mode) {
+    const auto worse = [](const ReceiptFacts &a, const ReceiptFacts &b) {
+        const bool failed = is_failure(a.state);
+        if (failed != is_failure(b.state))
+            return failed;
+        return failed ? severity(a) > severity(b) : rank(a.state) < rank(b.state);
+    };
+    return mode == PartMode::any ? *std::max_element(parts.begin(), parts.end(), worse)
+                                 : *std::min_element(parts.begin(), parts.end(), worse);
 }
 
 } // namespace hc::core

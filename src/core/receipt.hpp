@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -58,7 +59,20 @@ enum class MergeResult : std::uint8_t {
     conflict,  // failure after delivered on a channel that cannot be revoked: recorded only
 };
 
-// R1 and R3. `revocable`: the channel's delivered may be withdrawn (email: asynchronous bounce).
+// R1 and R3. The state an attempt ends in does not depend on the order or number of its receipts: by rank; among
+// progress of equal rank by sequence, time and state; among failures the one that forbids more (hard, policy, config,
+// soft). `revocable`: the channel's delivered may be withdrawn (email: asynchronous bounce): of a delivery and a failure
+// the later one by the provider's clock counts; without clocks the one that came last.
 MergeResult merge(const ReceiptFacts &current, const ReceiptFacts &incoming, bool revocable);
+
+// How the receipts of the parts of one message make one result (R10).
+enum class PartMode : std::uint8_t {
+    provider, // the provider aggregates: one receipt a message
+    all,      // every part counts: the worst decides, the first failure fails the message
+    any,      // the best counts: routes that report on one part only
+};
+
+// The facts of a message out of those of its parts. `parts` is not empty.
+ReceiptFacts combine_parts(std::span<const ReceiptFacts> parts, PartMode mode);
 
 } // namespace hc::core

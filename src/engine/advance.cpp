@@ -3,6 +3,7 @@
 
 #include "core/crypto.hpp"
 #include "core/error.hpp"
+#include "core/receipt_ids.hpp"
 #include "core/report.hpp"
 #include "engine/definitions.hpp"
 #include "engine/receipts.hpp"
@@ -49,6 +50,7 @@ private:
     template <class Row>
     void add(const Row &row, bool closed);
     void decide(std::size_t i);
+    void note_message_id(const WorkflowId &id, const core::AttemptState &attempt, const std::string &message_id);
     void note_effects(Execution &execution, const core::Input &input, const core::Decision &decision);
     void write();
 
@@ -157,13 +159,25 @@ void Batch::note_effects(Execution &execution, const core::Input &input, const c
             const auto attempt = std::find_if(attempts.begin(), attempts.end(),
                                               [&](const core::AttemptState &a) { return a.number == event.attempt; });
             if (attempt != attempts.end()) {
-                attempts_.push_back({attempt_hash(attempt->provider, event.text), execution.subject.id, event.attempt});
+                note_message_id(execution.subject.id, *attempt, attempt->provider_message_id);
+                for (std::size_t i = 1; i < attempt->parts.size(); ++i) {
+                    note_message_id(execution.subject.id, *attempt, attempt->parts[i].provider_message_id);
+                }
             }
         }
     }
     if (const auto *park = std::get_if<core::ParkInput>(&input);
         park != nullptr && decision.result == core::SignalResult::parked) {
-        store::insert_parked_receipt(static_cast<std::int64_t>(park->hash), execution.subject.id, park->raw, now_);
+        store::insert_parked_receipt(
+            {static_cast<std::int64_t>(park->hash), {}, {}, execution.subject.id, park->raw, "unknown_status"}, now_);
+        pg::count(pg::Count::receipts_parked);
+    }
+}
+
+// Look-up rows of a provider's message id: exact, and in the normal form where the account declares conversions.
+void Batch::note_message_id(const WorkflowId &id, const core::AttemptState &attempt, const std::string &message_id) {
+    for (const std::int64_t hash : attempt_hashes(attempt.provider, message_id, core::IdSide::answer)) {
+        attempts_.push_back({hash, id, attempt.number});
     }
 }
 

@@ -1,6 +1,8 @@
 // The verbs that change definitions: validate, write, tell every process that its cache is stale.
 #include "core/address.hpp"
 #include "core/error.hpp"
+#include "core/signature.hpp"
+#include "core/signature_secrets.hpp"
 #include "core/webhook.hpp"
 #include "engine/definitions.hpp"
 #include "engine/fence.hpp"
@@ -44,6 +46,22 @@ void check_providers_of(const core::Rule &rule) {
                         fmt::format("$.steps[{}].channel: channel \"{}\" has no provider.", i, step.channel),
                         "Create a provider of that channel with hermes.create_provider first.");
         }
+    }
+}
+
+// What a provider names must exist, or its receipts would be refused.
+void check_provider(const std::string &config_json) {
+    const core::ReceiptSettings receipts = core::parse_provider_config(config_json).receipts;
+    if (!receipts.connector.empty()) {
+        definitions().connector(receipts.connector);
+    }
+    if (!receipts.secret_name.empty() && !store::find_secret(receipts.secret_name)) {
+        throw Error(sqlstate::undefined_object, fmt::format("secret \"{}\" does not exist", receipts.secret_name),
+                    "$.receipts.secret names it.", "Store it with hermes.set_secret first.");
+    }
+    if (!receipts.signature.empty() && !core::known_signature_scheme(receipts.signature)) {
+        throw Error(sqlstate::invalid_parameter, "invalid provider configuration",
+                    "$.receipts.signature: is no signature scheme.", core::signature_schemes_hint());
     }
 }
 
@@ -105,7 +123,7 @@ void drop_rule(const std::string &name) {
 
 std::int32_t create_provider(const std::string &name, const std::string &config_json) {
     check_name(name, "provider name");
-    core::parse_provider_config(config_json);
+    check_provider(config_json);
     const std::int32_t id = store::insert_provider(name, config_json);
     if (id == 0) {
         throw Error(sqlstate::duplicate_object, fmt::format("provider \"{}\" already exists", name), {},
@@ -117,7 +135,7 @@ std::int32_t create_provider(const std::string &name, const std::string &config_
 }
 
 void alter_provider(const std::string &name, const std::string &config_json) {
-    core::parse_provider_config(config_json);
+    check_provider(config_json);
     if (!store::update_provider(name, config_json)) {
         missing("provider", name);
     }
@@ -157,6 +175,17 @@ void alter_endpoint(std::int32_t id, const std::string &url, const std::string &
 void drop_endpoint(std::int32_t id) {
     if (!store::drop_endpoint(id)) {
         missing("endpoint", std::to_string(id));
+    }
+    pg::invalidate_definitions();
+}
+
+void check_connectors() {
+    for (const std::string &name : store::connector_names()) {
+        try {
+            core::parse_connector(store::find_connector(name).value().text);
+        } catch (const Error &e) {
+            throw Error(e.sqlstate(), fmt::format("{} \"{}\"", e.message(), name), e.detail(), e.hint());
+        }
     }
     pg::invalidate_definitions();
 }

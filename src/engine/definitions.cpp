@@ -5,6 +5,7 @@
 #include "store/definitions.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -14,6 +15,7 @@ namespace {
 
 // More tenants' endpoints than this are not kept at once.
 constexpr std::size_t kMaxCachedTenants = 10000;
+constexpr const char *kDefaultConnector = "hermes"; // canonical words
 
 std::vector<core::ProviderRef> resolve(const core::Step &step, const std::vector<Provider> &all) {
     std::vector<const Provider *> chosen;
@@ -63,6 +65,7 @@ void Definitions::refresh() {
     endpoints_.clear();
     endpoints_by_id_.clear();
     secrets_.clear();
+    connectors_.clear();
     access_.clear();
     generation_ = now;
 }
@@ -199,6 +202,24 @@ std::optional<std::string> Definitions::secret(const std::string &name) {
         it = secrets_.emplace(name, store::find_secret(name)).first;
     }
     return it->second;
+}
+
+std::shared_ptr<const core::Connector> Definitions::connector(const std::string &name) {
+    auto it = connectors_.find(name);
+    if (it == connectors_.end()) {
+        const std::optional<pg::json_text> document = store::find_connector(name);
+        if (!document) {
+            throw Error(sqlstate::undefined_object, fmt::format("connector \"{}\" does not exist", name), {},
+                        fmt::format("Connectors: {}.", fmt::join(store::connector_names(), ", ")));
+        }
+        it = connectors_.emplace(name, std::make_shared<const core::Connector>(core::parse_connector(document->text))).first;
+    }
+    return it->second;
+}
+
+std::shared_ptr<const core::Connector> Definitions::connector_of(const Provider &provider) {
+    const bool named = provider.config != nullptr && !provider.config->receipts.connector.empty();
+    return connector(named ? provider.config->receipts.connector : kDefaultConnector);
 }
 
 bool Definitions::tenant_allowed(Oid user, const std::optional<std::string> &tenant) {

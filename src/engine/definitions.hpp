@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/cascade.hpp"
+#include "core/connector.hpp"
 #include "core/provider_config.hpp"
 #include "pg/catalog.hpp"
 
@@ -55,6 +56,9 @@ public:
     const std::vector<Endpoint> &endpoints(const std::optional<std::string> &tenant);
     const Endpoint *endpoint(std::int32_t id); // null: dropped; `enabled` tells the rest
     std::optional<std::string> secret(const std::string &name);
+    std::shared_ptr<const core::Connector> connector(const std::string &name); // throws 42704
+    // How a provider's receipts and answers are read: its connector, else "hermes".
+    std::shared_ptr<const core::Connector> connector_of(const Provider &provider);
     bool tenant_known(Oid user) const { return access_.contains(user); }
     bool tenant_allowed(Oid user, const std::optional<std::string> &tenant);
     const pg::Owner &owner();
@@ -72,6 +76,7 @@ private:
     std::map<std::optional<std::string>, std::vector<Endpoint>> endpoints_;
     std::unordered_map<std::int32_t, std::optional<Endpoint>> endpoints_by_id_;
     std::unordered_map<std::string, std::optional<std::string>> secrets_;
+    std::unordered_map<std::string, std::shared_ptr<const core::Connector>> connectors_;
     struct Access {
         bool all = false;
         std::vector<std::string> tenants;
@@ -92,6 +97,7 @@ std::int32_t create_endpoint(const std::optional<std::string> &tenant, const std
                              const std::string &options);
 void alter_endpoint(std::int32_t id, const std::string &url, const std::string &options);
 void drop_endpoint(std::int32_t id);
+void check_connectors(); // after a change of their tables: each must be readable; then tells all processes
 void set_secret(const std::string &name, const std::string &value);
 void drop_secret(const std::string &name);
 void grant_tenant(const std::string &role, const std::string &tenant);

@@ -79,6 +79,9 @@ void prepare(Send &send, const store::ClaimedTask &task, const store::SendRow &r
         }
         send.request = provider->request->render(template_values(row, defs.rule(row.rule_id), *attempt, *provider));
         send.config = provider->config;
+        if (!send.config->has_response && !send.config->receipts.connector.empty()) {
+            send.connector = defs.connector_of(*provider);
+        }
     } catch (const Error &e) { // recording the refusal of a cascade that does not decode fails, and buries the task
         send.immediate = refused(send.attempt, number, e.detail().empty() ? e.message() : e.detail());
     }

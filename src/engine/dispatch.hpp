@@ -19,6 +19,7 @@ struct Send {
     std::int32_t provider = 0;
     std::uint16_t attempt = 0;
     std::shared_ptr<const core::ProviderConfig> config; // http only
+    std::shared_ptr<const core::Connector> connector;   // http only, when it reads the answers
     std::optional<core::RenderedRequest> request;       // http only
     core::SandboxStep immediate;                        // when there is no request
 };

@@ -24,28 +24,62 @@ core::Input addressed(core::Input input, const store::AttemptRow &attempt, const
     return input;
 }
 
-// Looks again after our commit: the attempt may be stored by a transaction that did not see this receipt.
-void put_rematch(std::int64_t hash, std::int64_t inbox_id) {
-    core::WorkflowId holder{}; // rematch tasks belong to no cascade: the inbox row is named by the number of the key
-    std::memcpy(holder.bytes.data() + 8, &inbox_id, sizeof inbox_id);
-    store::insert_tasks({store::Task{holder, store::kRematchNumber, store::Kind::rematch, pg::kTimerQueue, pg::now(), 0,
-                                     0, std::to_string(hash)}});
-}
-
 } // namespace
 
 std::int64_t attempt_hash(std::int32_t provider, std::string_view provider_message_id) {
     return static_cast<std::int64_t>(core::hash64(std::to_string(provider), provider_message_id));
 }
 
-core::SignalResult apply_receipt(const std::string &provider, const std::string &provider_message_id,
-                                 const std::string &payload_json, Oid user) {
-    check_name(provider_message_id, "provider message id");
+std::vector<std::int64_t> attempt_hashes(std::int32_t provider, std::string_view provider_message_id,
+                                         core::IdSide side) {
+    std::vector<std::int64_t> hashes{attempt_hash(provider, provider_message_id)};
+    Definitions &defs = definitions();
+    const Provider *known = defs.provider(provider);
+    if (known != nullptr && known->config != nullptr && !known->config->receipts.connector.empty()) {
+        const std::string normal = core::normal_id(provider_message_id, defs.connector_of(*known)->id_conversions,
+                                                   known->config->receipts.options.id_base, side);
+        if (!normal.empty()) {
+            hashes.push_back(attempt_hash(provider, normal));
+        }
+    }
+    return hashes;
+}
+
+void check_receipt_privilege(Oid user) {
     if (!definitions().tenant_allowed(user, "*")) {
         throw Error(sqlstate::insufficient_privilege, "permission denied to apply receipts of a provider",
                     "A provider's receipts may belong to any tenant.",
                     "An administrator can grant all tenants with hermes.grant_tenant(role, '*').");
     }
+}
+
+void keep_waiting_receipts(const std::vector<WaitingReceipt> &receipts) {
+    if (receipts.empty()) {
+        return;
+    }
+    std::vector<store::InboxRow> rows;
+    rows.reserve(receipts.size());
+    for (const WaitingReceipt &receipt : receipts) {
+        rows.push_back({0, receipt.hash, receipt.provider, receipt.provider_message_id, receipt.payload});
+    }
+    const std::vector<std::int64_t> ids = store::insert_waiting_receipts(rows, pg::now());
+    // Looks again after our commit: the attempt may be stored by a transaction that did not see this receipt.
+    std::vector<store::Task> tasks;
+    tasks.reserve(rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        core::WorkflowId holder{}; // rematch tasks belong to no cascade: the number of the key names the inbox row
+        std::memcpy(holder.bytes.data() + 8, &ids[i], sizeof ids[i]);
+        tasks.push_back({holder, store::kRematchNumber, store::Kind::rematch, pg::kTimerQueue, pg::now(), 0, 0,
+                         std::to_string(rows[i].hash)});
+    }
+    store::insert_tasks(tasks);
+    pg::count(pg::Count::receipts_buffered, static_cast<std::uint32_t>(rows.size()));
+}
+
+core::SignalResult apply_receipt(const std::string &provider, const std::string &provider_message_id,
+                                 const std::string &payload_json, Oid user) {
+    check_name(provider_message_id, "provider message id");
+    check_receipt_privilege(user);
     const std::vector<std::int32_t> providers = definitions().providers_of_name(provider);
     core::Input input = core::parse_dlr(payload_json, {});
     std::vector<std::int64_t> hashes;
@@ -61,11 +95,12 @@ core::SignalResult apply_receipt(const std::string &provider, const std::string 
         }
     }
     if (std::holds_alternative<core::ParkInput>(input)) {
-        store::insert_parked_receipt(hashes.front(), std::nullopt, payload_json, pg::now());
+        store::insert_parked_receipt(
+            {hashes.front(), providers.front(), provider_message_id, {}, payload_json, "unknown_status"}, pg::now());
+        pg::count(pg::Count::receipts_parked);
         return core::SignalResult::parked;
     }
-    put_rematch(hashes.front(), store::insert_waiting_receipt(hashes.front(), providers.front(), provider_message_id,
-                                                              payload_json, pg::now()));
+    keep_waiting_receipts({{hashes.front(), providers.front(), provider_message_id, payload_json}});
     return core::SignalResult::buffered;
 }
 

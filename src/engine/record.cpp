@@ -36,6 +36,18 @@ void put_sandbox_receipts(const RecordedSend &send, core::Time now, std::vector<
     }
 }
 
+void note_hashes(const RecordedSend &send, std::vector<std::int64_t> &hashes) {
+    const auto note = [&](const std::string &id) {
+        for (const std::int64_t hash : attempt_hashes(send.provider, id, core::IdSide::answer)) {
+            hashes.push_back(hash);
+        }
+    };
+    note(send.answer.provider_message_id);
+    for (const std::string &id : send.answer.more_message_ids) {
+        note(id);
+    }
+}
+
 } // namespace
 
 std::vector<std::size_t> record_sends(const std::vector<RecordedSend> &answers,
@@ -63,7 +75,7 @@ std::vector<std::size_t> record_sends(const std::vector<RecordedSend> &answers,
         ++recorded;
         put_sandbox_receipts(answers[i], now, puts);
         if (!answers[i].answer.provider_message_id.empty()) {
-            recorded_hashes.push_back(attempt_hash(answers[i].provider, answers[i].answer.provider_message_id));
+            note_hashes(answers[i], recorded_hashes);
         }
     }
     store::delete_tasks(leftovers);

@@ -85,6 +85,8 @@ std::vector<Statistic> statistics() {
         {"sends_recorded", value(c.sends_recorded)},
         {"signals", value(c.signals)},
         {"receipts_applied", value(c.receipts_applied)},
+        {"receipts_buffered", value(c.receipts_buffered)},
+        {"receipts_parked", value(c.receipts_parked)},
         {"timers_fired", value(c.timers_fired)},
         {"timer_lateness_sum_us", value(c.timer_lateness_sum_us)},
         {"timer_lateness_max_us", value(c.timer_lateness_max_us)},

@@ -20,7 +20,8 @@ enum class WorkerState : std::uint32_t { free, starting, running, draining };
 
 struct Counters { // monotonic since server start, per database
     std::atomic<std::uint64_t> started, completed, delivered, exhausted, expired, canceled;
-    std::atomic<std::uint64_t> sends_claimed, sends_recorded, signals, receipts_applied, timers_fired;
+    std::atomic<std::uint64_t> sends_claimed, sends_recorded, signals, timers_fired;
+    std::atomic<std::uint64_t> receipts_applied, receipts_buffered, receipts_parked;
     std::atomic<std::uint64_t> webhooks_delivered, webhooks_failed, dead_letters, worker_errors;
     std::atomic<std::uint64_t> timer_lateness_sum_us, timer_lateness_max_us;
 };

@@ -46,10 +46,10 @@ void add_note(std::int32_t queue, TimestampTz due, std::int32_t level) noexcept 
 void publish_counters(DatabaseSlot *slot) noexcept {
     Counters &c = slot->counters;
     std::atomic<std::uint64_t> *const targets[] = {
-        &c.started,          &c.delivered,     &c.exhausted,          &c.expired,
-        &c.canceled,         &c.sends_claimed, &c.sends_recorded,     &c.signals,
-        &c.receipts_applied, &c.timers_fired,  &c.webhooks_delivered, &c.webhooks_failed,
-        &c.dead_letters,
+        &c.started,          &c.delivered,         &c.exhausted,       &c.expired,
+        &c.canceled,         &c.sends_claimed,     &c.sends_recorded,  &c.signals,
+        &c.receipts_applied, &c.receipts_buffered, &c.receipts_parked, &c.timers_fired,
+        &c.webhooks_delivered, &c.webhooks_failed, &c.dead_letters,
     };
     static_assert(lengthof(targets) == static_cast<int>(Count::kCount));
     for (int i = 0; i < static_cast<int>(Count::kCount); ++i) {

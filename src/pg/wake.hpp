@@ -31,6 +31,8 @@ enum class Count : std::uint8_t {
     sends_recorded,
     signals,
     receipts_applied,
+    receipts_buffered,
+    receipts_parked,
     timers_fired,
     webhooks_delivered,
     webhooks_failed,

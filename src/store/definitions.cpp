@@ -116,6 +116,33 @@ void disable_endpoint(std::int32_t id, const std::string &reason) {
     disable.execute(id, reason);
 }
 
+namespace {
+struct DocumentRow {
+    pg::json_text document;
+    auto fields() { return std::tie(document); }
+};
+struct NameRow {
+    std::string name;
+    auto fields() { return std::tie(name); }
+};
+} // namespace
+
+std::optional<pg::json_text> find_connector(const std::string &name) {
+    constinit static pg::statement<DocumentRow(std::string)> find(
+        "SELECT document FROM hermes.connector_documents WHERE name = $1");
+    std::optional<DocumentRow> row = find.query_one(name);
+    return row ? std::optional(std::move(row->document)) : std::nullopt;
+}
+
+std::vector<std::string> connector_names() {
+    constinit static pg::statement<NameRow()> all("SELECT DISTINCT name FROM hermes.connector ORDER BY name");
+    std::vector<std::string> names;
+    for (NameRow &row : all.query()) {
+        names.push_back(std::move(row.name));
+    }
+    return names;
+}
+
 void upsert_secret(const std::string &name, const std::string &value) {
     constinit static pg::statement<void(std::string, std::string)> upsert(
         "INSERT INTO hermes.secret (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = "

@@ -55,6 +55,10 @@ bool update_endpoint(std::int32_t id, const std::string &url, const std::string 
 bool drop_endpoint(std::int32_t id);
 void disable_endpoint(std::int32_t id, const std::string &reason);
 
+// The document of a connector with its status and error rows, an operator's rows before shipped ones; nullopt: none.
+std::optional<pg::json_text> find_connector(const std::string &name);
+std::vector<std::string> connector_names();
+
 void upsert_secret(const std::string &name, const std::string &value);
 bool delete_secret(const std::string &name);
 std::optional<std::string> find_secret(const std::string &name);

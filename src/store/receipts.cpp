@@ -36,20 +36,42 @@ std::vector<AttemptRow> find_attempts(const Hashes &hashes) {
     return find.query(hashes);
 }
 
-std::int64_t insert_waiting_receipt(std::int64_t hash, std::int32_t provider, const std::string &provider_message_id,
-                                    const std::string &payload, core::Time now) {
-    constinit static pg::statement<IdRow(std::int64_t, std::int32_t, std::string, std::string, core::Time)> insert(
-        "INSERT INTO hermes.receipt_inbox (hash, provider, provider_message_id, parked, payload, received_at) "
-        "VALUES ($1, $2, $3, false, $4, $5) RETURNING id");
-    return insert.query(hash, provider, provider_message_id, payload, now).front().id;
+std::vector<std::int64_t> insert_waiting_receipts(const std::vector<InboxRow> &rows, core::Time now) {
+    constinit static pg::statement<IdRow(Hashes, std::vector<std::int32_t>, std::vector<std::string>,
+                                         std::vector<std::string>, core::Time)>
+        insert("INSERT INTO hermes.receipt_inbox (hash, provider, provider_message_id, parked, payload, received_at) "
+               "SELECT u.hash, u.provider, u.message_id, false, u.payload, $5 "
+               "FROM unnest($1, $2, $3, $4) AS u (hash, provider, message_id, payload) RETURNING id");
+    Hashes hashes;
+    std::vector<std::int32_t> providers;
+    std::vector<std::string> message_ids, payloads;
+    for (const InboxRow &row : rows) {
+        hashes.push_back(row.hash);
+        providers.push_back(row.provider);
+        message_ids.push_back(row.provider_message_id);
+        payloads.push_back(row.payload);
+    }
+    Hashes ids;
+    for (const IdRow &row : insert.query(hashes, providers, message_ids, payloads, now)) {
+        ids.push_back(row.id);
+    }
+    return ids;
 }
 
-void insert_parked_receipt(std::int64_t hash, const std::optional<core::WorkflowId> &id, const std::string &payload,
-                           core::Time now) {
-    constinit static pg::statement<void(std::int64_t, std::optional<core::WorkflowId>, std::string, core::Time)> insert(
-        "INSERT INTO hermes.receipt_inbox (hash, workflow_id, parked, payload, received_at) VALUES ($1, $2, true, $3, "
-        "$4)");
-    insert.execute(hash, id, payload, now);
+void insert_parked_receipt(const ParkedReceipt &receipt, core::Time now) {
+    constinit static pg::statement<void(std::int64_t, std::optional<std::int32_t>, std::optional<std::string>,
+                                        std::optional<core::WorkflowId>, std::string, std::string, core::Time)>
+        insert("INSERT INTO hermes.receipt_inbox (hash, provider, provider_message_id, workflow_id, parked, payload, "
+               "reason, received_at) VALUES ($1, $2, $3, $4, true, $5, $6, $7)");
+    insert.execute(receipt.hash, receipt.provider, receipt.provider_message_id, receipt.workflow_id, receipt.payload,
+                   receipt.reason, now);
+}
+
+std::vector<ParkedRow> lock_parked_receipts(const std::vector<std::int32_t> &providers, std::int32_t limit) {
+    constinit static pg::statement<ParkedRow(std::vector<std::int32_t>, std::int32_t)> find(
+        "SELECT id, payload FROM hermes.receipt_inbox WHERE parked AND workflow_id IS NULL AND provider = ANY ($1) "
+        "ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED");
+    return find.query(providers, limit);
 }
 
 std::vector<InboxRow> lock_waiting_receipts(const Hashes &hashes) {

@@ -27,10 +27,24 @@ struct InboxRow {
     std::string payload; // JSON text
     auto fields() { return std::tie(id, hash, provider, provider_message_id, payload); }
 };
-std::int64_t insert_waiting_receipt(std::int64_t hash, std::int32_t provider, const std::string &provider_message_id,
-                                    const std::string &payload, core::Time now);
-void insert_parked_receipt(std::int64_t hash, const std::optional<core::WorkflowId> &id, const std::string &payload,
-                           core::Time now);
+// Ids of the new rows (InboxRow::id of the argument does not matter), in order.
+std::vector<std::int64_t> insert_waiting_receipts(const std::vector<InboxRow> &rows, core::Time now);
+struct ParkedReceipt {
+    std::int64_t hash = 0;
+    std::optional<std::int32_t> provider;
+    std::optional<std::string> provider_message_id;
+    std::optional<core::WorkflowId> workflow_id;
+    std::string payload; // as it came
+    std::string reason;
+};
+void insert_parked_receipt(const ParkedReceipt &receipt, core::Time now);
+struct ParkedRow {
+    std::int64_t id = 0;
+    std::string payload;
+    auto fields() { return std::tie(id, payload); }
+};
+// Parked receipts of these providers that name no cascade, locked SKIP LOCKED, oldest first.
+std::vector<ParkedRow> lock_parked_receipts(const std::vector<std::int32_t> &providers, std::int32_t limit);
 // Waiting receipts of these hashes, locked SKIP LOCKED, in order of arrival.
 std::vector<InboxRow> lock_waiting_receipts(const std::vector<std::int64_t> &hashes);
 // Of these hashes, the ones with a waiting receipt, locked by others or not.

@@ -1,0 +1,81 @@
+// Times as providers write them. See receipt_parser.hpp.
+#include "core/history.hpp"
+#include "core/receipt_parser.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+namespace hc::core {
+
+namespace {
+
+bool all_digits(std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+int two_digits(std::string_view text, std::size_t at) { return (text[at] - '0') * 10 + (text[at + 1] - '0'); }
+
+std::optional<Time> civil_time(int year, std::string_view rest) { // MMDDhhmm[ss]
+    const std::chrono::year_month_day date{std::chrono::year(year),
+                                           std::chrono::month(static_cast<unsigned>(two_digits(rest, 0))),
+                                           std::chrono::day(static_cast<unsigned>(two_digits(rest, 2)))};
+    const int hour = two_digits(rest, 4);
+    const int minute = two_digits(rest, 6);
+    const int second = rest.size() >= 10 ? two_digits(rest, 8) : 0;
+    if (!date.ok() || hour > 23 || minute > 59 || second > 60)
+        return std::nullopt;
+    return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
+           std::chrono::seconds(second);
+}
+
+// Seconds up to the year 5138, milliseconds above; with a fraction.
+std::optional<Time> epoch_time(std::string_view text) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    constexpr double kMaxSeconds = 1e11;
+    constexpr double kMaxMilliseconds = 1e14;
+    if (error != std::errc{} || end != text.data() + text.size() || !(value >= 0) || value >= kMaxMilliseconds)
+        return std::nullopt;
+    const double micros = value * (value < kMaxSeconds ? 1e6 : 1e3);
+    return from_unix_micros(static_cast<std::int64_t>(micros));
+}
+
+// ISO 8601 with the liberties providers take: "+0100", " UTC", no zone at all.
+std::optional<Time> iso_time(std::string_view text) {
+    if (text.ends_with(" UTC") || text.ends_with(" GMT"))
+        text.remove_suffix(4);
+    const std::size_t sign = text.find_first_of("+-", std::min<std::size_t>(text.size(), 11));
+    if (sign == std::string_view::npos) {
+        const bool zone = text.ends_with('Z') || text.ends_with('z');
+        return parse_iso8601(fmt::format("{}{}", text, zone ? "" : "Z"));
+    }
+    if (text.size() == sign + 5)
+        return parse_iso8601(fmt::format("{}:{}", text.substr(0, sign + 3), text.substr(sign + 3)));
+    return parse_iso8601(fmt::format("{}{}", text, text.size() == sign + 3 ? ":00" : ""));
+}
+
+} // namespace
+
+std::optional<Time> parse_provider_time(std::string_view text, TimeFormat format) {
+    constexpr std::size_t kMaxTimeBytes = 40;
+    if (text.size() > kMaxTimeBytes)
+        return std::nullopt;
+    switch (format) {
+    case TimeFormat::epoch:
+        return epoch_time(text);
+    case TimeFormat::yymmddhhmm:
+        if (!all_digits(text) || (text.size() != 10 && text.size() != 12))
+            return std::nullopt;
+        return civil_time(2000 + two_digits(text, 0), text.substr(2));
+    case TimeFormat::yyyymmddhhmmss:
+        if (!all_digits(text) || text.size() != 14)
+            return std::nullopt;
+        return civil_time(two_digits(text, 0) * 100 + two_digits(text, 2), text.substr(4));
+    case TimeFormat::iso:
+        break;
+    }
+    return iso_time(text);
+}
+
+} // namespace hc::core

@@ -1,0 +1,383 @@
+// Receipts out of documents. See receipt_parser.hpp.
+#include "core/receipt_parser.hpp"
+
+#include "core/error.hpp"
+#include "core/history.hpp"
+#include "core/receipt_ids.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <charconv>
+
+namespace hc::core {
+
+namespace {
+
+constexpr std::size_t kMaxFieldBytes = 512;
+
+// A JSON value whose members are found by comparing, not by reading it again and again.
+class JsonMembers {
+public:
+    explicit JsonMembers(std::string_view json) : json_(json), members_(json_members(json)) {}
+
+    std::string_view text() const { return json_; }
+
+    std::optional<std::string_view> find(const JsonPath &path) const {
+        if (path.segments.empty() || path.segments.front().every || path.segments.front().index >= 0)
+            return find_json(json_, path);
+        for (auto member = members_.rbegin(); member != members_.rend(); ++member) {
+            if (member->first == path.segments.front().member)
+                return find_json(member->second, path, 1);
+        }
+        return std::nullopt;
+    }
+
+private:
+    std::string_view json_;
+    std::vector<std::pair<std::string, std::string_view>> members_;
+};
+
+char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+void clean(std::string &text) {
+    std::erase(text, '\0');
+    text.resize(cut_utf8(text, kMaxFieldBytes).size());
+}
+
+class ElementReader {
+public:
+    ElementReader(const Section &section, const JsonMembers &root, const JsonMembers &element)
+        : section_(section), root_(root), element_(element) {}
+
+    std::optional<std::string> text(Field field) const {
+        for (const FieldSource &source : section_.sources(field)) {
+            if (std::optional<std::string> value = read(source))
+                return value;
+        }
+        return std::nullopt;
+    }
+
+    std::optional<Time> time(Field field) const {
+        for (const FieldSource &source : section_.sources(field)) {
+            const std::optional<std::string> value = read(source);
+            if (const auto time = value ? parse_provider_time(*value, source.format) : std::nullopt)
+                return time;
+        }
+        return std::nullopt;
+    }
+
+    std::optional<std::int64_t> integer(Field field) const {
+        const std::optional<std::string> value = text(field);
+        std::int64_t number = 0;
+        if (!value)
+            return std::nullopt;
+        const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
+        const bool good = error == std::errc{} && end == value->data() + value->size() && number >= 0;
+        return good ? std::optional(number) : std::nullopt;
+    }
+
+    bool holds(const Condition &condition) const {
+        const std::optional<std::string_view> found = find(condition.path);
+        if (!found)
+            return false;
+        if (condition.in.empty() && !condition.contains)
+            return *found != "null";
+        const std::optional<std::string> value = json_scalar_text(*found);
+        if (!value)
+            return false;
+        if (condition.contains && value->find(*condition.contains) == std::string::npos)
+            return false;
+        return condition.in.empty() || std::find(condition.in.begin(), condition.in.end(), *value) != condition.in.end();
+    }
+
+private:
+    std::optional<std::string_view> find(const DocumentPath &path) const {
+        return (path.from_root ? root_ : element_).find(path.path);
+    }
+
+    std::optional<std::string> read(const FieldSource &source) const {
+        if (source.when && !holds(*source.when))
+            return std::nullopt;
+        std::optional<std::string> value = source.constant;
+        if (!value) {
+            const std::optional<std::string_view> found = find(source.path);
+            value = found ? json_scalar_text(*found) : std::nullopt;
+        }
+        if (!value || !shape(source, *value))
+            return std::nullopt;
+        clean(*value);
+        return value;
+    }
+
+    // False: nothing is left of the value.
+    static bool shape(const FieldSource &source, std::string &value) {
+        if (!source.after.empty()) {
+            const std::size_t at = value.find(source.after);
+            if (at == std::string::npos)
+                return false;
+            value.erase(0, at + source.after.size());
+        }
+        if (!source.before.empty())
+            value.resize(std::min(value.size(), value.find(source.before)));
+        if (source.leading_digits)
+            value.resize(static_cast<std::size_t>(std::find_if_not(value.begin(), value.end(), is_digit) -
+                                                  value.begin()));
+        if (source.letter_case == LetterCase::upper)
+            std::transform(value.begin(), value.end(), value.begin(), upper);
+        else if (source.letter_case == LetterCase::lower)
+            std::transform(value.begin(), value.end(), value.begin(), lower);
+        if (value.empty())
+            return false;
+        value.insert(0, source.prefix);
+        return true;
+    }
+
+    const Section &section_;
+    const JsonMembers &root_;
+    const JsonMembers &element_;
+};
+
+struct Tables {
+    const Connector &connector;
+    const StatusTable &statuses;
+    const ReceiptOptions &options;
+    bool response = false;
+};
+
+void take(CanonicalReceipt &receipt, const Meaning &meaning) {
+    receipt.disposition = meaning.disposition;
+    receipt.state = meaning.state;
+    receipt.final = meaning.final;
+    receipt.kind = meaning.kind;
+    receipt.reason = meaning.reason;
+    receipt.suppress = meaning.suppress;
+    if (!meaning.engagement.empty())
+        receipt.engagement = meaning.engagement;
+}
+
+void park(CanonicalReceipt &receipt, std::string_view reason) {
+    receipt.disposition = Disposition::park;
+    receipt.state.reset();
+    receipt.final = false;
+    receipt.kind = FailureKind::none;
+    receipt.reason = reason;
+    receipt.suppress.clear();
+    receipt.engagement.clear();
+}
+
+const Meaning *find_status(const Tables &tables, const std::string &status, const std::string &qualifier) {
+    const auto row = tables.statuses.find({status, qualifier});
+    return row == tables.statuses.end() ? nullptr : &row->second;
+}
+
+// For answers: the row of the class of the HTTP status.
+const Meaning *find_http_class(const Tables &tables, const std::optional<std::string> &status, std::int32_t http) {
+    if (!tables.response || status == std::nullopt)
+        return nullptr;
+    const Meaning *row = find_status(tables, fmt::format("{}xx", http / 100), "");
+    return row != nullptr ? row : find_status(tables, "*", "");
+}
+
+const Meaning *find_code(const Tables &tables, const std::optional<std::string> &code) {
+    if (!code)
+        return nullptr;
+    const auto own = tables.options.errors.find(*code);
+    return own != tables.options.errors.end() ? &own->second : find_error(tables.connector, *code);
+}
+
+void interpret(const Tables &tables, const ElementReader &in, std::int32_t http, CanonicalReceipt &receipt) {
+    const std::optional<std::string> qualifier = in.text(Field::qualifier);
+    receipt.raw_status = in.text(Field::status);
+    receipt.raw_code = in.text(Field::code);
+    if (!receipt.raw_status)
+        return park(receipt, "no_status");
+    const Meaning *meaning = qualifier ? find_status(tables, *receipt.raw_status, *qualifier) : nullptr;
+    if (meaning != nullptr)
+        receipt.raw_status->append("/").append(*qualifier);
+    else
+        meaning = find_status(tables, *receipt.raw_status, "");
+    if (const auto own = tables.options.statuses.find(*receipt.raw_status); own != tables.options.statuses.end())
+        meaning = &own->second;
+    if (meaning == nullptr)
+        meaning = find_http_class(tables, receipt.raw_status, http);
+    if (meaning == nullptr)
+        return park(receipt, "unknown_status");
+    take(receipt, *meaning);
+    if (!meaning->by_code)
+        return;
+    const Meaning *error = find_code(tables, receipt.raw_code);
+    if (error == nullptr)
+        error = find_code(tables, in.text(Field::code_fallback));
+    if (error != nullptr)
+        take(receipt, *error);
+}
+
+bool uses_root(const Section &section) {
+    return std::any_of(section.fields.begin(), section.fields.end(), [](const std::vector<FieldSource> &sources) {
+        return std::any_of(sources.begin(), sources.end(), [](const FieldSource &s) { return s.path.from_root; });
+    });
+}
+
+std::string raw_text(std::string_view text) { return std::string(cut_utf8(text, kMaxParkedReceiptBytes)); }
+
+CanonicalReceipt read_element(const Tables &tables, const Section &section, const JsonMembers &root,
+                              std::string_view text, std::int32_t http) {
+    const JsonMembers element(text);
+    const ElementReader in(section, root, element);
+    CanonicalReceipt receipt;
+    receipt.correlation_id = in.text(Field::correlation_id);
+    receipt.client_ref = in.text(Field::client_ref);
+    receipt.recipient = in.text(Field::recipient);
+    receipt.event_id = in.text(Field::event_id);
+    receipt.event_time = in.time(Field::event_time);
+    receipt.sequence = in.integer(Field::sequence);
+    interpret(tables, in, http, receipt);
+    const bool addressed = receipt.correlation_id || receipt.client_ref;
+    if (!tables.response && receipt.disposition == Disposition::apply && !addressed)
+        park(receipt, "no_message_id");
+    if (receipt.correlation_id) {
+        receipt.id_candidates = id_candidates(*receipt.correlation_id, tables.connector.id_conversions,
+                                              tables.options.id_base);
+        receipt.correlation_id = choose_known_id(receipt.id_candidates, tables.options);
+    }
+    if (receipt.disposition == Disposition::park)
+        receipt.raw = raw_text(uses_root(section) ? root.text() : text);
+    return receipt;
+}
+
+std::string unwrap(const Section &section, std::string json) {
+    for (const JsonPath &path : section.unwrap) {
+        const std::optional<std::string_view> inner = find_json(json, path);
+        if (!inner)
+            continue;
+        std::string next(*inner);
+        if (next.starts_with('"')) { // JSON in a string
+            PayloadDocument document =
+                payload_document(PayloadKind::json, json_scalar_text(next).value_or(std::string()), {});
+            if (!document.json)
+                continue;
+            next = std::move(*document.json);
+        }
+        json = std::move(next);
+    }
+    return json;
+}
+
+std::vector<std::string_view> find_elements(const Section &section, std::string_view json) {
+    constexpr std::size_t kLimit = kMaxReceiptElements + 1;
+    for (const JsonPath &path : section.elements) {
+        std::vector<std::string_view> found = find_all_json(json, path, kLimit);
+        if (!found.empty())
+            return found;
+    }
+    if (!section.elements.empty())
+        return {};
+    const std::size_t first = json.find_first_not_of(" \t\r\n");
+    if (first == std::string_view::npos || json[first] != '[')
+        return {json};
+    JsonPathSegment every;
+    every.every = true;
+    return find_all_json(json, JsonPath{{every}}, kLimit);
+}
+
+CanonicalReceipt whole(Disposition disposition, std::string_view reason, std::string_view payload) {
+    CanonicalReceipt receipt;
+    receipt.disposition = disposition;
+    receipt.reason = reason;
+    receipt.raw = raw_text(payload);
+    return receipt;
+}
+
+std::vector<CanonicalReceipt> read_document(const Tables &tables, const Section &section, std::string_view json,
+                                            std::int32_t http) {
+    const JsonMembers root(json);
+    const std::vector<std::string_view> elements = find_elements(section, json);
+    if (elements.size() > kMaxReceiptElements)
+        throw Error(sqlstate::limit_exceeded, "too many receipts in one payload",
+                    fmt::format("A payload can hold {} receipts.", kMaxReceiptElements));
+    std::vector<CanonicalReceipt> receipts;
+    receipts.reserve(elements.size());
+    for (const std::string_view element : elements)
+        receipts.push_back(read_element(tables, section, root, element, http));
+    const bool understood = std::any_of(receipts.begin(), receipts.end(), [](const CanonicalReceipt &r) {
+        return r.raw_status.has_value();
+    });
+    if (understood)
+        return receipts;
+    const ElementReader whole_document(section, root, root);
+    const bool no_receipt = std::any_of(section.ignore.begin(), section.ignore.end(),
+                                        [&](const Condition &c) { return whole_document.holds(c); });
+    if (no_receipt)
+        return {whole(Disposition::ignore, "not_a_receipt", {})};
+    if (receipts.empty())
+        receipts.push_back(whole(Disposition::park, "no_receipt_found", json));
+    return receipts;
+}
+
+} // namespace
+
+std::vector<CanonicalReceipt> parse_receipts(const Connector &connector, std::string_view payload,
+                                             const Headers &headers, const ReceiptOptions &options) {
+    if (!connector.receipts)
+        throw Error(sqlstate::feature_not_supported, fmt::format("connector \"{}\" has no receipts", connector.name),
+                    "Its provider tells all it knows in the answer of the send call.",
+                    "Read answers with hermes.parse_response; let such steps succeed on accepted.");
+    if (payload.size() > kMaxReceiptPayloadBytes)
+        throw Error(sqlstate::limit_exceeded, "receipt payload is too large",
+                    fmt::format("It has {} bytes, the limit is {}.", payload.size(), kMaxReceiptPayloadBytes));
+    const Section &section = *connector.receipts;
+    const auto takes = [&section](PayloadKind kind) {
+        return std::find(section.payload.begin(), section.payload.end(), kind) != section.payload.end();
+    };
+    const bool smpp_only = section.payload.size() == 1 && takes(PayloadKind::smpp);
+    const PayloadKind kind = payload_kind(payload, headers, options.query, options.smpp || smpp_only);
+    if (kind == PayloadKind::smpp && options.smpp_parameters.esm_class &&
+        !is_receipt(*options.smpp_parameters.esm_class))
+        return {whole(Disposition::ignore, "not_a_receipt", {})};
+    if (!takes(kind))
+        return {whole(Disposition::reject, "This connector does not take payloads of this kind.", payload)};
+    PayloadDocument document = payload_document(kind, payload, options.smpp_parameters);
+    if (!document.json)
+        return {whole(Disposition::reject, document.error, payload)};
+    const std::string json = unwrap(section, std::move(*document.json));
+    return read_document({connector, connector.statuses, options, false}, section, json, 0);
+}
+
+std::vector<CanonicalReceipt> parse_parked(const Connector &connector, std::string_view raw,
+                                           const ReceiptOptions &options) {
+    const PayloadDocument document = payload_document(PayloadKind::json, raw, {});
+    if (!connector.receipts || !document.json)
+        return {whole(Disposition::park, "unreadable", raw)};
+    const Section &section = *connector.receipts;
+    const Tables tables{connector, connector.statuses, options, false};
+    if (!find_elements(section, *document.json).empty())
+        return read_document(tables, section, *document.json, 0);
+    return {read_element(tables, section, JsonMembers(*document.json), *document.json, 0)};
+}
+
+std::vector<CanonicalReceipt> parse_response(const Connector &connector, std::int32_t http_status,
+                                             const Headers &headers, std::string_view body) {
+    if (!connector.response)
+        throw Error(sqlstate::feature_not_supported,
+                    fmt::format("connector \"{}\" has no reading of answers", connector.name));
+    const PayloadDocument parsed = payload_document(PayloadKind::json, body, {});
+    nlohmann::json names = nlohmann::json::object();
+    for (const auto &[name, value] : headers) {
+        std::string key = name;
+        std::transform(key.begin(), key.end(), key.begin(), lower);
+        names[key] = value;
+    }
+    constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
+    const std::string json =
+        fmt::format("{{\"http_status\":{},\"headers\":{},\"body\":{}}}", http_status, names.dump(-1, ' ', false, kReplace),
+                    parsed.json ? *parsed.json : nlohmann::json(body).dump(-1, ' ', false, kReplace));
+    static const ReceiptOptions kNoOptions;
+    return read_document({connector, connector.response_statuses, kNoOptions, true}, *connector.response, json,
+                         http_status);
+}
+
+} // namespace hc::core

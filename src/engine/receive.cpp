@@ -1,0 +1,283 @@
+// See receive.hpp. Runs in callers' backends.
+#include "engine/receive.hpp"
+
+#include "core/dlr.hpp"
+#include "core/error.hpp"
+#include "core/json_path.hpp"
+#include "core/receipt_ids.hpp"
+#include "core/signature.hpp"
+#include "core/signature_secrets.hpp"
+#include "engine/advance.hpp"
+#include "engine/definitions.hpp"
+#include "engine/receipts.hpp"
+#include "pg/wake.hpp"
+#include "store/receipts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace hc::engine {
+
+namespace {
+
+using core::CanonicalReceipt;
+using core::Disposition;
+using core::SignalResult;
+
+// The account whose receipts these are: the provider in use, and dropped ones of the same name.
+struct Account {
+    const Provider *provider = nullptr;
+    std::vector<std::int32_t> ids;
+    std::shared_ptr<const core::Connector> connector;
+
+    const core::ReceiptSettings &settings() const {
+        static const core::ReceiptSettings kNone;
+        return provider->config != nullptr ? provider->config->receipts : kNone;
+    }
+};
+
+Account find_account(const std::string &name, Oid user) {
+    check_receipt_privilege(user);
+    Definitions &defs = definitions();
+    Account account;
+    account.ids = defs.providers_of_name(name);
+    account.provider = defs.provider(account.ids.front());
+    account.connector = defs.connector_of(*account.provider);
+    return account;
+}
+
+void verify(const Account &account, const std::string &payload, const core::Headers &headers) {
+    const core::ReceiptSettings &settings = account.settings();
+    if (settings.secret_name.empty()) {
+        return;
+    }
+    const std::optional<std::string> secret = definitions().secret(settings.secret_name);
+    const std::string &scheme = settings.signature.empty() ? account.connector->signature : settings.signature;
+    if (!secret || scheme.empty()) {
+        throw Error(sqlstate::not_prerequisite,
+                    fmt::format("receipts of provider \"{}\" cannot be verified", account.provider->name),
+                    secret ? "Its connector names no signature scheme." : "Its receipts secret does not exist.",
+                    secret ? "Name one in receipts.signature of the provider." : "Store it with hermes.set_secret.");
+    }
+    core::SignatureRequest request;
+    request.scheme = scheme;
+    request.secrets = core::split_secrets(scheme, *secret);
+    request.headers = headers;
+    request.body = payload;
+    request.url = settings.url;
+    request.now = pg::now();
+    const core::SignatureCheck check = core::verify_signature(request);
+    if (check != core::SignatureCheck::ok) {
+        throw Error(sqlstate::invalid_authorization, "receipt signature does not verify",
+                    fmt::format("Scheme {}: {}.", scheme, core::to_string(check)));
+    }
+}
+
+// ---- matching ----
+
+// Receipts of one call on their way to their cascades.
+class Delivery {
+public:
+    Delivery(const Account &account, const std::vector<CanonicalReceipt> &receipts, Oid user)
+        : account_(account), receipts_(receipts), user_(user), rows_(receipts.size()) {}
+
+    std::vector<ReceivedReceipt> run() {
+        look_up();
+        for (std::size_t i = 0; i < receipts_.size(); ++i) {
+            sort_out(i);
+        }
+        apply();
+        return std::move(rows_);
+    }
+
+private:
+    void look_up();
+    void sort_out(std::size_t i);
+    bool address(std::size_t i);
+    void apply();
+    void keep_unmatched(const std::vector<std::size_t> &unmatched);
+    void park(std::size_t i);
+
+    const Account &account_;
+    const std::vector<CanonicalReceipt> &receipts_;
+    const Oid user_;
+    std::vector<ReceivedReceipt> rows_;
+    std::unordered_map<std::int64_t, store::AttemptRow> attempts_; // by look-up hash
+    std::vector<Item> items_;
+    std::vector<std::size_t> item_rows_;
+    std::vector<std::size_t> unmatched_;
+};
+
+// Look-up hashes of a receipt's id for each id of the account, exact text first.
+std::vector<std::int64_t> hashes_of(const Account &account, const CanonicalReceipt &receipt) {
+    std::vector<std::int64_t> exact, normal;
+    if (receipt.correlation_id) {
+        for (const std::int32_t provider : account.ids) {
+            const std::vector<std::int64_t> hashes =
+                attempt_hashes(provider, *receipt.correlation_id, core::IdSide::receipt);
+            exact.push_back(hashes.front());
+            normal.insert(normal.end(), hashes.begin() + 1, hashes.end());
+        }
+    }
+    exact.insert(exact.end(), normal.begin(), normal.end());
+    return exact;
+}
+
+void Delivery::look_up() {
+    std::vector<std::int64_t> hashes;
+    for (const CanonicalReceipt &receipt : receipts_) {
+        if (receipt.disposition == Disposition::apply) {
+            const std::vector<std::int64_t> own = hashes_of(account_, receipt);
+            hashes.insert(hashes.end(), own.begin(), own.end());
+        }
+    }
+    std::sort(hashes.begin(), hashes.end());
+    hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
+    if (hashes.empty()) {
+        return;
+    }
+    for (const store::AttemptRow &row : store::find_attempts(hashes)) {
+        attempts_.emplace(row.hash, row); // newest first
+    }
+}
+
+// By our own reference when the provider echoes it, else by its message id.
+bool Delivery::address(std::size_t i) {
+    const CanonicalReceipt &receipt = receipts_[i];
+    core::Input input = core::parse_dlr(core::dlr_json(receipt), {});
+    auto &in = std::get<core::ReceiptInput>(input);
+    in.providers = account_.ids;
+    const auto reference = receipt.client_ref ? core::parse_attempt_reference(*receipt.client_ref) : std::nullopt;
+    if (reference && reference->attempt >= 1 && reference->attempt <= core::kMaxAttempts) {
+        in.attempt = static_cast<std::uint16_t>(reference->attempt);
+        items_.push_back({reference->id, std::move(input)});
+        return true;
+    }
+    for (const std::int64_t hash : hashes_of(account_, receipt)) {
+        if (const auto row = attempts_.find(hash); row != attempts_.end()) {
+            in.attempt = static_cast<std::uint16_t>(row->second.attempt);
+            items_.push_back({row->second.workflow_id, std::move(input)});
+            return true;
+        }
+    }
+    return false;
+}
+
+void Delivery::sort_out(std::size_t i) {
+    const CanonicalReceipt &receipt = receipts_[i];
+    rows_[i].state = receipt.state;
+    rows_[i].kind = receipt.kind;
+    switch (receipt.disposition) {
+    case Disposition::apply:
+        if (address(i)) {
+            item_rows_.push_back(i);
+        } else {
+            unmatched_.push_back(i);
+        }
+        return;
+    case Disposition::park:
+    case Disposition::reject:
+        return park(i);
+    case Disposition::ignore:
+    case Disposition::side_effect_only:
+        rows_[i].result = SignalResult::ignored;
+        return;
+    }
+}
+
+void Delivery::apply() {
+    const std::vector<ItemResult> results = engine::advance(items_, store::LockWait::wait, user_);
+    std::vector<std::size_t> gone;
+    for (std::size_t k = 0; k < results.size(); ++k) {
+        ReceivedReceipt &row = rows_[item_rows_[k]];
+        if (results[k].status != ItemStatus::done) {
+            row.result = SignalResult::unmatched; // a reference to a cascade that is no more
+            continue;
+        }
+        row.cascade = items_[k].id;
+        row.attempt = std::get<core::ReceiptInput>(items_[k].input).attempt;
+        row.result = results[k].result;
+    }
+    pg::count(pg::Count::receipts_applied, static_cast<std::uint32_t>(results.size()));
+    keep_unmatched(unmatched_);
+}
+
+void Delivery::keep_unmatched(const std::vector<std::size_t> &unmatched) {
+    std::vector<WaitingReceipt> waiting;
+    for (const std::size_t i : unmatched) {
+        const CanonicalReceipt &receipt = receipts_[i];
+        rows_[i].result = SignalResult::unmatched;
+        if (!receipt.correlation_id) {
+            continue; // a reference that is none of ours, and no id
+        }
+        rows_[i].result = SignalResult::buffered;
+        // in its normal form where there is one: the attempt will be stored under both
+        const std::int64_t hash =
+            attempt_hashes(account_.provider->id, *receipt.correlation_id, core::IdSide::receipt).back();
+        waiting.push_back({hash, account_.provider->id, *receipt.correlation_id, core::dlr_json(receipt)});
+    }
+    keep_waiting_receipts(waiting);
+}
+
+void Delivery::park(std::size_t i) {
+    rows_[i].result = SignalResult::parked;
+    store::insert_parked_receipt(
+        {0, account_.provider->id, receipts_[i].correlation_id, {}, receipts_[i].raw, receipts_[i].reason}, pg::now());
+    pg::count(pg::Count::receipts_parked);
+}
+
+void refuse_unreadable(const Account &account, const std::vector<CanonicalReceipt> &receipts) {
+    if (receipts.size() == 1 && receipts.front().disposition == Disposition::reject) {
+        throw Error(sqlstate::invalid_parameter, "receipt payload cannot be read",
+                    fmt::format("Connector \"{}\": {}", account.connector->name, receipts.front().reason),
+                    "hermes.parse_receipts shows how a payload is read.");
+    }
+}
+
+} // namespace
+
+std::vector<ReceivedReceipt> receive_receipts(const std::string &provider, const std::string &payload,
+                                              const core::Headers &headers, const std::string &options_json, Oid user) {
+    const Account account = find_account(provider, user);
+    verify(account, payload, headers);
+    const core::ReceiptOptions options = core::parse_receipt_options(options_json, account.settings().options);
+    const std::vector<CanonicalReceipt> receipts =
+        core::parse_receipts(*account.connector, payload, headers, options);
+    refuse_unreadable(account, receipts);
+    return Delivery(account, receipts, user).run();
+}
+
+core::Headers parse_headers(const std::string &json) {
+    core::Headers headers;
+    for (const auto &[name, value] : core::json_members(json)) {
+        const std::vector<std::string_view> several = core::json_elements(value);
+        const std::optional<std::string> text = core::json_scalar_text(several.empty() ? value : several.back());
+        if (text) {
+            headers.emplace_back(name, *text);
+        }
+    }
+    return headers;
+}
+
+std::vector<ReceivedReceipt> retry_parked_receipts(const std::string &provider, std::int32_t limit, Oid user) {
+    const Account account = find_account(provider, user);
+    std::vector<CanonicalReceipt> receipts;
+    std::vector<std::int64_t> taken;
+    for (const store::ParkedRow &row : store::lock_parked_receipts(account.ids, limit)) {
+        std::vector<CanonicalReceipt> again =
+            core::parse_parked(*account.connector, row.payload, account.settings().options);
+        const bool understood = std::none_of(again.begin(), again.end(), [](const CanonicalReceipt &r) {
+            return r.disposition == Disposition::park || r.disposition == Disposition::reject;
+        });
+        if (understood) {
+            receipts.insert(receipts.end(), std::make_move_iterator(again.begin()), std::make_move_iterator(again.end()));
+            taken.push_back(row.id);
+        }
+    }
+    store::delete_receipts(taken);
+    return Delivery(account, receipts, user).run();
+}
+
+} // namespace hc::engine
