@@ -14,6 +14,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('cascade_history', 'cascade_id uuid', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
     ('cascade_status', 'cascade_id uuid', 'jsonb', 'stable', 'c'),
     ('confirm_restore', '', 'void', 'volatile', 'c'),
+    ('connectors_changed', '', 'trigger', 'volatile', 'c'),
     ('create_cascade_rule', 'name text, rule jsonb', 'integer', 'volatile', 'c'),
     ('create_day_partition', 'parent regclass, day timestamp with time zone', 'boolean', 'volatile', 'plpgsql'),
     ('create_endpoint', 'tenant text, url text, options jsonb DEFAULT ''{}''::jsonb', 'integer', 'volatile', 'c'),
@@ -28,9 +29,17 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('first_id_at', 'at timestamp with time zone', 'uuid', 'immutable', 'c'),
     ('grant_tenant', 'role_name name, tenant text', 'void', 'volatile', 'c'),
     ('missing_partitions', '', 'TABLE(parent regclass, day timestamp with time zone)', 'stable', 'sql'),
+    ('parse_receipts', 'connector text, payload text, headers jsonb DEFAULT ''{}''::jsonb, options jsonb DEFAULT ''{}''::jsonb', 'TABLE(ordinal integer, disposition text, correlation_id text, client_ref text, recipient text, event_id text, event_time timestamp with time zone, sequence bigint, raw_status text, raw_code text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text)', 'stable', 'c'),
+    ('parse_response', 'connector text, http_status integer, headers jsonb, body text', 'TABLE(ordinal integer, disposition text, correlation_id text, client_ref text, recipient text, event_id text, event_time timestamp with time zone, sequence bigint, raw_status text, raw_code text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text)', 'stable', 'c'),
+    ('provider_states', '', 'TABLE(provider_id integer, in_flight integer, breaker text, open_until timestamp with time zone, throttled_until timestamp with time zone, accepted bigint, failed bigint, throttled bigint, consecutive_failures integer, last_failure_at timestamp with time zone, last_failure text)', 'volatile', 'c'),
+    ('receive_receipts', 'provider text, payload text, headers jsonb DEFAULT ''{}''::jsonb, options jsonb DEFAULT ''{}''::jsonb', 'TABLE(ordinal integer, cascade_id uuid, attempt integer, state text, failure_kind text, result hermes.signal_result)', 'volatile', 'c'),
+    ('refuse_shipped_row', '', 'trigger', 'volatile', 'plpgsql'),
     ('retry_dead_letter', 'id bigint', 'void', 'volatile', 'c'),
+    ('retry_parked_receipts', 'provider text, max_receipts integer DEFAULT 1000', 'TABLE(ordinal integer, cascade_id uuid, attempt integer, state text, failure_kind text, result hermes.signal_result)', 'volatile', 'c'),
     ('revoke_tenant', 'role_name name, tenant text', 'void', 'volatile', 'c'),
+    ('set_tenant_limits', 'tenant text, limits jsonb', 'void', 'volatile', 'c'),
     ('set_secret', 'name text, value text', 'void', 'volatile', 'c'),
+    ('ship_connector', 'definition jsonb', 'void', 'volatile', 'plpgsql'),
     ('signal_cascade', 'cascade_id uuid, signal text, payload jsonb DEFAULT ''{}''::jsonb, signal_id text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('signal_cascades', 'cascade_ids uuid[], signals text[], payloads jsonb[], signal_ids text[] DEFAULT NULL::text[]', 'SETOF hermes.signal_result', 'volatile', 'c'),
     ('start_cascade', 'rule text, message jsonb, key text DEFAULT NULL::text, tenant text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb', 'uuid', 'volatile', 'c'),
@@ -40,6 +49,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('tenant_visible', 'tenant text', 'boolean', 'stable', 'c'),
     ('terminate_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('time_of_id', 'id uuid', 'timestamp with time zone', 'immutable', 'c'),
+    ('verify_signature', 'scheme text, secret text, headers jsonb, body text, url text DEFAULT NULL::text, now timestamp with time zone DEFAULT clock_timestamp()', 'boolean', 'stable', 'c'),
     ('worker_slots', '', 'TABLE(role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer)', 'volatile', 'c');
 
 SELECT unnest(ARRAY[
@@ -61,19 +71,23 @@ SELECT bag_eq($$ SELECT proname::text FROM pg_proc WHERE pronamespace = 'hermes'
               ARRAY['decode_history', 'first_id_at', 'summarize_history', 'time_of_id'], 'only the pure readers are strict');
 -- parallel: what reads this process's cache or writes must not run in a parallel worker
 SELECT bag_eq($$ SELECT proname::text FROM pg_proc WHERE pronamespace = 'hermes'::regnamespace AND proparallel = 's' $$,
-              ARRAY['decode_history', 'first_id_at', 'summarize_history', 'time_of_id'], 'only the pure readers are parallel safe');
+              ARRAY['decode_history', 'first_id_at', 'summarize_history', 'time_of_id', 'verify_signature'], 'only the pure readers are parallel safe');
 -- errors promised by the comments of the verbs
 SELECT alike(obj_description(p.oid, 'pg_proc'), '%Errors:%', format('%s: the COMMENT names its errors', proname))
 FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
   AND proname IN ('start_cascade', 'signal_cascade', 'apply_receipt', 'cancel_cascade', 'terminate_cascade', 'cascade_status', 'cascade_history',
-                  'create_cascade_rule', 'create_provider', 'create_endpoint', 'retry_dead_letter');
+                  'create_cascade_rule', 'create_provider', 'create_endpoint', 'retry_dead_letter', 'receive_receipts', 'parse_receipts', 'parse_response',
+                  'verify_signature');
 
 -- ---- views ----
 CREATE TEMP TABLE contract_view (name, columns) AS VALUES
     ('cascades', 'cascade_id uuid, rule text, rule_version integer, tenant text, key text, status text, outcome text, corrected_outcome text, step integer, channel text, attempts integer, started_at timestamp with time zone, closed_at timestamp with time zone, next_timer timestamp with time zone, reported_at timestamp with time zone'),
+    ('connector_documents', 'name text, document jsonb'),
     ('dead_letters', 'id bigint, cascade_id uuid, tenant text, kind text, target integer, attempt integer, tries integer, error text, created_at timestamp with time zone'),
     ('deliveries', 'cascade_id uuid, tenant text, endpoint_id integer, url text, event_type text, next_try timestamp with time zone, failed_tries integer, in_flight boolean, last_error text'),
     ('history', 'cascade_id uuid, tenant text, event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb'),
+    ('providers_status', 'provider text, channel text, kind text, in_flight integer, concurrency integer, breaker text, open_until timestamp with time zone, rate jsonb, throttled_until timestamp with time zone, accepted bigint, failed bigint, throttled bigint, consecutive_failures integer, last_failure_at timestamp with time zone, last_failure text, oldest_waiting timestamp with time zone'),
+    ('receipts_parked', 'id bigint, provider text, provider_message_id text, cascade_id uuid, reason text, payload text, received_at timestamp with time zone'),
     ('stats', 'name text, value bigint'),
     ('tasks', 'cascade_id uuid, task integer, kind text, due timestamp with time zone, claimed boolean, incarnation bigint, attempt integer, provider text, endpoint_id integer, claims integer, tries integer, last_error text'),
     ('timers', 'cascade_id uuid, task integer, due timestamp with time zone, tenant text'),
@@ -86,7 +100,38 @@ ORDER BY v.name;
 SELECT bag_eq($$ SELECT relname::text FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relkind IN ('v', 'm') $$,
               'SELECT name FROM contract_view', 'schema hermes has these views and no other');
 SELECT bag_eq($$ SELECT relname::text FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relkind = 'v' AND reloptions @> ARRAY['security_barrier=true'] $$,
-              ARRAY['cascades', 'dead_letters', 'deliveries', 'history', 'tasks', 'timers'], 'every view with rows of tenants is a security barrier');
+              ARRAY['cascades', 'dead_letters', 'deliveries', 'history', 'receipts_parked', 'tasks', 'timers'], 'every view with rows of tenants is a security barrier');
+
+-- ---- connectors: the tables that operators write by hand ----
+CREATE TEMP TABLE contract_table (name, columns) AS VALUES
+    ('connector', 'name text NOT NULL, shipped boolean NOT NULL DEFAULT false, document jsonb NOT NULL'),
+    ('connector_status', 'connector text NOT NULL, answer boolean NOT NULL DEFAULT false, status text NOT NULL, qualifier text NOT NULL DEFAULT ''''::text, shipped boolean NOT NULL DEFAULT false, disposition text NOT NULL DEFAULT ''apply''::text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text, by_code boolean, note text'),
+    ('connector_error', 'connector text NOT NULL, code text NOT NULL, shipped boolean NOT NULL DEFAULT false, disposition text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text, note text');
+SELECT is(array_to_string(ARRAY(SELECT a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END
+                                       || coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), '')
+                                FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+                                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum), ', '), t.columns,
+          format('table %s: columns and defaults', t.name))
+FROM contract_table t LEFT JOIN pg_class c ON c.relname = t.name AND c.relnamespace = 'hermes'::regnamespace AND c.relkind = 'r'
+ORDER BY t.name;
+SELECT col_is_pk('hermes', 'connector', ARRAY['name', 'shipped'], 'connector: a shipped row and an operator''s row of one name');
+SELECT col_is_pk('hermes', 'connector_status', ARRAY['connector', 'answer', 'status', 'qualifier', 'shipped'], 'connector_status: the same of one word');
+SELECT col_is_pk('hermes', 'connector_error', ARRAY['connector', 'code', 'shipped'], 'connector_error: the same of one code');
+-- what stands there is in force, whole and readable
+SELECT bag_eq('SELECT name FROM hermes.connector_documents', 'SELECT DISTINCT name FROM hermes.connector', 'connector_documents: one document a connector');
+SELECT is_empty('SELECT name FROM hermes.connector WHERE NOT shipped', 'an installation has shipped rows only');
+SELECT is_empty($$ SELECT connector FROM hermes.connector_status UNION SELECT connector FROM hermes.connector_error EXCEPT SELECT name FROM hermes.connector $$,
+                'no word and no code without its connector');
+SELECT is((SELECT sum(jsonb_array_length(coalesce(document -> 'statuses', '[]'))) FROM hermes.connector_documents), (SELECT count(*) FROM hermes.connector_status WHERE NOT answer),
+          'the documents hold every status');
+SELECT is((SELECT sum(jsonb_array_length(coalesce(document -> 'response_statuses', '[]'))) FROM hermes.connector_documents), (SELECT count(*) FROM hermes.connector_status WHERE answer),
+          'every status of an answer');
+SELECT is((SELECT sum(jsonb_array_length(coalesce(document -> 'errors', '[]'))) FROM hermes.connector_documents), (SELECT count(*) FROM hermes.connector_error),
+          'and every error code');
+SELECT lives_ok(format($$ SELECT * FROM hermes.parse_receipts(%L, '{}') $$, name), format('connector %s can be read', name))
+FROM hermes.connector_documents WHERE document ? 'receipts' ORDER BY name;
+SELECT throws_ok(format($$ SELECT * FROM hermes.parse_receipts(%L, '{}') $$, name), '0A000', NULL, format('connector %s has no receipts, and says so', name))
+FROM hermes.connector_documents WHERE NOT document ? 'receipts' ORDER BY name;
 
 -- ---- type ----
 SELECT enum_has_labels('hermes', 'signal_result',
@@ -99,10 +144,13 @@ FROM pg_class c WHERE c.relnamespace = 'hermes'::regnamespace AND c.relkind IN (
 SELECT isnt(obj_description(t.oid, 'pg_type'), NULL, format('type %s has a COMMENT', t.typname))
 FROM pg_type t WHERE t.typnamespace = 'hermes'::regnamespace AND t.typtype = 'e';
 SELECT isnt(obj_description(e.oid, 'pg_extension'), NULL, 'the extension has a COMMENT') FROM pg_extension e WHERE e.extname = 'hermes_cascade';
--- the examples in the comments name functions that exist
+-- the examples in the comments name functions that exist, and those of the readers of payloads work
 SELECT ok(to_regproc('hermes.' || m[1]) IS NOT NULL, format('%s: its COMMENT names hermes.%s, which exists', p.proname, m[1]))
 FROM pg_proc p, regexp_matches(obj_description(p.oid, 'pg_proc'), 'SELECT (?:\* FROM )?hermes\.([a-z_]+)\(', 'g') AS m
 WHERE p.pronamespace = 'hermes'::regnamespace;
+SELECT isnt_empty(m[1], format('%s: the example of its COMMENT gives a row', p.proname))
+FROM pg_proc p, regexp_matches(obj_description(p.oid, 'pg_proc'), 'Example: (SELECT .*);$') AS m
+WHERE p.pronamespace = 'hermes'::regnamespace AND p.proname IN ('parse_receipts', 'parse_response');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,4 +1,5 @@
--- Who may do what: nothing to PUBLIC, each group role exactly its verbs and views, no table to anybody but the owner.
+-- Who may do what: nothing to PUBLIC, each group role exactly its verbs and views, no table to anybody but the owner, save that
+-- operators (hermes_admin) write connector rows of their own, never the mark of a shipped one.
 -- Needs: database with the extension and pgTAP, a superuser. Rolls back what it makes (roles, a partition).
 BEGIN;
 SET LOCAL search_path = public, pg_catalog;
@@ -31,8 +32,18 @@ SELECT is_empty('SELECT kind, object FROM granted WHERE grantee <> owner AND is_
 SELECT is_empty($$ SELECT kind, object, grantee::regrole FROM granted WHERE grantee <> owner
                    AND grantee NOT IN ('hermes_admin'::regrole, 'hermes_app'::regrole, 'hermes_worker'::regrole, 'hermes_monitor'::regrole) $$,
                 'no role has anything but the owner and the four group roles');
-SELECT is_empty($$ SELECT kind, object, grantee::regrole FROM granted WHERE grantee <> owner AND kind IN ('table', 'sequence', 'column') $$,
-                'no table, partition, sequence or column is granted to anybody');
+SELECT is_empty($$ SELECT kind, object, grantee::regrole FROM granted WHERE grantee <> owner AND kind IN ('table', 'sequence', 'column')
+                   AND object !~ '^connector(_status|_error)?($|\.)' $$,
+                'no table, partition, sequence or column but those of connectors is granted to anybody');
+SELECT bag_eq($$ SELECT object::text, grantee::regrole::text, privilege_type FROM granted WHERE grantee <> owner AND kind IN ('table', 'sequence') $$,
+              $$ SELECT t, r, 'SELECT' FROM unnest(ARRAY['connector', 'connector_status', 'connector_error']) AS t, unnest(ARRAY['hermes_admin', 'hermes_app', 'hermes_monitor']) AS r
+                 UNION ALL SELECT t, 'hermes_admin', 'DELETE' FROM unnest(ARRAY['connector', 'connector_status', 'connector_error']) AS t $$,
+              'the connector tables are read by all but workers; hermes_admin may delete rows');
+SELECT bag_eq($$ SELECT object::text, grantee::regrole::text, privilege_type FROM granted WHERE grantee <> owner AND kind = 'column' $$,
+              $$ SELECT c.relname || '.' || a.attname AS object, 'hermes_admin' AS role, p FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid, unnest(ARRAY['INSERT', 'UPDATE']) AS p
+                 WHERE c.relnamespace = 'hermes'::regnamespace AND c.relname IN ('connector', 'connector_status', 'connector_error') AND a.attnum > 0
+                   AND NOT a.attisdropped AND a.attname <> 'shipped' $$,
+              'and write every column but shipped');
 SELECT is_empty($$ SELECT object, grantee::regrole, privilege_type FROM granted WHERE grantee <> owner AND kind = 'view' AND privilege_type <> 'SELECT' $$,
                 'views are for reading');
 SELECT bag_eq($$ SELECT grantee::regrole::text, privilege_type FROM granted WHERE kind = 'schema' AND grantee <> owner $$,
@@ -43,19 +54,22 @@ SELECT bag_eq($$ SELECT grantee::regrole::text FROM granted WHERE kind = 'type' 
 
 CREATE TEMP TABLE expected (role, functions) AS VALUES
     ('hermes_worker', '{}'::text[]),
-    ('hermes_monitor', '{cascade_status,cascade_history,tenant_visible,decode_history,summarize_history,worker_slots,statistics,first_id_at,time_of_id}'),
+    ('hermes_monitor', '{cascade_status,cascade_history,tenant_visible,decode_history,summarize_history,worker_slots,statistics,first_id_at,time_of_id,
+                        parse_receipts,parse_response,provider_states,verify_signature}'),
     ('hermes_app', '{cascade_status,cascade_history,tenant_visible,decode_history,summarize_history,worker_slots,statistics,first_id_at,time_of_id,
-                     start_cascade,start_cascades,signal_cascade,signal_cascades,apply_receipt,cancel_cascade}'),
+                     parse_receipts,parse_response,provider_states,verify_signature,
+                     start_cascade,start_cascades,signal_cascade,signal_cascades,apply_receipt,receive_receipts,cancel_cascade}'),
     ('hermes_admin', '{cascade_status,cascade_history,tenant_visible,decode_history,summarize_history,worker_slots,statistics,first_id_at,time_of_id,
-                       start_cascade,start_cascades,signal_cascade,signal_cascades,apply_receipt,cancel_cascade,
+                       parse_receipts,parse_response,provider_states,verify_signature,
+                       start_cascade,start_cascades,signal_cascade,signal_cascades,apply_receipt,receive_receipts,cancel_cascade,
                        create_cascade_rule,alter_cascade_rule,drop_cascade_rule,create_provider,alter_provider,drop_provider,
                        create_endpoint,alter_endpoint,drop_endpoint,set_secret,drop_secret,grant_tenant,revoke_tenant,
-                       terminate_cascade,retry_dead_letter,confirm_restore}');
+                       terminate_cascade,retry_dead_letter,confirm_restore,retry_parked_receipts,set_tenant_limits}');
 SELECT is(ARRAY(SELECT object::text FROM granted WHERE kind = 'function' AND grantee = role::regrole AND grantee <> owner ORDER BY object COLLATE "C"),
           ARRAY(SELECT f FROM unnest(functions) AS f ORDER BY f COLLATE "C"), role || ' may execute exactly its functions')
 FROM expected;
 SELECT is(ARRAY(SELECT object::text FROM granted WHERE kind = 'view' AND grantee = role::regrole AND grantee <> owner ORDER BY object COLLATE "C"),
-          CASE role WHEN 'hermes_worker' THEN '{}' ELSE '{cascades,dead_letters,deliveries,history,stats,tasks,timers,workers}'::text[] END,
+          CASE role WHEN 'hermes_worker' THEN '{}' ELSE '{cascades,connector_documents,dead_letters,deliveries,history,providers_status,receipts_parked,stats,tasks,timers,workers}'::text[] END,
           role || ' may read exactly its views')
 FROM expected;
 
@@ -74,8 +88,37 @@ SELECT is_empty($$ SELECT proname FROM pg_proc WHERE pronamespace = 'hermes'::re
 SELECT is_empty($$ SELECT proname FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE pronamespace = 'hermes'::regnamespace
                    AND l.lanname NOT IN ('c', 'internal') AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false) $$,
                 'every function that is not C pins its search_path');
-SELECT is_empty($$ SELECT tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE c.relnamespace = 'hermes'::regnamespace AND NOT tgisinternal $$,
-                'no table has a trigger');
+SELECT bag_eq($$ SELECT c.relname::text, tgname::text, tgfoid::regproc::text, tgtype::integer, tgenabled::text, pg_get_expr(tgqual, tgrelid)
+                 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE c.relnamespace = 'hermes'::regnamespace AND NOT tgisinternal $$,
+              $$ SELECT t AS relation, 'changed' AS name, 'hermes.connectors_changed' AS function, 4 + 8 + 16 + 32 AS type, 'O' AS enabled, NULL AS qualification FROM unnest(ARRAY['connector', 'connector_status', 'connector_error']) AS t
+                 UNION ALL SELECT t, 'shipped', 'hermes.refuse_shipped_row', 1 + 2 + 8 + 16, 'O', 'shipped' FROM unnest(ARRAY['connector', 'connector_status', 'connector_error']) AS t $$,
+              'no table has a trigger but those of connectors: every change is noticed, shipped rows stay');
+SELECT is_empty($$ SELECT grantee::regrole FROM granted WHERE kind = 'function' AND object IN ('connectors_changed', 'refuse_shipped_row', 'ship_connector') AND grantee <> owner $$,
+                'trigger functions and ship_connector are nobody''s to call');
+-- the same by trying, as the operator
+CREATE ROLE pgtap_hermes_operator IN ROLE hermes_admin;
+CREATE ROLE pgtap_hermes_reader IN ROLE hermes_app;
+GRANT USAGE ON SCHEMA public TO pgtap_hermes_operator, pgtap_hermes_reader;
+GRANT ALL ON ALL TABLES IN SCHEMA pg_temp TO pgtap_hermes_operator, pgtap_hermes_reader;
+GRANT ALL ON ALL SEQUENCES IN SCHEMA pg_temp TO pgtap_hermes_operator, pgtap_hermes_reader;
+SET ROLE pgtap_hermes_operator;
+SELECT lives_ok($$ INSERT INTO hermes.connector_status (connector, status, state) VALUES ('twilio', 'pgtap', 'delivered') $$, 'an operator teaches a word');
+SELECT lives_ok($$ UPDATE hermes.connector_status SET state = 'read' WHERE status = 'pgtap' $$, 'and changes it');
+SELECT is((SELECT state FROM hermes.parse_receipts('twilio', 'MessageSid=SM1&MessageStatus=pgtap')), 'read', 'it is in force at once');
+SELECT lives_ok($$ DELETE FROM hermes.connector_status WHERE status = 'pgtap' $$, 'and takes it back');
+SELECT is((SELECT disposition FROM hermes.parse_receipts('twilio', 'MessageSid=SM1&MessageStatus=pgtap')), 'park', 'then it is not understood again');
+SELECT throws_ok($$ INSERT INTO hermes.connector_status (connector, status, state, shipped) VALUES ('twilio', 'pgtap', 'delivered', true) $$, '42501', NULL, 'no row of an operator says that it was shipped');
+SELECT throws_ok($$ UPDATE hermes.connector SET shipped = true $$, '42501', NULL, 'nor comes to say so');
+SELECT throws_ok($$ UPDATE hermes.connector_error SET failure_kind = 'soft' WHERE connector = 'twilio' AND code = '30005' $$, '55000', NULL, 'a shipped row cannot be changed');
+SELECT throws_ok($$ DELETE FROM hermes.connector WHERE name = 'twilio' $$, '55000', NULL, 'or deleted');
+SELECT throws_ok($$ TRUNCATE hermes.connector_status $$, '42501', NULL, 'or truncated');
+SELECT throws_ok($$ SELECT hermes.ship_connector('{"name": "twilio", "receipts": {"payload": ["json"], "fields": {}}}') $$, '42501', NULL, 'or shipped anew');
+RESET ROLE;
+SET ROLE pgtap_hermes_reader;
+SELECT isnt_empty($$ SELECT FROM hermes.connector_documents $$, 'an application reads connectors');
+SELECT throws_ok($$ INSERT INTO hermes.connector_status (connector, status, state) VALUES ('twilio', 'pgtap', 'delivered') $$, '42501', NULL, 'and writes none');
+SELECT throws_ok($$ SELECT * FROM hermes.retry_parked_receipts('x') $$, '42501', NULL, 'parked receipts are the operator''s');
+RESET ROLE;
 
 -- ---- owners ----
 SELECT is_empty($$ SELECT relname FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relowner <> (SELECT extowner FROM pg_extension WHERE extname = 'hermes_cascade')

@@ -74,7 +74,18 @@ SELECT bag_eq($$ SELECT relname FROM dumped WHERE relkind = 'r' $$,
               'pg_dump saves the rows of every table');
 SELECT bag_eq($$ SELECT relname FROM dumped WHERE relkind = 'S' $$,
               $$ SELECT relname::text FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relkind = 'S' $$, 'and the state of every sequence');
-SELECT is_empty($$ SELECT relname FROM dumped WHERE condition <> '' $$, 'whole');
+SELECT bag_eq($$ SELECT relname, condition FROM dumped WHERE condition <> '' $$,
+              $$ VALUES ('connector', 'WHERE NOT shipped'), ('connector_status', 'WHERE NOT shipped'), ('connector_error', 'WHERE NOT shipped') $$,
+              'whole, but that shipped connectors come with the extension');
+SELECT isnt_empty('SELECT FROM hermes.connector WHERE shipped', 'there are shipped connectors');
+-- as the script of an upgrade does: the new document replaces the shipped rows, an operator's rows stay
+INSERT INTO hermes.connector_status (connector, status, state) VALUES ('twilio', 'pgtap_own', 'sent');
+SELECT lives_ok($$ SELECT hermes.ship_connector('{"name": "twilio", "receipts": {"payload": ["form"], "fields": {"correlation_id": ["$.MessageSid"], "status": ["$.MessageStatus"]}},
+                   "statuses": [{"status": "pgtap_new", "state": "delivered"}]}') $$, 'an upgrade script ships a connector anew');
+SELECT is(ARRAY(SELECT coalesce(state, disposition) FROM unnest(ARRAY['pgtap_new', 'pgtap_own', 'delivered']) WITH ORDINALITY AS u (word, n),
+                LATERAL hermes.parse_receipts('twilio', 'MessageSid=SM1&MessageStatus=' || word) ORDER BY n), ARRAY['delivered', 'sent', 'park'],
+          'its rows are in force, an operator''s too, the old ones gone');
+SELECT throws_ok($$ DELETE FROM hermes.connector_status WHERE connector = 'twilio' AND status = 'pgtap_new' $$, '55000', NULL, 'and are shipped rows, which stay');
 SELECT is_empty($$ SELECT relname FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relkind IN ('r', 'p') AND relpersistence <> 'p' $$, 'no table is unlogged');
 
 SELECT * FROM finish();

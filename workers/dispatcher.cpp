@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "engine/receipts.hpp"
 #include "pg/guc.hpp"
+#include "pg/provider_state.hpp"
 #include "pg/wake.hpp"
 #include "workers/workers.hpp"
 
@@ -46,7 +47,7 @@ void Dispatcher::collect() {
         }
         InFlight flight = std::move(it->second);
         in_flight_.erase(it);
-        --load_[flight.queue];
+        --load_[load_key(flight.queue)];
         if (flight.report) {
             --endpoint_load_[flight.report->endpoint];
         }
@@ -56,6 +57,8 @@ void Dispatcher::collect() {
             core::SendAnswer answer = send.connector
                                           ? core::classify_answer(*send.config, *send.connector, completion.answer, now)
                                           : core::classify_answer(*send.config, completion.answer, now);
+            note_health(send, answer);
+            pg::count_in_flight(send.provider, -1);
             answer.attempt = flight.send->attempt;
             answer.task = static_cast<std::uint32_t>(flight.send->key.number);
             answered_.push_back({{flight.send->key, flight.send->provider, std::move(answer), {}}, {}});
@@ -220,6 +223,7 @@ long Dispatcher::wait_milliseconds() {
 // SIGTERM: no new claims, a bounded grace for what is in flight, one last record. Claims not answered by then are
 // taken over by the next incarnation with the same idempotency keys.
 void Dispatcher::drain() {
+
     slot_.state = static_cast<std::uint32_t>(pg::WorkerState::draining);
     const Clock::time_point deadline = Clock::now() + std::chrono::milliseconds(pg::guc::drain_timeout_ms);
     pg::WaitSet wait_set(client_->epoll_fd());
@@ -229,6 +233,11 @@ void Dispatcher::drain() {
         record();
         const long curl = client_->wait_milliseconds();
         wait_set.wait(!answered_.empty() ? 1 : std::min(50L, curl >= 0 ? curl : 50L));
+    }
+    for (const auto &[tag, flight] : in_flight_) {
+        if (flight.send) {
+            pg::count_in_flight(flight.send->provider, -1);
+        }
     }
 }
 

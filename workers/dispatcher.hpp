@@ -45,8 +45,13 @@ private:
     void claim_bound(int index, std::vector<engine::Claim> &claims, std::vector<Taken> &taken);
     void claim_taken(const std::vector<int> &due, std::vector<engine::Claim> &claims, std::vector<Taken> &taken);
     void give_back(const std::vector<store::TaskKey> &keys);
-    void claim_queue(std::int32_t queue, core::Time from, std::int32_t limit, std::vector<engine::Claim> &claims);
+    void claim_queue(std::int32_t queue, core::Time from, std::int32_t limit, std::vector<engine::Claim> &claims,
+                     std::optional<core::Time> open_until = std::nullopt);
     std::int32_t capacity_of(std::int32_t queue) const;
+    bool claim_provider(std::int32_t queue, core::Time from, std::int32_t limit, std::vector<engine::Claim> &claims,
+                        Clock::time_point &not_before);
+    void note_health(const engine::Send &send, const core::SendAnswer &answer);
+    static std::int32_t load_key(std::int32_t queue); // the lanes of a provider share its slots
     void launch(engine::Claim claim);
     void launch(engine::Send send);
     void launch(engine::Report report);
@@ -68,7 +73,7 @@ private:
     std::unique_ptr<http::Client> client_;
     std::uint64_t next_tag_ = 1;
     std::unordered_map<std::uint64_t, InFlight> in_flight_;
-    std::unordered_map<std::int32_t, std::int32_t> load_;          // requests in flight by queue
+    std::unordered_map<std::int32_t, std::int32_t> load_;          // requests in flight by load_key
     std::unordered_map<std::int32_t, std::int32_t> endpoint_load_; // reports in flight by endpoint
     std::vector<Answered> answered_;
     std::vector<engine::Burial> burials_;

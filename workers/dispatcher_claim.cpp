@@ -2,7 +2,9 @@
 #include "core/error.hpp"
 #include "core/webhook.hpp"
 #include "engine/definitions.hpp"
+#include "engine/provider_health.hpp"
 #include "pg/guc.hpp"
+#include "pg/provider_state.hpp"
 #include "pg/wake.hpp"
 #include "workers/dispatcher.hpp"
 
@@ -10,9 +12,24 @@ namespace hc::workers {
 
 namespace {
 
+constexpr auto kLimitedRetry = std::chrono::milliseconds(200); // a limit may have been raised meanwhile
 constexpr std::int32_t kWebhookConcurrency = 256;
 constexpr std::int32_t kEndpointConcurrency = 64; // one endpoint that hangs leaves slots to the others
 constexpr auto kLockedRetry = std::chrono::milliseconds(5);
+
+// Slots that a lane may fill: some are kept for what comes with a higher priority.
+std::int32_t share_of_lane(std::int32_t slots, pg::Lane lane) {
+    switch (lane) {
+    case pg::Lane::otp:
+        return slots;
+    case pg::Lane::transactional:
+    case pg::Lane::delayed:
+        return std::max(1, slots - slots / 8);
+    case pg::Lane::marketing:
+        break;
+    }
+    return std::max(1, slots - slots / 4);
+}
 
 bool served(int index) { return index == pg::kWebhookQueue || index >= pg::kReservedQueues; }
 
@@ -30,10 +47,14 @@ std::vector<int> Dispatcher::due_bounds() const {
     return due;
 }
 
+std::int32_t Dispatcher::load_key(std::int32_t queue) {
+    return queue < pg::kReservedQueues ? queue : pg::queue_of_provider(pg::provider_of_queue(queue), pg::Lane::otp);
+}
+
 std::int32_t Dispatcher::capacity_of(std::int32_t queue) const {
     std::int32_t cap = kWebhookConcurrency;
     if (queue != pg::kWebhookQueue) {
-        const engine::Provider *provider = engine::definitions().provider(queue - pg::kFirstProviderQueue);
+        const engine::Provider *provider = engine::definitions().provider(pg::provider_of_queue(queue));
         // a dropped provider's sends are refused at once; a sandbox needs no connection
         const bool http =
             provider != nullptr && provider->config != nullptr && provider->config->kind == core::ProviderKind::http;
@@ -42,25 +63,55 @@ std::int32_t Dispatcher::capacity_of(std::int32_t queue) const {
         }
         cap = std::max<std::int32_t>(1, static_cast<std::int32_t>(provider->config->concurrency) /
                                             std::max(1, pg::guc::dispatchers));
+        cap = share_of_lane(cap, pg::lane_of_queue(queue));
     }
     if (held()) {
         return 0;
     }
-    const auto load = load_.find(queue);
+    const auto load = load_.find(load_key(queue));
     return std::min(pg::guc::batch_size, cap - (load != load_.end() ? load->second : 0));
 }
 
 void Dispatcher::claim_queue(std::int32_t queue, core::Time from, std::int32_t limit,
-                             std::vector<engine::Claim> &claims) {
+                             std::vector<engine::Claim> &claims, std::optional<core::Time> open_until) {
     engine::ClaimRequest request;
     request.queue = queue;
     request.from = from;
     request.now = pg::now();
     request.owner = slot_.incarnation.load();
     request.limit = limit;
+    request.open_until = open_until;
     request.newest = pg::newest_incarnation();
     request.live = pg::live_incarnations();
     claims.push_back(queue == pg::kWebhookQueue ? engine::claim_reports(request) : engine::claim_sends(request));
+}
+
+// Claims of a provider's queue what its limits grant; false: nothing now, not_before tells when again.
+bool Dispatcher::claim_provider(std::int32_t queue, core::Time from, std::int32_t limit,
+                                std::vector<engine::Claim> &claims, Clock::time_point &not_before) {
+    const engine::Provider *provider = engine::definitions().provider(pg::provider_of_queue(queue));
+    if (provider == nullptr || provider->config == nullptr) {
+        claim_queue(queue, from, limit, claims);
+        return true;
+    }
+    const core::Time now = pg::now();
+    const pg::Admission leave = pg::admit_sends(provider->id, provider->config->limits, now, limit);
+    if (leave.granted == 0 && !leave.open) {
+        not_before = Clock::now() + std::clamp<core::Duration>(leave.until - now, kLockedRetry, kLimitedRetry);
+        return false;
+    }
+    if (leave.open) {
+        claim_queue(queue, from, limit, claims, leave.until);
+        return true;
+    }
+    claim_queue(queue, from, static_cast<std::int32_t>(leave.granted), claims);
+    std::int64_t used = 0;
+    for (engine::Send &send : claims.back().sends) {
+        send.ticket = leave.ticket;
+        used += send.leaves ? 1 : 0;
+    }
+    pg::give_back_sends(provider->id, provider->config->limits, leave, leave.granted - used, now);
+    return true;
 }
 
 // All queues of one bound: the bound is taken for all of them, and given back after the commit with the smallest due
@@ -71,9 +122,11 @@ void Dispatcher::claim_bound(int index, std::vector<engine::Claim> &claims, std:
         queues.push_back(pg::kWebhookQueue);
     } else {
         for (const engine::Provider &provider : engine::definitions().providers()) {
-            const std::int32_t queue = pg::queue_of_provider(provider.id);
-            if (pg::bound_index(queue) == index) {
-                queues.push_back(queue);
+            for (std::int32_t lane = 0; lane < pg::kLanes; ++lane) {
+                const std::int32_t queue = pg::queue_of_provider(provider.id, static_cast<pg::Lane>(lane));
+                if (pg::bound_index(queue) == index) {
+                    queues.push_back(queue);
+                }
             }
         }
     }
@@ -94,7 +147,12 @@ void Dispatcher::claim_bound(int index, std::vector<engine::Claim> &claims, std:
             not_before = Clock::now() + std::chrono::milliseconds(alone ? 200 : 2);
             continue;
         }
-        claim_queue(queue, from, limit, claims);
+        if (queue == pg::kWebhookQueue) {
+            claim_queue(queue, from, limit, claims);
+        } else if (!claim_provider(queue, from, limit, claims, not_before)) {
+            resume = std::min(resume, from);
+            continue;
+        }
         const engine::Claim &claim = claims.back();
         resume = std::min(resume, claim.resume.value_or(core::kNever));
         if (!claim.more && claim.resume && *claim.resume <= pg::now()) { // due, but a caller holds it
@@ -186,8 +244,17 @@ void Dispatcher::launch(engine::Claim claim) {
     slot_.in_flight.store(static_cast<std::uint32_t>(in_flight_.size()), std::memory_order_relaxed);
 }
 
+void Dispatcher::note_health(const engine::Send &send, const core::SendAnswer &answer) {
+    const core::Time now = pg::now();
+    pg::note_answer(send.provider, send.config->limits, engine::health_result(answer), send.ticket, now,
+                    engine::throttled_until(answer, now), answer.reason);
+}
+
 void Dispatcher::launch(engine::Send send) {
     if (!send.request) {
+        if (send.leaves) {
+            note_health(send, send.immediate.answer);
+        }
         answered_.push_back(
             {{send.key, send.provider, std::move(send.immediate.answer), std::move(send.immediate.receipts)}, {}});
         return;
@@ -202,7 +269,8 @@ void Dispatcher::launch(engine::Send send) {
     request.connect_timeout = send.config->connect_timeout;
     request.max_response_bytes = send.config->max_response_bytes;
     send.request.reset();
-    ++load_[send.queue];
+    ++load_[load_key(send.queue)];
+    pg::count_in_flight(send.provider, 1);
     const std::int32_t queue = send.queue;
     in_flight_.emplace(request.tag, InFlight{queue, std::move(send), std::nullopt});
     client_->submit(std::move(request));

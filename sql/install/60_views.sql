@@ -35,7 +35,8 @@ CREATE VIEW hermes.tasks WITH (security_barrier) AS
 SELECT t.workflow_id AS cascade_id, t.number AS task,
        CASE t.kind WHEN 1 THEN 'send' WHEN 2 THEN 'timer' WHEN 3 THEN 'report' WHEN 4 THEN 'sandbox_receipt'
                    WHEN 5 THEN 'rematch' END AS kind,
-       t.due, t.owner IS NOT NULL AS claimed, t.owner AS incarnation, t.attempt::integer AS attempt,
+       -- the due time of a send is its place among the tenants, which may lie in the past
+       CASE WHEN t.kind = 1 THEN GREATEST(t.due, hermes.time_of_id(t.workflow_id)) ELSE t.due END AS due, t.owner IS NOT NULL AS claimed, t.owner AS incarnation, t.attempt::integer AS attempt,
        CASE WHEN t.kind = 1 THEN (SELECT p.name FROM hermes.provider p WHERE p.id = t.target) END AS provider,
        CASE WHEN t.kind = 3 THEN t.target END AS endpoint_id,
        t.claims::integer AS claims, t.tries::integer AS tries, t.last_error
@@ -84,6 +85,28 @@ COMMENT ON FUNCTION hermes.worker_slots() IS 'Workers of this database, from sha
 
 CREATE VIEW hermes.workers AS SELECT * FROM hermes.worker_slots();
 COMMENT ON VIEW hermes.workers IS 'Background workers of this database: role, process, state, work done since it started.';
+
+CREATE FUNCTION hermes.provider_states()
+    RETURNS TABLE (provider_id integer, in_flight integer, breaker text, open_until timestamptz, throttled_until timestamptz,
+                   accepted bigint, failed bigint, throttled bigint, consecutive_failures integer,
+                   last_failure_at timestamptz, last_failure text)
+    LANGUAGE C VOLATILE ROWS 20 AS 'MODULE_PATHNAME', 'hc_provider_states';
+COMMENT ON FUNCTION hermes.provider_states() IS 'State of the providers that were in use since the server started, from shared memory.';
+
+CREATE VIEW hermes.providers_status AS
+SELECT p.name AS provider, p.config ->> 'channel' AS channel, p.config ->> 'kind' AS kind, coalesce(s.in_flight, 0) AS in_flight,
+       coalesce((p.config ->> 'concurrency')::integer, 64) AS concurrency, coalesce(s.breaker, 'closed') AS breaker, s.open_until,
+       p.config -> 'rate' AS rate, s.throttled_until, coalesce(s.accepted, 0) AS accepted, coalesce(s.failed, 0) AS failed,
+       coalesce(s.throttled, 0) AS throttled, coalesce(s.consecutive_failures, 0) AS consecutive_failures, s.last_failure_at,
+       s.last_failure,
+       (SELECT min(hermes.time_of_id(first.workflow_id))
+        FROM (VALUES (0), (1), (2), (3)) AS lanes (lane) -- the queues of a provider
+             CROSS JOIN LATERAL (SELECT t.workflow_id FROM hermes.task t
+                                 WHERE t.queue = 16 + p.id * 4 + lanes.lane AND t.owner IS NULL ORDER BY t.due LIMIT 1) first
+       ) AS oldest_waiting
+FROM hermes.provider p LEFT JOIN hermes.provider_states() s ON s.provider_id = p.id
+WHERE p.dropped_at IS NULL;
+COMMENT ON VIEW hermes.providers_status IS 'Providers with their load, circuit breaker (closed, open, half_open), throttling and results since the server started; oldest_waiting: start of the cascade whose send stands first in a queue of the provider. Limits are changed with hermes.alter_provider, at once.';
 
 CREATE FUNCTION hermes.statistics() RETURNS TABLE (name text, value bigint)
     LANGUAGE C VOLATILE ROWS 20 AS 'MODULE_PATHNAME', 'hc_statistics';

@@ -18,7 +18,7 @@ GRANT EXECUTE ON FUNCTION
     hermes.cascade_status(uuid), hermes.cascade_history(uuid), hermes.tenant_visible(text), hermes.decode_history(bytea),
     hermes.summarize_history(bytea), hermes.worker_slots(), hermes.statistics(), hermes.first_id_at(timestamptz),
     hermes.time_of_id(uuid), hermes.parse_receipts(text, text, jsonb, jsonb), hermes.parse_response(text, integer, jsonb, text),
-    hermes.verify_signature(text, text, jsonb, text, text, timestamptz)
+    hermes.provider_states(), hermes.verify_signature(text, text, jsonb, text, text, timestamptz)
 TO hermes_admin, hermes_app, hermes_monitor;
 
 GRANT EXECUTE ON FUNCTION
@@ -27,12 +27,12 @@ GRANT EXECUTE ON FUNCTION
     hermes.create_endpoint(text, text, jsonb), hermes.alter_endpoint(integer, text, jsonb), hermes.drop_endpoint(integer),
     hermes.set_secret(text, text), hermes.drop_secret(text), hermes.grant_tenant(name, text), hermes.revoke_tenant(name, text),
     hermes.terminate_cascade(uuid, text), hermes.retry_dead_letter(bigint), hermes.confirm_restore(),
-    hermes.retry_parked_receipts(text, integer)
+    hermes.retry_parked_receipts(text, integer), hermes.set_tenant_limits(text, jsonb)
 TO hermes_admin;
 
 GRANT SELECT ON
     hermes.cascades, hermes.history, hermes.tasks, hermes.timers, hermes.deliveries, hermes.dead_letters, hermes.workers,
-    hermes.stats, hermes.receipts_parked
+    hermes.stats, hermes.receipts_parked, hermes.providers_status
 TO hermes_admin, hermes_app, hermes_monitor;
 
 -- Operators extend connectors by rows of their own; shipped rows are not theirs to change.

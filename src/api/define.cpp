@@ -57,6 +57,16 @@ HC_FUNCTION(hc_drop_provider) {
     return pg::make_void();
 }
 
+HC_FUNCTION(hc_set_tenant_limits) {
+    const std::string tenant = args.text(0, "tenant");
+    const std::optional<std::string> limits =
+        args.is_null(1) ? std::nullopt : std::optional(args.json(1, "limits"));
+    engine::Verb verb;
+    engine::set_tenant_limits(tenant, limits);
+    verb.finish();
+    return pg::make_void();
+}
+
 HC_FUNCTION(hc_create_endpoint) {
     const std::optional<std::string> tenant = args.optional_text(0);
     const std::string url = args.text(1, "url");

@@ -3,6 +3,7 @@
 #include "core/cascade.hpp"
 #include "engine/verb.hpp"
 #include "pg/function.hpp"
+#include "pg/provider_state.hpp"
 
 using namespace hc;
 
@@ -34,6 +35,22 @@ HC_FUNCTION(hc_worker_slots) {
     for (const pg::WorkerInfo &worker : pg::worker_infos()) {
         rows.add(std::string_view(worker.role), worker.pid, std::string_view(worker.state), worker.incarnation,
                  worker.started_at, worker.batches, worker.tasks, worker.errors, worker.in_flight);
+    }
+    return rows.done();
+}
+
+HC_FUNCTION(hc_provider_states) {
+    pg::ResultSet rows(args);
+    const core::Time now = pg::now();
+    const auto later = [now](core::Time t) { return t > now ? std::optional(t) : std::nullopt; };
+    for (const pg::ProviderSnapshot &p : pg::provider_snapshots()) {
+        const bool open = p.phase == core::BreakerPhase::open;
+        const bool failed = !p.last_failure.empty();
+        rows.add(p.provider, p.in_flight, core::to_string(p.phase), open ? std::optional(p.open_until) : std::nullopt,
+                 later(p.throttled_until), p.accepted, p.failed, p.refused,
+                 static_cast<std::int32_t>(p.consecutive_failures),
+                 failed ? std::optional(p.last_failure_at) : std::nullopt,
+                 failed ? std::optional(p.last_failure) : std::nullopt);
     }
     return rows.done();
 }

@@ -8,8 +8,10 @@
 
 namespace hc::core {
 
-CascadeMachine::CascadeMachine(const Program &program, State &state, Time now, double random01)
-    : program_(program), state_(state), now_(std::max(now, state.last_event)), random01_(random01) {}
+CascadeMachine::CascadeMachine(const Program &program, State &state, Time now, double random01,
+                               std::span<const std::int32_t> unavailable)
+    : program_(program), state_(state), now_(std::max(now, state.last_event)), random01_(random01),
+      unavailable_(unavailable) {}
 
 Decision CascadeMachine::run(const Input &input) {
     if (state_.events == 0 && !std::holds_alternative<StartInput>(input))
@@ -27,12 +29,13 @@ Decision CascadeMachine::run(const Input &input) {
 
 // ---- inputs ----
 
-SignalResult CascadeMachine::on(const StartInput &) {
+SignalResult CascadeMachine::on(const StartInput &in) {
     if (state_.events != 0)
         return SignalResult::ignored;
     HistoryEvent started{.type = EventType::cascade_started};
     if (program_.rule->validity)
         started.due = now_ + *program_.rule->validity;
+    started.code = static_cast<std::int32_t>(in.priority.value_or(program_.rule->priority));
     emit(std::move(started));
     start_steps(0);
     return SignalResult::applied;
@@ -95,8 +98,8 @@ void CascadeMachine::start_steps(std::size_t step) {
         if (const auto &timeout = step_of(step).dispatch_timeout)
             started.due = now_ + *timeout;
         emit(std::move(started));
-        if (const std::span<const ProviderRef> providers = providers_of(step); !providers.empty())
-            return schedule(providers.front().id, now_);
+        if (const ProviderRef *provider = choose_provider(step))
+            return schedule(provider->id, now_);
         emit({.type = EventType::step_failed, .step = static_cast<std::uint16_t>(step), .reason = "no provider"});
     }
 }
@@ -118,18 +121,41 @@ void CascadeMachine::schedule(std::int32_t provider, Time due) {
           .due = due});
 }
 
-// A provider has at most one turn in a step, also when the list has changed since the step began.
-void CascadeMachine::try_next_provider(std::int32_t provider, std::string_view reason) {
-    const std::span<const ProviderRef> providers = providers_of(state_.step);
-    const auto is = [](std::int32_t id) { return [id](const ProviderRef &p) { return p.id == id; }; };
-    const auto tried = [this](const ProviderRef &p) {
+// A provider has at most one turn in a step, also when the list has changed since the step began. Those that are
+// available come first, then the smallest position, then chance by weight.
+const ProviderRef *CascadeMachine::choose_provider(std::size_t step) const {
+    const auto tried = [&](const ProviderRef &p) {
         return std::any_of(state_.attempts.begin(), state_.attempts.end(),
-                           [&](const AttemptState &a) { return a.step == state_.step && a.provider == p.id; });
+                           [&](const AttemptState &a) { return a.step == step && a.provider == p.id; });
     };
-    auto next = std::find_if(providers.begin(), providers.end(), is(provider));
-    next = next == providers.end() ? providers.begin() : next + 1;
-    next = std::find_if_not(next, providers.end(), tried);
-    if (next == providers.end())
+    const auto rank_of = [this](const ProviderRef &p) {
+        const bool out = std::find(unavailable_.begin(), unavailable_.end(), p.id) != unavailable_.end();
+        return std::pair(out, p.position);
+    };
+    std::vector<const ProviderRef *> best;
+    double weight = 0;
+    for (const ProviderRef &p : providers_of(step)) {
+        if (tried(p) || (!best.empty() && rank_of(*best.front()) < rank_of(p)))
+            continue;
+        if (!best.empty() && rank_of(p) < rank_of(*best.front())) {
+            best.clear();
+            weight = 0;
+        }
+        best.push_back(&p);
+        weight += p.weight;
+    }
+    double left = random01_ * weight;
+    for (const ProviderRef *p : best) {
+        left -= p->weight;
+        if (left < 0)
+            return p;
+    }
+    return best.empty() ? nullptr : best.back();
+}
+
+void CascadeMachine::try_next_provider(std::string_view reason) {
+    const ProviderRef *next = choose_provider(state_.step);
+    if (next == nullptr)
         return fail_step(reason);
     if (total_sends() >= kMaxAttempts)
         return fail_step("attempt limit");
@@ -260,8 +286,34 @@ void CascadeMachine::settle_tasks(const std::array<std::uint32_t, 2> &before) {
     }
 }
 
-Decision decide(const Program &program, State &state, const Input &input, Time now, double random01) {
-    return CascadeMachine(program, state, now, random01).run(input);
+Decision decide(const Program &program, State &state, const Input &input, Time now, double random01,
+                std::span<const std::int32_t> unavailable) {
+    return CascadeMachine(program, state, now, random01, unavailable).run(input);
+}
+
+bool has_alternative(const Program &program, const State &state, std::int32_t provider,
+                     std::span<const std::int32_t> unavailable) {
+    const auto fit = [&](const ProviderRef &p) {
+        const bool tried = std::any_of(state.attempts.begin(), state.attempts.end(), [&](const AttemptState &a) {
+            return a.step == state.step && a.provider == p.id;
+        });
+        const bool out = std::find(unavailable.begin(), unavailable.end(), p.id) != unavailable.end();
+        return p.id != provider && !tried && !out;
+    };
+    for (std::size_t step = state.step; step < program.providers.size(); ++step) {
+        const std::vector<ProviderRef> &providers = program.providers[step];
+        if (std::any_of(providers.begin(), providers.end(), fit))
+            return true;
+    }
+    return false;
+}
+
+bool first_choice_varies(const Program &program) {
+    for (const std::vector<ProviderRef> &providers : program.providers) {
+        if (!providers.empty())
+            return providers.size() > 1 && providers[0].position == providers[1].position;
+    }
+    return false;
 }
 
 } // namespace hc::core

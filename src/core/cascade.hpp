@@ -33,13 +33,15 @@ inline constexpr std::uint32_t kMaxReports = 64;        // outcome and correctio
 // A provider as the state machine sees it.
 struct ProviderRef {
     std::int32_t id = 0;
-    bool idempotent = false; // accepts an idempotency key: an ambiguous send may be repeated
+    bool idempotent = false;    // accepts an idempotency key: an ambiguous send may be repeated
+    std::int32_t position = 1;  // smaller first
+    std::uint32_t weight = 100; // share among those of one position
 };
 
 // What a cascade runs: its pinned rule version and, per step, the providers to try in order (resolved now).
 struct Program {
     const Rule *rule = nullptr;
-    std::vector<std::vector<ProviderRef>> providers; // one list a step
+    std::vector<std::vector<ProviderRef>> providers; // one list a step, by position
 };
 
 enum class AttemptPhase : std::uint8_t {
@@ -89,6 +91,7 @@ struct State {
     Time started{};
     Time last_event{};
     std::optional<Time> expires;           // end of validity
+    Priority priority = Priority::transactional;
     std::uint16_t step = 0;                // current step, or the last one when closed
     std::optional<Time> dispatch_deadline; // of the current step
     std::optional<Time> receipt_deadline;  // of the current step
@@ -112,7 +115,9 @@ struct State {
 
 // ---- inputs ----
 
-struct StartInput {};
+struct StartInput {
+    std::optional<Priority> priority{}; // none: the rule's
+};
 
 // How the answer to a send is to be taken (provider configuration decides; messaging.md section 3).
 enum class SendVerdict : std::uint8_t {
@@ -142,6 +147,7 @@ struct ReceiptInput {
     ReceiptFacts facts;     // kind none: default of the state
     std::uint64_t hash = 0; // identity for R2, never 0
     std::string reason;     // word of the vocabulary, raw code or words
+    std::vector<std::string> more_ids{}; // other writings of the id, for the parts of a message
     // Provider accounts it may come from, so that nobody else's receipt completes an attempt (R5); empty: not told.
     std::vector<std::int32_t> providers{};
 };
@@ -195,7 +201,18 @@ struct Decision {
 // not fit the program, or an input other than StartInput came before the start).
 // An input for a closed cascade: receipts and send answers are merged (R9), everything else gives `closed` or, for a
 // stale timer or a repeated answer, `ignored` with no event.
-Decision decide(const Program &program, State &state, const Input &input, Time now, double random01);
+// random01 also chooses among providers of one position by their weights. `unavailable`: providers whose breaker is
+// open or that are paused, taken only when no other is left.
+Decision decide(const Program &program, State &state, const Input &input, Time now, double random01,
+                std::span<const std::int32_t> unavailable = {});
+
+// Whether an attempt at a provider that is out has somewhere else to go: another provider of its step that was not tried
+// and is not out too, or a later step that has one.
+bool has_alternative(const Program &program, const State &state, std::int32_t provider,
+                     std::span<const std::int32_t> unavailable);
+
+// Whether the first attempt of a step is a matter of chance, so that cascades started together differ.
+bool first_choice_varies(const Program &program);
 
 // Throws hc::Error WF004 when the event cannot follow the state (a history that was not made by decide()).
 void apply(State &state, const HistoryEvent &event);

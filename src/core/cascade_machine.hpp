@@ -14,7 +14,8 @@ namespace hc::core {
 
 class CascadeMachine {
 public:
-    CascadeMachine(const Program &program, State &state, Time now, double random01);
+    CascadeMachine(const Program &program, State &state, Time now, double random01,
+                   std::span<const std::int32_t> unavailable);
 
     Decision run(const Input &input);
 
@@ -32,7 +33,8 @@ private:
     void start_steps(std::size_t step);
     void fail_step(std::string_view reason);
     void schedule(std::int32_t provider, Time due);
-    void try_next_provider(std::int32_t provider, std::string_view reason);
+    void try_next_provider(std::string_view reason);
+    const ProviderRef *choose_provider(std::size_t step) const;
     void complete(Outcome outcome, std::uint16_t attempt, std::uint32_t flags = 0, bool claimed = true);
     std::uint32_t contact_flags(Outcome outcome, std::uint16_t attempt, bool claimed) const;
 
@@ -51,8 +53,10 @@ private:
     struct Matched {
         Match match = Match::none;
         std::uint16_t attempt = 0;
+        std::string id{}; // of the part, as the answer wrote it; empty: as the receipt has it
     };
     Matched match(const ReceiptInput &in, std::string_view id) const;
+    static Matched match_part(const AttemptState &a, const ReceiptInput &in, std::string_view id);
     HistoryEvent receipt_event(EventType type, const ReceiptInput &in, std::string_view id) const;
     // `event` is a ReceiptRecorded naming its attempt, complete but for the result.
     SignalResult take_receipt(HistoryEvent event, bool from_buffer);
@@ -83,6 +87,7 @@ private:
     State &state_;
     const Time now_;
     const double random01_;
+    const std::span<const std::int32_t> unavailable_;
     std::uint32_t consumed_ = 0; // task carried out by this input: it vanishes even when the input is ignored
     Decision decision_;
 };

@@ -72,6 +72,8 @@ SignalResult CascadeMachine::on(const ReceiptInput &in) {
     switch (matched.match) {
     case Match::attempt:
         e.attempt = matched.attempt;
+        if (!matched.id.empty())
+            e.text = matched.id;
         return take_receipt(std::move(e), false);
     case Match::buffer:
         e.type = EventType::receipt_buffered;
@@ -96,6 +98,17 @@ SignalResult CascadeMachine::on(const ParkInput &in) {
     return SignalResult::parked;
 }
 
+// Of a message in parts, the part; a receipt that names none is one of the whole.
+CascadeMachine::Matched CascadeMachine::match_part(const AttemptState &a, const ReceiptInput &in, std::string_view id) {
+    if (a.parts.empty() || id.empty() || find_part(a, id) != nullptr)
+        return {Match::attempt, a.number, {}};
+    for (const std::string &other : in.more_ids) {
+        if (find_part(a, other) != nullptr)
+            return {Match::attempt, a.number, other};
+    }
+    return {};
+}
+
 // R4 and R5: by attempt, else by the exact id, else, when nothing is named, the only attempt there ever was.
 CascadeMachine::Matched CascadeMachine::match(const ReceiptInput &in, std::string_view id) const {
     if (in.attempt != 0) {
@@ -107,21 +120,23 @@ CascadeMachine::Matched CascadeMachine::match(const ReceiptInput &in, std::strin
         // looked up by the engine, the id may be written in another way
         const bool other_id = in.providers.empty() && !id.empty() && !a->provider_message_id.empty() &&
                               a->provider_message_id != id && find_part(*a, id) == nullptr;
-        return !ours || other_id ? Matched{} : Matched{Match::attempt, in.attempt};
+        if (!ours || other_id)
+            return {};
+        return match_part(*a, in, id);
     }
     if (id.empty())
-        return state_.attempts.size() == 1 ? Matched{Match::attempt, 1} : Matched{};
+        return state_.attempts.size() == 1 ? Matched{Match::attempt, 1, {}} : Matched{};
     const auto named = std::find_if(state_.attempts.rbegin(), state_.attempts.rend(),
                                     [id](const AttemptState &a) {
                                         return a.provider_message_id == id || find_part(a, id) != nullptr;
                                     });
     if (named != state_.attempts.rend())
-        return {Match::attempt, named->number};
+        return {Match::attempt, named->number, {}};
     const auto nameless = [](const AttemptState &a) {
         return a.provider_message_id.empty() && (a.unanswered || a.phase == AttemptPhase::ambiguous);
     };
     const bool may_come = std::any_of(state_.attempts.begin(), state_.attempts.end(), nameless);
-    return {may_come && state_.buffered.size() < kMaxBufferedReceipts ? Match::buffer : Match::none, 0};
+    return {may_come && state_.buffered.size() < kMaxBufferedReceipts ? Match::buffer : Match::none, 0, {}};
 }
 
 SignalResult CascadeMachine::take_receipt(HistoryEvent event, bool from_buffer) {
@@ -232,7 +247,7 @@ void CascadeMachine::fail_attempt(std::uint16_t attempt, FailureKind kind, std::
     if (due)
         schedule(provider, *due);
     else
-        try_next_provider(provider, reason);
+        try_next_provider(reason);
 }
 
 } // namespace hc::core

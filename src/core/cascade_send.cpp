@@ -123,12 +123,11 @@ void CascadeMachine::take_ambiguous(const SendAnswer &in) {
 
 // Surely not taken, and not to be sent again by this attempt.
 void CascadeMachine::take_refused(const SendAnswer &in) {
-    const std::int32_t provider = get(in.attempt).provider;
     take_late(in);
     if (in.verdict == SendVerdict::next_channel)
         fail_step(in.reason);
     else
-        try_next_provider(provider, in.reason);
+        try_next_provider(in.reason);
 }
 
 bool CascadeMachine::retry_send(const SendAnswer &in) {

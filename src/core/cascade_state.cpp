@@ -223,6 +223,9 @@ void apply_by_type(State &s, const HistoryEvent &e) {
     case EventType::cascade_started:
         s.started = e.time;
         s.expires = e.due;
+        if (e.code < 0 || e.code > static_cast<std::int32_t>(Priority::marketing))
+            corrupt(e);
+        s.priority = static_cast<Priority>(e.code);
         return;
     case EventType::step_started:
         return start_step(s, e);

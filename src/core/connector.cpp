@@ -144,7 +144,7 @@ void read_meaning(const JsonObject &object, Meaning &meaning) {
 
 ReceiptState read_state(const JsonNode &node) {
     const std::optional<ReceiptState> state = parse_receipt_state(node.text(kMaxWordBytes));
-    if (!state)
+    if (!state || *state == ReceiptState::queued)
         node.fail("must be a receipt state", "States: accepted, sent, deferred, unknown, failed, expired, "
                                              "undeliverable, rejected, canceled, delivered, read.");
     return *state;

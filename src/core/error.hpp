@@ -13,6 +13,7 @@ namespace sqlstate {
 inline constexpr const char *invalid_parameter = "22023";      // bad argument, bad rule, bad configuration
 inline constexpr const char *null_not_allowed = "22004";       // a required argument is NULL
 inline constexpr const char *limit_exceeded = "54000";         // a cap on size, count or depth was passed
+inline constexpr const char *configured_limit = "53400";       // a rate or backlog limit of a tenant
 inline constexpr const char *insufficient_privilege = "42501"; // role may not act for this tenant
 inline constexpr const char *duplicate_object = "42710";       // name already in use
 inline constexpr const char *undefined_object = "42704";       // rule, provider, endpoint or secret does not exist

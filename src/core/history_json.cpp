@@ -1,5 +1,6 @@
 // Histories for people: the JSON attributes of an event, ISO 8601 times, text cut to size. Pure.
 #include "core/history.hpp"
+#include "core/rule.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -85,7 +86,9 @@ void add_what(Json &out, const HistoryEvent &e) {
 }
 
 void add_detail(Json &out, const HistoryEvent &e) {
-    if (e.code != 0)
+    if (e.type == EventType::cascade_started && e.code != 0)
+        out["priority"] = to_string(static_cast<Priority>(e.code));
+    else if (e.code != 0)
         out["code"] = e.code;
     if (e.hash != 0)
         out["hash"] = fmt::format("{:016x}", e.hash);

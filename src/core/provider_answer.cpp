@@ -257,7 +257,7 @@ std::vector<CanonicalReceipt> read_parts(const Connector &connector, const HttpA
 void take_ids(const std::vector<CanonicalReceipt> &receipts, SendAnswer &answer) {
     for (const CanonicalReceipt &receipt : receipts) {
         const std::string id = taken(receipt) ? receipt.correlation_id.value_or("") : std::string();
-        if (id.empty())
+        if (!is_message_id(id, false))
             continue;
         if (answer.provider_message_id.empty())
             answer.provider_message_id = id;

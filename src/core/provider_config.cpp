@@ -23,6 +23,7 @@ constexpr std::size_t kMaxStatuses = 64;
 constexpr std::size_t kMaxAllowedValues = 256;
 constexpr std::size_t kMaxClasses = 128;
 constexpr std::int64_t kMaxPosition = 1000;
+constexpr std::int64_t kMaxWeight = 10'000;
 constexpr std::int64_t kMaxConcurrency = 10'000;
 constexpr std::int64_t kMaxResponseBytes = 1024 * 1024;
 constexpr Duration kMaxTimeout = std::chrono::minutes(5);
@@ -38,11 +39,11 @@ constexpr std::array<JsonWord<ProviderKind>, 2> kKinds{
 constexpr std::array<JsonWord<bool>, 2> kEncodings{{{"json", false}, {"form", true}}};
 constexpr std::array<std::string_view, 4> kMethods{"POST", "PUT", "PATCH", "GET"};
 
-constexpr std::array<std::string_view, 12> kHttpKeys{
-    "kind",    "channel",         "position",           "request",     "idempotency_header", "response",
-    "timeout", "connect_timeout", "max_response_bytes", "concurrency", "connector",          "receipts"};
-constexpr std::array<std::string_view, 7> kSandboxKeys{"kind",   "channel",   "position", "concurrency",
-                                                       "script", "connector", "receipts"};
+constexpr std::array<std::string_view, 15> kHttpKeys{
+    "kind",     "channel", "position",        "weight",             "rate",        "breaker",   "request", "idempotency_header",
+    "response", "timeout", "connect_timeout", "max_response_bytes", "concurrency", "connector", "receipts"};
+constexpr std::array<std::string_view, 10> kSandboxKeys{"kind",        "channel", "position",  "weight",  "rate",
+                                                        "breaker",     "concurrency", "script", "connector", "receipts"};
 constexpr std::array<std::string_view, 7> kReceiptKeys{
     "secret", "signature", "url", "part_mode", "connector_err_map", "connector_status_map", "connector_id_base"};
 constexpr std::array<std::string_view, 5> kRequestKeys{"method", "url", "headers", "encoding", "body"};
@@ -253,8 +254,11 @@ ProviderConfig parse_provider_config(std::string_view json) {
     config.channel = object.require("channel").name();
     if (auto n = object.find("position"))
         config.position = static_cast<std::int32_t>(n->integer(1, kMaxPosition));
+    if (auto n = object.find("weight"))
+        config.weight = static_cast<std::uint32_t>(n->integer(1, kMaxWeight));
     if (auto n = object.find("concurrency"))
         config.concurrency = static_cast<std::uint32_t>(n->integer(1, kMaxConcurrency));
+    read_provider_limits(object, config.limits);
     read_receipts(object, config.receipts);
     if (http) {
         read_http(object, config);

@@ -12,6 +12,7 @@
 //                   "classes": [ {"status": [429], "class": "retry_same"},
 //                                {"path": "$.code", "in": [21610], "class": "next_channel", "kind": "policy"} ] },
 //     "timeout": "10s", "connect_timeout": "3s", "max_response_bytes": 65536, "concurrency": 64,
+//     "weight": 100, "rate": {..}, "breaker": {..} | false,           see ProviderLimits; weight: among those of a position
 //     "connector": "twilio", "receipts": {..} }                      see ReceiptSettings; sandbox providers take them too
 //   Required: kind, channel, request.url. Methods: POST (default), PUT, PATCH, GET (no body). A class without "kind"
 //   takes soft for retry_same and ambiguous, config for next_provider, hard for next_channel.
@@ -33,6 +34,7 @@
 #pragma once
 
 #include "core/cascade.hpp"
+#include "core/provider_limits.hpp"
 #include "core/receipt_parser.hpp"
 #include "core/time.hpp"
 
@@ -87,7 +89,8 @@ struct ResponseClass {
 struct ProviderConfig {
     ProviderKind kind{};
     std::string channel;
-    std::int32_t position = 1; // order among the providers of its channel
+    std::int32_t position = 1;  // order among the providers of its channel
+    std::uint32_t weight = 100; // share among those of one position
     std::string method = "POST";
     std::string url;
     std::vector<std::pair<std::string, std::string>> headers;
@@ -102,6 +105,7 @@ struct ProviderConfig {
     std::uint32_t max_response_bytes = 64 * 1024;
     std::uint32_t concurrency = 64;
     std::vector<SandboxStep> script;
+    ProviderLimits limits;
     bool has_response = false; // "response" was given: it, not the connector, reads the answers
     ReceiptSettings receipts;
 };

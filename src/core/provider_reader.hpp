@@ -43,6 +43,9 @@ inline constexpr std::array<JsonWord<PartMode>, 3> kPartModeWords{
 // The members of receipt options that belong to a provider account as well.
 void read_receipt_options(const JsonObject &object, ReceiptOptions &options);
 
+// "rate" and "breaker" of a provider.
+void read_provider_limits(const JsonObject &provider, ProviderLimits &limits);
+
 // An array of script entries of a sandbox provider.
 std::vector<SandboxStep> read_sandbox_script(const JsonNode &node);
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cmath>
 
 namespace hc::core {
 
@@ -38,7 +39,7 @@ std::optional<Time> epoch_time(std::string_view text) {
     if (error != std::errc{} || end != text.data() + text.size() || !(value >= 0) || value >= kMaxMilliseconds)
         return std::nullopt;
     const double micros = value * (value < kMaxSeconds ? 1e6 : 1e3);
-    return from_unix_micros(static_cast<std::int64_t>(micros));
+    return from_unix_micros(std::llround(micros)); // no decimal fraction is exact in binary
 }
 
 // ISO 8601 with the liberties providers take: "+0100", " UTC", no zone at all.
@@ -55,9 +56,7 @@ std::optional<Time> iso_time(std::string_view text) {
     return parse_iso8601(fmt::format("{}{}", text, text.size() == sign + 3 ? ":00" : ""));
 }
 
-} // namespace
-
-std::optional<Time> parse_provider_time(std::string_view text, TimeFormat format) {
+std::optional<Time> read_time(std::string_view text, TimeFormat format) {
     constexpr std::size_t kMaxTimeBytes = 40;
     if (text.size() > kMaxTimeBytes)
         return std::nullopt;
@@ -76,6 +75,15 @@ std::optional<Time> parse_provider_time(std::string_view text, TimeFormat format
         break;
     }
     return iso_time(text);
+}
+
+} // namespace
+
+std::optional<Time> parse_provider_time(std::string_view text, TimeFormat format) {
+    constexpr Time kFirst = std::chrono::sys_days(std::chrono::year(1) / 1 / 1);
+    constexpr Time kEnd = std::chrono::sys_days(std::chrono::year(10000) / 1 / 1); // years are written with four digits
+    const std::optional<Time> time = read_time(text, format);
+    return time && *time >= kFirst && *time < kEnd ? time : std::nullopt;
 }
 
 } // namespace hc::core

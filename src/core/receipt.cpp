@@ -103,26 +103,38 @@ int severity(const ReceiptFacts &facts) {
     return kKindOrder[static_cast<std::size_t>(kind)] * kReceiptStates + static_cast<int>(facts.state);
 }
 
-bool known_later(const ReceiptFacts &a, const ReceiptFacts &b) { return a.time && b.time && *a.time > *b.time; }
+// Of a delivery and failures of a channel that can revoke, the clock tells which was last; a reading stands above them.
+bool by_clock(const ReceiptFacts &current, const ReceiptFacts &incoming) {
+    const auto fits = [](const ReceiptFacts &f) {
+        return f.time && is_final(f.state) && f.state != ReceiptState::read;
+    };
+    return fits(current) && fits(incoming) && *current.time != *incoming.time;
+}
 
 } // namespace
 
 MergeResult merge(const ReceiptFacts &current, const ReceiptFacts &incoming, bool revocable) {
+    if (incoming.state == ReceiptState::queued) // ours: no receipt says it
+        return MergeResult::stale;
+    const bool turns = is_failure(current.state) != is_failure(incoming.state);
+    if (revocable && by_clock(current, incoming)) {
+        if (*incoming.time > *current.time)
+            return turns ? MergeResult::corrected : MergeResult::applied;
+        return turns && is_failure(incoming.state) ? MergeResult::conflict : MergeResult::stale;
+    }
+    if (revocable && current.state == ReceiptState::read && current.time && incoming.time)
+        return is_failure(incoming.state) ? MergeResult::conflict : MergeResult::stale;
     const int current_rank = rank(current.state);
     const int incoming_rank = rank(incoming.state);
-    if (incoming_rank > current_rank) {
-        if (!is_failure(current.state))
-            return MergeResult::applied;
-        return revocable && known_later(current, incoming) ? MergeResult::stale : MergeResult::corrected;
-    }
+    if (incoming_rank > current_rank)
+        return is_failure(current.state) ? MergeResult::corrected : MergeResult::applied; // only success ranks above
     if (incoming_rank == current_rank) {
         const bool replaces = is_failure(current.state) ? severity(incoming) > severity(current)
                                                         : !is_final(current.state) && is_newer(current, incoming);
         return replaces ? MergeResult::applied : MergeResult::stale;
     }
-    if (is_success(current.state) && is_failure(incoming.state)) {
-        return revocable && !known_later(current, incoming) ? MergeResult::corrected : MergeResult::conflict;
-    }
+    if (is_success(current.state) && is_failure(incoming.state))
+        return revocable ? MergeResult::corrected : MergeResult::conflict;
     return MergeResult::stale;
 }
 

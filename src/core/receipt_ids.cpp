@@ -148,8 +148,10 @@ std::string choose_known_id(std::span<const std::string> candidates, const Recei
         if (std::find(options.known_ids.begin(), options.known_ids.end(), candidate) != options.known_ids.end())
             return candidate;
     }
-    const bool declared = options.id_base == IdBase::hex_in_answer || options.id_base == IdBase::hex_in_receipt;
-    const bool convert = declared && options.known_ids.empty() && candidates.size() > 1;
+    const bool from_decimal = options.id_base == IdBase::hex_in_answer;
+    const bool declared = from_decimal || options.id_base == IdBase::hex_in_receipt;
+    const bool convert = declared && options.known_ids.empty() && candidates.size() > 1 &&
+                         parse_number(candidates.front(), from_decimal ? 10 : 16).has_value();
     return candidates[convert ? 1 : 0];
 }
 

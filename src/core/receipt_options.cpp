@@ -12,6 +12,7 @@ namespace {
 constexpr JsonDocumentRules kRules{"invalid receipt options", 1024 * 1024, 8};
 constexpr std::size_t kMaxWordBytes = 512;
 constexpr std::size_t kMaxOverrides = 1000;
+constexpr std::size_t kMaxUrlBytes = 16 * 1024;
 constexpr const char *kErrorHint = "Example: {\"001\": [\"hard\", \"unknown_subscriber\"]}.";
 
 const nlohmann::json &object_of(const JsonNode &node, const char *hint) {
@@ -110,10 +111,9 @@ void read_receipt_options(const JsonObject &object, ReceiptOptions &options) {
 }
 
 ReceiptOptions parse_receipt_options(std::string_view json, ReceiptOptions options) {
-    static constexpr std::array<std::string_view, 8> kKeys{"connector_err_map", "connector_status_map",
-                                                           "connector_id_base", "known_ids",
-                                                           "method",            "esm_class",
-                                                           "tlv",               "pdu"};
+    static constexpr std::array<std::string_view, 9> kKeys{
+        "connector_err_map", "connector_status_map", "connector_id_base", "known_ids", "method", "esm_class", "tlv",
+        "pdu",               "url"};
     const nlohmann::json document = parse_json_document(json, kRules);
     const JsonObject object(JsonNode(document, "$", kRules.message), kKeys);
     read_receipt_options(object, options);
@@ -123,6 +123,8 @@ ReceiptOptions parse_receipt_options(std::string_view json, ReceiptOptions optio
     }
     if (const auto method = object.find("method"))
         options.query = method->text(16) == "GET" || method->text(16) == "get";
+    if (const auto url = object.find("url"))
+        options.url = url->text(kMaxUrlBytes);
     read_smpp(object, options);
     return options;
 }

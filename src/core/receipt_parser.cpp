@@ -43,11 +43,6 @@ char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + '
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-void clean(std::string &text) {
-    std::erase(text, '\0');
-    text.resize(cut_utf8(text, kMaxFieldBytes).size());
-}
-
 class ElementReader {
 public:
     ElementReader(const Section &section, const JsonMembers &root, const JsonMembers &element)
@@ -107,9 +102,12 @@ private:
             const std::optional<std::string_view> found = find(source.path);
             value = found ? json_scalar_text(*found) : std::nullopt;
         }
-        if (!value || !shape(source, *value))
+        if (!value)
             return std::nullopt;
-        clean(*value);
+        std::erase(*value, '\0');
+        if (!shape(source, *value))
+            return std::nullopt;
+        value->resize(cut_utf8(*value, kMaxFieldBytes).size());
         return value;
     }
 
@@ -218,7 +216,9 @@ void interpret(const Tables &tables, const ElementReader &in, std::int32_t http,
 
 bool uses_root(const Section &section) {
     return std::any_of(section.fields.begin(), section.fields.end(), [](const std::vector<FieldSource> &sources) {
-        return std::any_of(sources.begin(), sources.end(), [](const FieldSource &s) { return s.path.from_root; });
+        return std::any_of(sources.begin(), sources.end(), [](const FieldSource &s) {
+            return s.path.from_root || (s.when && s.when->path.from_root);
+        });
     });
 }
 
@@ -245,7 +245,7 @@ CanonicalReceipt read_element(const Tables &tables, const Section &section, cons
         receipt.correlation_id = choose_known_id(receipt.id_candidates, tables.options);
     }
     if (receipt.disposition == Disposition::park)
-        receipt.raw = raw_text(uses_root(section) ? root.text() : text);
+        receipt.raw = raw_text(uses_root(section) && root.text().size() <= kMaxParkedReceiptBytes ? root.text() : text);
     return receipt;
 }
 

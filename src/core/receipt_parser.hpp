@@ -31,11 +31,13 @@ struct ReceiptOptions {
     bool query = false;                        // method GET
     bool smpp = false;                         // esm_class, tlv or pdu was given
     SmppParameters smpp_parameters{};
+    std::string url{}; // as the provider called it, for signatures
 };
 
 // {"connector_err_map": {"001": ["hard", "unknown_subscriber"]}, "connector_status_map": {"ACCEPTD": "delivered"},
 //  "connector_id_base": {"answer": "hex", "receipt": "dec"}, "known_ids": [..], "method": "GET", "esm_class": 4,
-//  "tlv": {"receipted_message_id": "..", "message_state": 2, "network_error_code": ".."}}. Throws hc::Error 22023.
+//  "tlv": {"receipted_message_id": "..", "message_state": 2, "network_error_code": ".."},
+//  "url": "https://public.example/dlr?attempt=.."}. Throws hc::Error 22023.
 // What the call does not say is taken from `base`, the settings of the account.
 ReceiptOptions parse_receipt_options(std::string_view json, ReceiptOptions base = {});
 
@@ -63,8 +65,8 @@ struct CanonicalReceipt {
     bool final = false;
     FailureKind kind = FailureKind::none;
     std::string reason, suppress, engagement; // empty: none
-    // The element as it came, for the inbox; of a form or SMPP text: as JSON; the whole document where fields of the
-    // connector stand outside of the element.
+    // The element as it came, for the inbox; of a form or SMPP text: as JSON; the whole document, unless it is
+    // too long, where fields of the connector stand outside of the element.
     std::string raw;
 };
 

@@ -2,7 +2,7 @@
 #include "core/rule.hpp"
 
 #include "core/error.hpp"
-#include "core/json_reader.hpp"
+#include "core/rule_words.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -24,8 +24,8 @@ constexpr double kMaxCoefficient = 1000;
 
 constexpr JsonDocumentRules kDocument{"invalid cascade rule", kMaxRuleBytes, kMaxRuleDepth};
 
-constexpr std::array<std::string_view, 5> kRuleKeys{"steps", "validity", "late_success", "late_failure",
-                                                    "webhook_events"};
+constexpr std::array<std::string_view, 6> kRuleKeys{"steps",        "validity", "late_success",
+                                                    "late_failure", "priority", "webhook_events"};
 constexpr std::array<std::string_view, 9> kStepKeys{"channel",      "providers",        "success_on",
                                                     "timeout",      "dispatch_timeout", "retry",
                                                     "on_ambiguous", "on_unknown",       "revocable"};
@@ -107,9 +107,19 @@ Rule parse_rule(std::string_view json) {
         rule.late_success = n->word(kLateSuccess);
     if (auto n = object.find("late_failure"))
         rule.late_failure = n->word(kLateFailure);
+    if (auto n = object.find("priority"))
+        rule.priority = n->word(kPriorityWords);
     if (auto n = object.find("webhook_events"))
         rule.webhook_events = read_webhook_events(*n);
     return rule;
+}
+
+std::string_view to_string(Priority p) {
+    for (const JsonWord<Priority> &word : kPriorityWords) {
+        if (word.value == p)
+            return word.word;
+    }
+    return {};
 }
 
 int success_rank(SuccessOn s) {

@@ -13,6 +13,7 @@
 //     "validity": "1h",                           optional: the whole cascade
 //     "late_success": "complete",                 complete (default) | ignore
 //     "late_failure": "notify",                   notify (default) | ignore
+//     "priority": "transactional",                otp | transactional (default) | marketing; a start may say otherwise
 //     "webhook_events": ["message.delivered"] }   optional: default all
 //
 // Durations are strings with units, or numbers of seconds. Unknown keys are errors. Limits: 1 to kMaxSteps steps,
@@ -41,6 +42,11 @@ enum class OnUnknown : std::uint8_t { wait, success, failure };
 enum class LateSuccess : std::uint8_t { complete, ignore };
 enum class LateFailure : std::uint8_t { notify, ignore };
 
+// Class of a message at the claim: each provider has a queue of its own for each, so that a campaign never delays an
+// OTP (M11). The order is that of the numbers in the history: 0 is the default.
+enum class Priority : std::uint8_t { transactional, otp, marketing };
+std::string_view to_string(Priority p);
+
 struct Step {
     std::string channel;
     std::vector<std::string> providers; // empty: all enabled providers of the channel, by position
@@ -58,6 +64,7 @@ struct Rule {
     std::optional<Duration> validity;
     LateSuccess late_success = LateSuccess::complete;
     LateFailure late_failure = LateFailure::notify;
+    Priority priority = Priority::transactional;
     std::vector<std::string> webhook_events; // empty: all
 };
 

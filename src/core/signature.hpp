@@ -61,7 +61,7 @@ inline constexpr std::array<SignatureAlias, 5> kSignatureAliases{{
     {"bandwidth", "basic"},
 }};
 
-inline constexpr std::size_t kMaxSignedBody = 1024 * 1024;
+inline constexpr std::size_t kMaxSignedBody = 8 * 1024 * 1024;
 inline constexpr std::size_t kMaxSignedUrl = 16 * 1024;
 inline constexpr std::size_t kMaxSignatureHeader = 16 * 1024; // a longer header counts as absent
 inline constexpr std::size_t kMaxSignatureSecrets = 8;        // further ones are not tried

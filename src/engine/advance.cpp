@@ -6,6 +6,8 @@
 #include "core/receipt_ids.hpp"
 #include "core/report.hpp"
 #include "engine/definitions.hpp"
+#include "engine/placement.hpp"
+#include "engine/provider_health.hpp"
 #include "engine/receipts.hpp"
 #include "pg/random.hpp"
 #include "pg/wake.hpp"
@@ -58,6 +60,7 @@ private:
     store::LockWait mode_;
     Oid user_;
     core::Time now_ = pg::now();
+    std::vector<std::int32_t> unavailable_ = unavailable_providers();
     std::vector<ItemResult> results_;
     std::unordered_map<WorkflowId, Execution> executions_;
     std::unordered_map<WorkflowId, bool> locked_;
@@ -138,7 +141,7 @@ void Batch::decide(std::size_t i) {
         cancel->claimed = store::send_claimed(item.id);
     }
     core::Decision decision =
-        core::decide(execution.subject.rule->program, execution.state, input, now_, pg::random01());
+        core::decide(execution.subject.rule->program, execution.state, input, now_, pg::random01(), unavailable_);
     results_[i] = {ItemStatus::done, decision.result, !decision.events.empty()};
     note_effects(execution, input, decision);
     execution.events.insert(execution.events.end(), std::make_move_iterator(decision.events.begin()),
@@ -146,7 +149,7 @@ void Batch::decide(std::size_t i) {
 }
 
 void Batch::note_effects(Execution &execution, const core::Input &input, const core::Decision &decision) {
-    collect_tasks(execution.subject, decision, execution.tasks);
+    collect_tasks(execution.subject, execution.state, decision, execution.tasks);
     if (decision.report) {
         collect_report(execution.subject, execution.state, execution.tasks);
     }
@@ -224,7 +227,8 @@ void Writes::add(TaskChanges &&changes) {
     tasks.drops.insert(tasks.drops.end(), changes.drops.begin(), changes.drops.end());
 }
 
-void collect_tasks(const Subject &subject, const core::Decision &decision, TaskChanges &changes) {
+void collect_tasks(const Subject &subject, const core::State &state, const core::Decision &decision,
+                   TaskChanges &changes) {
     for (const std::uint32_t number : decision.drops) {
         const store::TaskKey key{subject.id, static_cast<std::int32_t>(number)};
         // put and dropped within one batch: it never existed
@@ -238,9 +242,9 @@ void collect_tasks(const Subject &subject, const core::Decision &decision, TaskC
     }
     for (const core::TaskPut &put : decision.puts) {
         const bool send = put.kind == core::TaskKind::send;
+        const Place place = send ? place_send(subject.tenant, state.priority, put) : Place{pg::kTimerQueue, put.due};
         changes.puts.push_back({subject.id, static_cast<std::int32_t>(put.number),
-                                send ? store::Kind::send : store::Kind::timer,
-                                send ? pg::queue_of_provider(put.provider) : pg::kTimerQueue, put.due, put.attempt,
+                                send ? store::Kind::send : store::Kind::timer, place.queue, place.due, put.attempt,
                                 put.provider, std::nullopt});
     }
 }

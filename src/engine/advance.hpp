@@ -54,7 +54,9 @@ struct Subject {
     const struct RuleVersion *rule = nullptr;
     std::optional<std::string> tenant, key;
 };
-void collect_tasks(const Subject &subject, const core::Decision &decision, TaskChanges &changes);
+// `state` is the one after the decision: it knows the priority.
+void collect_tasks(const Subject &subject, const core::State &state, const core::Decision &decision,
+                   TaskChanges &changes);
 void collect_report(const Subject &subject, const core::State &state, TaskChanges &changes);
 void count_outcome(core::Outcome outcome);
 

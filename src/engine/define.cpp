@@ -179,6 +179,17 @@ void drop_endpoint(std::int32_t id) {
     pg::invalidate_definitions();
 }
 
+void set_tenant_limits(const std::string &tenant, const std::optional<std::string> &limits_json) {
+    check_tenant(tenant);
+    if (limits_json) {
+        core::parse_tenant_limits(*limits_json);
+        store::upsert_tenant_limits(tenant, *limits_json);
+    } else {
+        store::delete_tenant_limits(tenant);
+    }
+    pg::invalidate_definitions();
+}
+
 void check_connectors() {
     for (const std::string &name : store::connector_names()) {
         try {

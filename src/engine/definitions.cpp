@@ -38,9 +38,13 @@ std::vector<core::ProviderRef> resolve(const core::Step &step, const std::vector
             }
         }
     }
+    // a list in the rule is an order of its own
+    std::int32_t place = 0;
     std::vector<core::ProviderRef> refs;
     for (const Provider *p : chosen) {
-        refs.push_back({p->id, !p->config->idempotency_header.empty()});
+        ++place;
+        refs.push_back({p->id, !p->config->idempotency_header.empty(),
+                        step.providers.empty() ? p->config->position : place, p->config->weight});
     }
     return refs;
 }
@@ -67,6 +71,8 @@ void Definitions::refresh() {
     secrets_.clear();
     connectors_.clear();
     access_.clear();
+    limits_loaded_ = false;
+    limits_.clear();
     generation_ = now;
 }
 
@@ -83,10 +89,12 @@ void Definitions::load_providers() {
     }
     providers_.clear();
     for (store::ProviderRow &row : store::all_providers()) {
-        Provider p{row.id, std::move(row.name), row.dropped, nullptr, nullptr, {}};
+        Provider p{row.id, std::move(row.name), row.dropped, nullptr, nullptr, {}, {}};
         try {
+            auto config = std::make_shared<const core::ProviderConfig>(core::parse_provider_config(row.config.text));
+            p.receipts = config->receipts;
             if (!p.dropped) {
-                p.config = std::make_shared<const core::ProviderConfig>(core::parse_provider_config(row.config.text));
+                p.config = std::move(config);
                 p.request = std::make_shared<const core::CompiledRequest>(*p.config);
             }
         } catch (const Error &e) { // written by a newer version, or by hand: the provider is skipped, not the server
@@ -218,8 +226,19 @@ std::shared_ptr<const core::Connector> Definitions::connector(const std::string 
 }
 
 std::shared_ptr<const core::Connector> Definitions::connector_of(const Provider &provider) {
-    const bool named = provider.config != nullptr && !provider.config->receipts.connector.empty();
-    return connector(named ? provider.config->receipts.connector : kDefaultConnector);
+    return connector(provider.receipts.connector.empty() ? kDefaultConnector : provider.receipts.connector);
+}
+
+const core::TenantLimits &Definitions::tenant_limits(const std::optional<std::string> &tenant) {
+    static const core::TenantLimits kNone;
+    if (!limits_loaded_) { // few tenants have limits of their own: all are known at once
+        for (const store::TenantLimitRow &row : store::all_tenant_limits()) {
+            limits_.emplace(row.tenant, core::parse_tenant_limits(row.limits.text));
+        }
+        limits_loaded_ = true;
+    }
+    const auto it = tenant ? limits_.find(*tenant) : limits_.end();
+    return it != limits_.end() ? it->second : kNone;
 }
 
 bool Definitions::tenant_allowed(Oid user, const std::optional<std::string> &tenant) {

@@ -22,6 +22,7 @@ struct Provider {
     bool dropped = false;
     std::shared_ptr<const core::ProviderConfig> config;   // null when dropped or unreadable
     std::shared_ptr<const core::CompiledRequest> request; // templates of config, ready to render
+    core::ReceiptSettings receipts;                       // of a dropped one too: its receipts may still come
     std::string error;                                    // why config is null
 };
 
@@ -59,6 +60,7 @@ public:
     std::shared_ptr<const core::Connector> connector(const std::string &name); // throws 42704
     // How a provider's receipts and answers are read: its connector, else "hermes".
     std::shared_ptr<const core::Connector> connector_of(const Provider &provider);
+    const core::TenantLimits &tenant_limits(const std::optional<std::string> &tenant);
     bool tenant_known(Oid user) const { return access_.contains(user); }
     bool tenant_allowed(Oid user, const std::optional<std::string> &tenant);
     const pg::Owner &owner();
@@ -82,6 +84,8 @@ private:
         std::vector<std::string> tenants;
     };
     std::unordered_map<Oid, Access> access_;
+    bool limits_loaded_ = false;
+    std::unordered_map<std::string, core::TenantLimits> limits_; // of those that have some
 };
 
 Definitions &definitions(); // of this process
@@ -97,6 +101,7 @@ std::int32_t create_endpoint(const std::optional<std::string> &tenant, const std
                              const std::string &options);
 void alter_endpoint(std::int32_t id, const std::string &url, const std::string &options);
 void drop_endpoint(std::int32_t id);
+void set_tenant_limits(const std::string &tenant, const std::optional<std::string> &limits_json);
 void check_connectors(); // after a change of their tables: each must be readable; then tells all processes
 void set_secret(const std::string &name, const std::string &value);
 void drop_secret(const std::string &name);

@@ -6,6 +6,8 @@
 #include "core/report.hpp"
 #include "core/webhook.hpp"
 #include "engine/definitions.hpp"
+#include "engine/provider_health.hpp"
+#include "pg/fairness.hpp"
 #include "pg/guc.hpp"
 #include "pg/wake.hpp"
 #include "store/executions.hpp"
@@ -68,6 +70,8 @@ void prepare(Send &send, const store::ClaimedTask &task, const store::SendRow &r
             send.immediate = refused(send.attempt, number, "attempt is not waited for");
             return;
         }
+        send.leaves = true;
+        send.config = provider->config;
         if (provider->config->kind == core::ProviderKind::sandbox) {
             send.immediate = core::sandbox_step(*provider->config, row.message.text, nth_at_provider(state, *attempt));
             send.immediate.answer.attempt = send.attempt;
@@ -78,11 +82,11 @@ void prepare(Send &send, const store::ClaimedTask &task, const store::SendRow &r
             return;
         }
         send.request = provider->request->render(template_values(row, defs.rule(row.rule_id), *attempt, *provider));
-        send.config = provider->config;
         if (!send.config->has_response && !send.config->receipts.connector.empty()) {
             send.connector = defs.connector_of(*provider);
         }
     } catch (const Error &e) { // recording the refusal of a cascade that does not decode fails, and buries the task
+        send.leaves = false;
         send.immediate = refused(send.attempt, number, e.detail().empty() ? e.message() : e.detail());
     }
 }
@@ -102,6 +106,17 @@ core::Time last_due_of(const std::vector<store::ClaimedTask> &tasks, core::Time 
     return low;
 }
 
+// Whether a send of a provider that is out has somewhere else to go; what does not decode goes its way to the grave.
+bool has_alternative(const store::ClaimedTask &task, const store::SendRow &row) {
+    try {
+        const core::State state = core::replay(core::decode_events(row.history.data));
+        return core::has_alternative(definitions().rule(row.rule_id).program, state, task.target,
+                                     unavailable_providers());
+    } catch (const Error &) {
+        return true;
+    }
+}
+
 bool poison(const store::ClaimedTask &task) { return task.claims > pg::guc::max_claims; }
 
 } // namespace
@@ -111,8 +126,13 @@ Claim claim_sends(const ClaimRequest &request) {
     const std::vector<store::ClaimedTask> tasks = store::claim_due(
         request.queue, request.from, request.now, {request.live, request.newest}, request.owner, request.limit);
     std::vector<WorkflowId> ids;
+    core::Time served{};
     for (const store::ClaimedTask &task : tasks) {
         ids.push_back(task.workflow_id);
+        served = std::max(served, task.due);
+    }
+    if (!tasks.empty() && pg::lane_of_queue(request.queue) != pg::Lane::delayed) {
+        pg::fair_served(request.queue, served);
     }
     std::unordered_map<WorkflowId, store::SendRow> rows;
     if (!ids.empty()) {
@@ -121,6 +141,7 @@ Claim claim_sends(const ClaimRequest &request) {
             rows.emplace(id, std::move(row));
         }
     }
+    std::vector<store::TaskKey> waiting;
     for (const store::ClaimedTask &task : tasks) {
         const store::TaskKey key{task.workflow_id, task.number};
         const auto row = rows.find(task.workflow_id);
@@ -129,14 +150,23 @@ Claim claim_sends(const ClaimRequest &request) {
                 {key, row == rows.end() ? "cascade does not exist" : "claimed too often without an answer"});
             continue;
         }
+        if (request.open_until && !has_alternative(task, row->second)) {
+            waiting.push_back(key);
+            continue;
+        }
         Send send;
         send.key = key;
         send.queue = request.queue;
         send.provider = task.target;
         send.attempt = static_cast<std::uint16_t>(task.attempt);
-        prepare(send, task, row->second);
+        if (request.open_until) {
+            send.immediate = refused(send.attempt, static_cast<std::uint32_t>(task.number), "provider_unavailable");
+        } else {
+            prepare(send, task, row->second);
+        }
         claim.sends.push_back(std::move(send));
     }
+    store::release_tasks(waiting, request.open_until.value_or(request.now));
     pg::count(pg::Count::sends_claimed, static_cast<std::uint32_t>(tasks.size()));
     set_resume(claim, request, tasks.size(), last_due_of(tasks, request.from));
     return claim;

@@ -18,7 +18,9 @@ struct Send {
     std::int32_t queue = 0;
     std::int32_t provider = 0;
     std::uint16_t attempt = 0;
-    std::shared_ptr<const core::ProviderConfig> config; // http only
+    std::uint32_t ticket = 0; // of the provider's leave to send
+    bool leaves = false;      // a request, or a sandbox's answer to one
+    std::shared_ptr<const core::ProviderConfig> config; // when it leaves
     std::shared_ptr<const core::Connector> connector;   // http only, when it reads the answers
     std::optional<core::RenderedRequest> request;       // http only
     core::SandboxStep immediate;                        // when there is no request
@@ -58,6 +60,8 @@ struct ClaimRequest {
     std::int64_t owner = 0;
     std::int32_t limit = 0;
     std::vector<std::int64_t> live; // incarnations running now
+    // The provider's breaker is open until then: sends that have somewhere else to go are refused, the others wait.
+    std::optional<core::Time> open_until;
     std::int64_t newest = 0;        // the newest incarnation when `live` was read: later ones are alive as well
 };
 Claim claim_sends(const ClaimRequest &request);

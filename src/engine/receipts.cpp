@@ -24,6 +24,20 @@ core::Input addressed(core::Input input, const store::AttemptRow &attempt, const
     return input;
 }
 
+// A receipt out of the inbox: found by the account's hash, so its id may be written in another way than the answer's.
+core::Input waited(const store::InboxRow &row, const store::AttemptRow &attempt) {
+    core::Input input = addressed(core::parse_dlr(row.payload, {}), attempt, row.provider_message_id);
+    Definitions &defs = definitions();
+    const Provider *provider = defs.provider(row.provider);
+    auto *receipt = std::get_if<core::ReceiptInput>(&input);
+    if (receipt != nullptr && provider != nullptr) {
+        receipt->providers = defs.providers_of_name(provider->name);
+        receipt->more_ids = core::id_candidates(row.provider_message_id, defs.connector_of(*provider)->id_conversions,
+                                                provider->receipts.options.id_base);
+    }
+    return input;
+}
+
 } // namespace
 
 std::int64_t attempt_hash(std::int32_t provider, std::string_view provider_message_id) {
@@ -35,9 +49,9 @@ std::vector<std::int64_t> attempt_hashes(std::int32_t provider, std::string_view
     std::vector<std::int64_t> hashes{attempt_hash(provider, provider_message_id)};
     Definitions &defs = definitions();
     const Provider *known = defs.provider(provider);
-    if (known != nullptr && known->config != nullptr && !known->config->receipts.connector.empty()) {
+    if (known != nullptr && !known->receipts.connector.empty()) {
         const std::string normal = core::normal_id(provider_message_id, defs.connector_of(*known)->id_conversions,
-                                                   known->config->receipts.options.id_base, side);
+                                                   known->receipts.options.id_base, side);
         if (!normal.empty()) {
             hashes.push_back(attempt_hash(provider, normal));
         }
@@ -116,8 +130,7 @@ bool rematch(const std::vector<std::int64_t> &hashes) {
         const auto attempt = std::find_if(attempts.begin(), attempts.end(),
                                           [&](const store::AttemptRow &a) { return a.hash == row.hash; });
         if (attempt != attempts.end()) { // the payload was parsed before it was stored
-            items.push_back(
-                {attempt->workflow_id, addressed(core::parse_dlr(row.payload, {}), *attempt, row.provider_message_id)});
+            items.push_back({attempt->workflow_id, waited(row, *attempt)});
             inbox_ids.push_back(row.id);
         }
     }

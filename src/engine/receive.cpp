@@ -32,10 +32,8 @@ struct Account {
     std::vector<std::int32_t> ids;
     std::shared_ptr<const core::Connector> connector;
 
-    const core::ReceiptSettings &settings() const {
-        static const core::ReceiptSettings kNone;
-        return provider->config != nullptr ? provider->config->receipts : kNone;
-    }
+    const core::ReceiptSettings &settings() const { return provider->receipts; }
+    core::PartMode part_mode() const { return settings().part_mode.value_or(connector->part_mode); }
 };
 
 Account find_account(const std::string &name, Oid user) {
@@ -44,11 +42,33 @@ Account find_account(const std::string &name, Oid user) {
     Account account;
     account.ids = defs.providers_of_name(name);
     account.provider = defs.provider(account.ids.front());
+    if (!account.provider->error.empty()) { // its secret is not known either
+        throw Error(sqlstate::not_prerequisite, fmt::format("configuration of provider \"{}\" cannot be read", name),
+                    account.provider->error, "Correct it with hermes.alter_provider.");
+    }
     account.connector = defs.connector_of(*account.provider);
     return account;
 }
 
-void verify(const Account &account, const std::string &payload, const core::Headers &headers) {
+// What the provider signed: of a GET the URL with its query, which is the payload.
+struct Signed {
+    std::string url;
+    std::string_view body;
+};
+Signed signed_parts(const core::ReceiptSettings &settings, const core::ReceiptOptions &options, std::string_view scheme,
+                    std::string_view payload) {
+    Signed parts{options.url.empty() ? settings.url : options.url, payload};
+    if (options.query && scheme != "vonage_sms") { // that one signs parameters wherever they stand
+        if (parts.url.find('?') == std::string::npos) {
+            parts.url.append("?").append(payload.substr(payload.starts_with('?') ? 1 : 0));
+        }
+        parts.body = {};
+    }
+    return parts;
+}
+
+void verify(const Account &account, const std::string &payload, const core::Headers &headers,
+            const core::ReceiptOptions &options) {
     const core::ReceiptSettings &settings = account.settings();
     if (settings.secret_name.empty()) {
         return;
@@ -61,12 +81,14 @@ void verify(const Account &account, const std::string &payload, const core::Head
                     secret ? "Its connector names no signature scheme." : "Its receipts secret does not exist.",
                     secret ? "Name one in receipts.signature of the provider." : "Store it with hermes.set_secret.");
     }
+    const Signed parts = signed_parts(settings, options, scheme, payload);
     core::SignatureRequest request;
     request.scheme = scheme;
     request.secrets = core::split_secrets(scheme, *secret);
     request.headers = headers;
-    request.body = payload;
-    request.url = settings.url;
+    request.body = parts.body;
+    request.url = parts.url;
+    request.method = options.query ? "GET" : "POST";
     request.now = pg::now();
     const core::SignatureCheck check = core::verify_signature(request);
     if (check != core::SignatureCheck::ok) {
@@ -110,18 +132,25 @@ private:
     std::vector<std::size_t> unmatched_;
 };
 
-// Look-up hashes of a receipt's id for each id of the account, exact text first.
+// Look-up hashes of a receipt's id for each id of the account. Exact text first; where the two sides write numbers in
+// different bases by declaration, the number first, because "10" is then another message than the answer's "10".
 std::vector<std::int64_t> hashes_of(const Account &account, const CanonicalReceipt &receipt) {
+    if (receipt.id_candidates.empty()) {
+        return {};
+    }
+    const core::IdBase base = account.settings().options.id_base;
     std::vector<std::int64_t> exact, normal;
-    if (receipt.correlation_id) {
-        for (const std::int32_t provider : account.ids) {
-            const std::vector<std::int64_t> hashes =
-                attempt_hashes(provider, *receipt.correlation_id, core::IdSide::receipt);
-            exact.push_back(hashes.front());
-            normal.insert(normal.end(), hashes.begin() + 1, hashes.end());
+    for (const std::int32_t provider : account.ids) {
+        const std::vector<std::int64_t> hashes =
+            attempt_hashes(provider, receipt.id_candidates.front(), core::IdSide::receipt);
+        exact.push_back(hashes.front());
+        normal.insert(normal.end(), hashes.begin() + 1, hashes.end());
+        for (std::size_t i = 1; base == core::IdBase::either && i < receipt.id_candidates.size(); ++i) {
+            normal.push_back(attempt_hash(provider, receipt.id_candidates[i]));
         }
     }
-    exact.insert(exact.end(), normal.begin(), normal.end());
+    const bool number_first = base == core::IdBase::hex_in_answer || base == core::IdBase::hex_in_receipt;
+    exact.insert(number_first ? exact.begin() : exact.end(), normal.begin(), normal.end());
     return exact;
 }
 
@@ -149,7 +178,10 @@ bool Delivery::address(std::size_t i) {
     core::Input input = core::parse_dlr(core::dlr_json(receipt), {});
     auto &in = std::get<core::ReceiptInput>(input);
     in.providers = account_.ids;
-    const auto reference = receipt.client_ref ? core::parse_attempt_reference(*receipt.client_ref) : std::nullopt;
+    in.more_ids = receipt.id_candidates;
+    // a reference names the message; where parts are reported on one by one their ids tell more
+    const bool parts = account_.part_mode() != core::PartMode::provider && receipt.correlation_id;
+    const auto reference = receipt.client_ref && !parts ? core::parse_attempt_reference(*receipt.client_ref) : std::nullopt;
     if (reference && reference->attempt >= 1 && reference->attempt <= core::kMaxAttempts) {
         in.attempt = static_cast<std::uint16_t>(reference->attempt);
         items_.push_back({reference->id, std::move(input)});
@@ -215,8 +247,8 @@ void Delivery::keep_unmatched(const std::vector<std::size_t> &unmatched) {
         rows_[i].result = SignalResult::buffered;
         // in its normal form where there is one: the attempt will be stored under both
         const std::int64_t hash =
-            attempt_hashes(account_.provider->id, *receipt.correlation_id, core::IdSide::receipt).back();
-        waiting.push_back({hash, account_.provider->id, *receipt.correlation_id, core::dlr_json(receipt)});
+            attempt_hashes(account_.provider->id, receipt.id_candidates.front(), core::IdSide::receipt).back();
+        waiting.push_back({hash, account_.provider->id, receipt.id_candidates.front(), core::dlr_json(receipt)});
     }
     keep_waiting_receipts(waiting);
 }
@@ -241,8 +273,8 @@ void refuse_unreadable(const Account &account, const std::vector<CanonicalReceip
 std::vector<ReceivedReceipt> receive_receipts(const std::string &provider, const std::string &payload,
                                               const core::Headers &headers, const std::string &options_json, Oid user) {
     const Account account = find_account(provider, user);
-    verify(account, payload, headers);
     const core::ReceiptOptions options = core::parse_receipt_options(options_json, account.settings().options);
+    verify(account, payload, headers, options);
     const std::vector<CanonicalReceipt> receipts =
         core::parse_receipts(*account.connector, payload, headers, options);
     refuse_unreadable(account, receipts);

@@ -7,6 +7,9 @@
 #include "core/start_options.hpp"
 #include "engine/advance.hpp"
 #include "engine/definitions.hpp"
+#include "engine/placement.hpp"
+#include "engine/provider_health.hpp"
+#include "pg/provider_state.hpp"
 #include "pg/random.hpp"
 #include "pg/wake.hpp"
 
@@ -165,17 +168,49 @@ void check_request(const StartRequest &request, Oid user) {
     }
 }
 
-// Rows of the new cascades. All start now with the same rule, so their first decision is one and the same.
-void insert_rows(const StartRequest &request, const RuleVersion &rule, core::Time now,
+// A clear refusal instead of a backlog without end: what a tenant may start, and how much of it may wait.
+void check_tenant_limits(const StartRequest &request, const RuleVersion &rule, core::Priority priority, core::Time now) {
+    const core::TenantLimits &limits = definitions().tenant_limits(request.tenant);
+    const auto wanted = static_cast<std::int64_t>(request.messages.size());
+    if (limits.max_backlog) {
+        const std::int64_t waiting = waiting_sends(rule, request.tenant, priority, limits.weight, now);
+        if (waiting + wanted > *limits.max_backlog) {
+            throw Error(sqlstate::configured_limit, fmt::format("backlog of tenant \"{}\" is full", *request.tenant),
+                        fmt::format("About {} sends wait, the limit is {}.", waiting, *limits.max_backlog),
+                        "Try again later, or raise max_backlog with hermes.set_tenant_limits.");
+        }
+    }
+    core::Time retry_at = now;
+    if (limits.rate && !pg::take_tenant_tokens(tenant_hash(request.tenant), *limits.rate, now, wanted, retry_at)) {
+        const auto wait = std::chrono::ceil<std::chrono::milliseconds>(retry_at - now).count();
+        throw Error(sqlstate::configured_limit, fmt::format("rate limit of tenant \"{}\" exceeded", *request.tenant),
+                    fmt::format("{} cascades were to be started, the burst is {}.", wanted, limits.rate->burst),
+                    fmt::format("Try again in {} ms, or raise the rate with hermes.set_tenant_limits.", wait));
+    }
+}
+
+// Rows of the new cascades. All start now with the same rule, so their first decision is one and the same, unless their
+// providers are chosen by chance.
+void insert_rows(const StartRequest &request, const RuleVersion &rule, const core::StartInput &input, core::Time now,
                  const std::vector<WorkflowId> &ids, const std::vector<bool> &fresh) {
     core::State state;
-    const core::Decision decision = core::decide(rule.program, state, core::StartInput{}, now, pg::random01());
-    const pg::bytes history{core::encode_events(decision.events, std::nullopt)};
+    core::Decision decision;
+    pg::bytes history;
+    const auto decide = [&] {
+        state = {};
+        decision = core::decide(rule.program, state, input, now, pg::random01(), unavailable_providers());
+        history = pg::bytes{core::encode_events(decision.events, std::nullopt)};
+    };
+    const bool alike = !core::first_choice_varies(rule.program);
+    decide();
     store::NewExecutions rows;
     Writes writes;
     for (std::size_t i = 0; i < ids.size(); ++i) {
         if (!fresh[i]) {
             continue;
+        }
+        if (!alike && i > 0) {
+            decide();
         }
         const std::optional<std::string> key = request.keys.empty() ? std::nullopt : request.keys[i];
         const Subject subject{ids[i], &rule, request.tenant, key};
@@ -186,7 +221,7 @@ void insert_rows(const StartRequest &request, const RuleVersion &rule, core::Tim
         rows.histories.push_back(history);
         rows.messages.push_back(request.messages[i]);
         TaskChanges changes;
-        collect_tasks(subject, decision, changes);
+        collect_tasks(subject, state, decision, changes);
         if (decision.completed) { // a rule whose providers have all been dropped ends at once
             collect_report(subject, state, changes);
             writes.closing.ids.push_back(ids[i]);
@@ -211,6 +246,7 @@ std::vector<WorkflowId> start_cascades(const StartRequest &request, Oid user) {
     const core::StartOptions options = core::parse_start_options(request.options_json);
     const RuleVersion &rule = definitions().current_rule(request.rule);
     const core::Time now = pg::now();
+    check_tenant_limits(request, rule, options.priority.value_or(rule.rule.priority), now);
     std::vector<WorkflowId> ids;
     ids.reserve(request.messages.size());
     for (std::size_t i = 0; i < request.messages.size(); ++i) {
@@ -223,7 +259,7 @@ std::vector<WorkflowId> start_cascades(const StartRequest &request, Oid user) {
     if (!request.keys.empty()) {
         ids = Keys(request, ids, options.error_on_conflict).resolve(fresh);
     }
-    insert_rows(request, rule, now, ids, fresh);
+    insert_rows(request, rule, {options.priority}, now, ids, fresh);
     return ids;
 }
 

@@ -13,15 +13,34 @@ Shared *g_shared = nullptr;
 shmem_request_hook_type g_previous_request = nullptr;
 shmem_startup_hook_type g_previous_startup = nullptr;
 
+void clear_database(DatabaseSlot &slot) noexcept {
+    for (auto &bound : slot.bounds) {
+        bound = PG_INT64_MIN;
+    }
+    for (auto &served : slot.fair_served) {
+        served = 0;
+    }
+    for (auto &finish : slot.fair_finish) {
+        finish = 0;
+    }
+    for (ProviderSlot &provider : slot.providers) {
+        new (&provider) ProviderSlot();
+        SpinLockInit(&provider.lock);
+    }
+    for (TenantSlot &tenant : slot.tenants) {
+        new (&tenant) TenantSlot();
+        SpinLockInit(&tenant.lock);
+    }
+    new (&slot.counters) Counters();
+}
+
 void initialize(Shared *memory) {
     new (memory) Shared();
     // incarnations of an earlier run of the server are smaller: all its claims are dead
     memory->next_incarnation = GetCurrentTimestamp();
     memory->launcher_process = -1;
     for (DatabaseSlot &slot : memory->databases) {
-        for (auto &bound : slot.bounds) {
-            bound = PG_INT64_MIN;
-        }
+        clear_database(slot);
     }
     for (WorkerSlot &slot : memory->workers) {
         slot.process_number = -1;
@@ -92,10 +111,7 @@ void free_database(DatabaseSlot &slot) noexcept {
     slot.outbound_open = 0;
     slot.probe_requested = 0;
     slot.blocker_pid = 0;
-    for (auto &bound : slot.bounds) {
-        bound = PG_INT64_MIN;
-    }
-    new (&slot.counters) Counters();
+    clear_database(slot);
     slot.state = static_cast<std::uint32_t>(DatabaseState::free);
     slot.database = InvalidOid;
 }

@@ -5,12 +5,17 @@
 // Latches are reached through the process number (PGPROC array index), which stays valid memory for the server's life.
 #pragma once
 
+#include "core/circuit_breaker.hpp"
+#include "core/token_bucket.hpp"
 #include "pg/postgres.hpp"
 
 namespace hc::pg {
 
 inline constexpr int kMaxDatabases = 64;
 inline constexpr int kMaxWorkers = 128;
+inline constexpr int kProviderSlots = 256;          // providers with limits of their own
+inline constexpr int kTenantSlots = 1024;           // tenants with a start rate
+inline constexpr int kFairSlots = 4096;           // tenants and queues that are told apart
 inline constexpr int kQueueBounds = 256;          // indexed by bound_index()
 inline constexpr std::int64_t kNoDue = INT64_MAX; // no task known
 
@@ -45,6 +50,22 @@ enum class DatabaseState : std::uint32_t {
     blocked, // a command on the database is running: no worker may start
 };
 
+struct ProviderSlot { // provider_state.hpp
+    std::atomic<std::int32_t> provider; // 0: free
+    std::atomic<std::int32_t> in_flight;
+    slock_t lock; // of what follows
+    core::TokenBucketState bucket;
+    core::CircuitBreakerState breaker;
+    std::int64_t accepted, failed, refused, last_failure_at;
+    char last_failure[64];
+};
+
+struct TenantSlot {
+    std::atomic<std::uint64_t> tenant; // hash; 0: free
+    slock_t lock;
+    core::TokenBucketState bucket;
+};
+
 struct DatabaseSlot {
     std::atomic<std::uint32_t> state; // DatabaseState
     std::atomic<Oid> database;
@@ -54,6 +75,10 @@ struct DatabaseSlot {
         extension_changes; // commits of CREATE or DROP EXTENSION, or of a change of the fence: workers look again
     std::atomic<std::uint32_t> outbound_open;       // the restore fence let requests go; set by the supervisor
     std::atomic<std::int64_t> bounds[kQueueBounds]; // smallest due time (TimestampTz) that may be waiting in the queue
+    std::atomic<std::int64_t> fair_served[kQueueBounds]; // place served last, by bound (fairness.hpp)
+    std::atomic<std::int64_t> fair_finish[kFairSlots];   // place after a tenant's last send, by hash
+    ProviderSlot providers[kProviderSlots];
+    TenantSlot tenants[kTenantSlots];
     Counters counters;
 };
 

@@ -11,9 +11,20 @@ namespace hc::pg {
 
 inline constexpr std::int32_t kTimerQueue = 1;   // timers, sandbox receipts, rematch: the supervisor
 inline constexpr std::int32_t kWebhookQueue = 2; // outcome reports: dispatchers
-inline constexpr std::int32_t kFirstProviderQueue = kReservedQueues; // provider id + this: dispatchers
+inline constexpr std::int32_t kFirstProviderQueue = kReservedQueues; // four a provider: dispatchers
 
-inline constexpr std::int32_t queue_of_provider(std::int32_t provider) { return kFirstProviderQueue + provider; }
+// The queues of a provider, in the order in which they are served: a campaign never stands before an OTP. Sends that
+// are due later (retries) have one of their own, because it is ordered by time, the others by fairness (fairness.hpp).
+enum class Lane : std::int32_t { otp, transactional, delayed, marketing };
+inline constexpr std::int32_t kLanes = 4;
+
+inline constexpr std::int32_t queue_of_provider(std::int32_t provider, Lane lane) {
+    return kFirstProviderQueue + provider * kLanes + static_cast<std::int32_t>(lane);
+}
+inline constexpr std::int32_t provider_of_queue(std::int32_t queue) { return (queue - kFirstProviderQueue) / kLanes; }
+inline constexpr Lane lane_of_queue(std::int32_t queue) {
+    return static_cast<Lane>((queue - kFirstProviderQueue) % kLanes);
+}
 
 void note_task(std::int32_t queue, core::Time due); // a task inserted in this (sub)transaction
 void note_workers(); // CREATE or DROP EXTENSION, or a change of the restore fence: launcher and workers look again

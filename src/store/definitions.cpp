@@ -164,6 +164,23 @@ std::optional<std::string> find_secret(const std::string &name) {
     return std::move(row->value);
 }
 
+std::vector<TenantLimitRow> all_tenant_limits() {
+    constinit static pg::statement<TenantLimitRow()> all("SELECT tenant, limits FROM hermes.tenant_limit");
+    return all.query();
+}
+
+void upsert_tenant_limits(const std::string &tenant, const std::string &limits_json) {
+    constinit static pg::statement<void(std::string, std::string)> upsert(
+        "INSERT INTO hermes.tenant_limit (tenant, limits) VALUES ($1, $2::text::jsonb) "
+        "ON CONFLICT (tenant) DO UPDATE SET limits = excluded.limits");
+    upsert.execute(tenant, limits_json);
+}
+
+void delete_tenant_limits(const std::string &tenant) {
+    constinit static pg::statement<void(std::string)> remove("DELETE FROM hermes.tenant_limit WHERE tenant = $1");
+    remove.execute(tenant);
+}
+
 void insert_tenant_access(const std::string &role, const std::string &tenant) {
     constinit static pg::statement<void(std::string, std::string)> insert(
         "INSERT INTO hermes.tenant_access (role_name, tenant) VALUES ($1::name, $2) ON CONFLICT DO NOTHING");

@@ -63,6 +63,15 @@ void upsert_secret(const std::string &name, const std::string &value);
 bool delete_secret(const std::string &name);
 std::optional<std::string> find_secret(const std::string &name);
 
+struct TenantLimitRow {
+    std::string tenant;
+    pg::json_text limits;
+    auto fields() { return std::tie(tenant, limits); }
+};
+std::vector<TenantLimitRow> all_tenant_limits();
+void upsert_tenant_limits(const std::string &tenant, const std::string &limits_json);
+void delete_tenant_limits(const std::string &tenant);
+
 void insert_tenant_access(const std::string &role, const std::string &tenant);
 bool delete_tenant_access(const std::string &role, const std::string &tenant);
 std::vector<std::string> tenants_of(const std::string &role);

@@ -71,6 +71,14 @@ $$ SELECT hermes.cancel_cascade(id(cascade)) $$;
 CREATE OR REPLACE FUNCTION receipt(message_id text, status text) RETURNS hermes.signal_result LANGUAGE sql AS
 $$ SELECT hermes.apply_receipt('mail', message_id, jsonb_build_object('status', status)) $$;
 
+-- A post of the provider: receipts as 'm-a delivered' or, where it echoes our reference, 'm-a delivered a'; the results in
+-- that order.
+CREATE OR REPLACE FUNCTION receive(VARIADIC receipts text[]) RETURNS text LANGUAGE sql AS
+$$ SELECT string_agg(coalesce(n.name, '-') || ' ' || r.result, ', ' ORDER BY r.ordinal)
+   FROM hermes.receive_receipts('mail', (SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('id', w[1], 'status', w[2],
+            'client_ref', id(w[3]) || '-1')) ORDER BY o)::text FROM unnest(receipts) WITH ORDINALITY AS u (receipt, o),
+            string_to_array(receipt, ' ') AS w)) r LEFT JOIN named n ON n.id = r.cascade_id $$;
+
 -- A rule of the given channels in order, each with the same timeout.
 CREATE OR REPLACE FUNCTION rule(channels text[], timeout text DEFAULT '1h') RETURNS jsonb LANGUAGE sql AS
 $$ SELECT jsonb_build_object('steps', jsonb_agg(jsonb_build_object('channel', c, 'timeout', timeout) ORDER BY o))

@@ -34,7 +34,8 @@ inline Rule make_rule() {
 }
 
 inline std::vector<std::vector<ProviderRef>> make_providers() {
-    return {{{.id = 1, .idempotent = false}, {.id = 2, .idempotent = true}}, {{.id = 3, .idempotent = false}}};
+    return {{{.id = 1, .idempotent = false, .position = 1}, {.id = 2, .idempotent = true, .position = 2}},
+            {{.id = 3, .idempotent = false, .position = 1}}};
 }
 
 class Bench {

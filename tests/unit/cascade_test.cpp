@@ -254,7 +254,7 @@ TEST(CascadeFailure, AProviderListThatChangedNeverTriesOneTwice) {
     b.providers[0] = {{.id = 7, .idempotent = false}}; // provider 1 has vanished
     b.answer(1, SendVerdict::next_provider);
     EXPECT_EQ(b.attempt(2).provider, 7);
-    b.providers[0] = {{.id = 7, .idempotent = false}, {.id = 1, .idempotent = false}};
+    b.providers[0] = {{.id = 7, .idempotent = false, .position = 1}, {.id = 1, .idempotent = false, .position = 2}};
     b.answer(2, SendVerdict::next_provider);
     EXPECT_EQ(b.attempt(3).provider, 3) << "provider 1 had its turn";
 }

@@ -133,7 +133,7 @@ TEST(ProviderConfigTest, UnknownKeysEverywhere) {
     EXPECT_EQ(detail(http("", "", R"("classes": [{"code": 1}])")), "$.response.classes[0].code: unknown key.");
     EXPECT_EQ(detail(R"({"kind": "sandbox", "channel": "sms", "request": {}})"), "$.request: unknown key.");
     EXPECT_EQ(refusal(R"({"kind": "sandbox", "channel": "sms", "request": {}})").hint,
-              "Allowed keys are kind, channel, position, concurrency, script.");
+              "Allowed keys are kind, channel, position, weight, rate, breaker, concurrency, script, connector, receipts.");
 }
 
 TEST(ProviderConfigTest, NumbersAndTimeouts) {

@@ -1,0 +1,26 @@
+// Where a send waits: the queue of its provider and priority, at the fair place of its tenant.
+#pragma once
+
+#include "core/cascade.hpp"
+#include "engine/definitions.hpp"
+
+#include <optional>
+#include <string>
+
+namespace hc::engine {
+
+std::uint64_t tenant_hash(const std::optional<std::string> &tenant);
+
+struct Place {
+    std::int32_t queue = 0;
+    core::Time due{};
+};
+// A send that is due later stands in the lane of its own, by time.
+Place place_send(const std::optional<std::string> &tenant, core::Priority priority, const core::TaskPut &put);
+
+// About how many sends of a tenant wait for the providers of a rule's first step; sends of others that were served more
+// than their share count as none.
+std::int64_t waiting_sends(const RuleVersion &rule, const std::optional<std::string> &tenant, core::Priority priority,
+                           std::uint32_t weight, core::Time now);
+
+} // namespace hc::engine

@@ -1,0 +1,222 @@
+// Answers of send calls taken by the provider's connector: verdicts, ids of parts, what is left to the general rules.
+#include "core/provider_config.hpp"
+
+#include <gtest/gtest.h>
+
+namespace {
+
+using namespace hc::core;
+using namespace std::chrono_literals;
+
+constexpr Time kNow = std::chrono::sys_days(std::chrono::year(2026) / 1 / 2);
+
+Connector connector(const std::string &part_mode = "provider") {
+    return parse_connector(R"({"name": "x", "part_mode": ")" + part_mode +
+                           R"(", "response": {"elements": ["$.body.messages[*]", "$"],
+        "fields": {"correlation_id": ["$.id", "$.body.id"], "status": ["$.status", "$.body.status", "$$.http_status"],
+                   "code": ["$.code", "$.body.code"]}},
+        "response_statuses": [
+            {"status": "2xx", "state": "accepted"}, {"status": "queued", "state": "accepted"},
+            {"status": "rejected", "state": "rejected", "reason": "unspecified", "by_code": true},
+            {"status": "unreachable", "state": "undeliverable", "reason": "invalid_address"},
+            {"status": "busy", "state": "failed", "reason": "rate_limited"},
+            {"status": "gone", "state": "expired", "reason": "expired_validity"},
+            {"status": "withdrawn", "state": "canceled", "reason": "canceled"},
+            {"status": "shrug", "state": "unknown"}, {"status": "later", "state": "deferred"},
+            {"status": "hm", "disposition": "park"}, {"status": "noop", "disposition": "ignore"},
+            {"status": "stop", "disposition": "side_effect_only", "suppress": "opt_out"},
+            {"status": "4xx", "state": "failed", "failure_kind": "hard", "reason": "request_error", "by_code": true},
+            {"status": "503", "state": "failed", "reason": "provider_error"}],
+        "errors": [{"code": "1", "failure_kind": "policy", "reason": "opted_out"},
+            {"code": "2", "failure_kind": "config", "reason": "account_problem"},
+            {"code": "3", "failure_kind": "soft", "reason": "rate_limited"},
+            {"code": "4", "disposition": "ignore", "reason": "duplicate_submit"}]})");
+}
+
+SendAnswer classify(std::int32_t status, const std::string &body, const Connector &by = connector(),
+                    const std::string &config = "", std::vector<std::pair<std::string, std::string>> headers = {}) {
+    const ProviderConfig provider = parse_provider_config(
+        R"({"kind": "http", "channel": "sms", "request": {"url": "https://e.com/"})" + config + "}");
+    HttpAnswer answer;
+    answer.status = status;
+    answer.headers = std::move(headers);
+    answer.body = body;
+    return classify_answer(provider, by, answer, kNow);
+}
+
+using Ids = std::vector<std::string>;
+
+TEST(ConnectorAnswer, AnAcceptedMessageHasItsId) {
+    const SendAnswer answer = classify(201, R"({"id": "m1", "status": "queued"})");
+    EXPECT_EQ(answer.verdict, SendVerdict::accepted);
+    EXPECT_EQ(answer.provider_message_id, "m1");
+    EXPECT_TRUE(answer.more_message_ids.empty());
+    EXPECT_EQ(answer.code, 201);
+    EXPECT_EQ(answer.kind, FailureKind::none);
+    EXPECT_EQ(answer.reason, "");
+    EXPECT_EQ(answer.part_mode, PartMode::provider);
+    EXPECT_EQ(classify(200, R"({"id": 17})").provider_message_id, "17");
+    EXPECT_EQ(classify(200, "OK").provider_message_id, "");
+    EXPECT_EQ(classify(200, "OK").verdict, SendVerdict::accepted);
+    EXPECT_EQ(classify(200, R"({"id": "m1", "status": "later"})").verdict, SendVerdict::accepted)
+        << "taken, still trying";
+}
+
+TEST(ConnectorAnswer, RefusalsByTheirKind) {
+    struct Case {
+        const char *body;
+        SendVerdict verdict;
+        FailureKind kind;
+        const char *reason;
+    };
+    for (const Case &c : {
+             Case{R"({"status": "busy"})", SendVerdict::retry_same, FailureKind::soft, "rate_limited"},
+             Case{R"({"status": "gone"})", SendVerdict::retry_same, FailureKind::soft, "expired_validity"},
+             Case{R"({"status": "unreachable", "code": 9})", SendVerdict::next_channel, FailureKind::hard,
+                  "invalid_address (9)"},
+             Case{R"({"status": "rejected"})", SendVerdict::next_channel, FailureKind::policy, "unspecified"},
+             Case{R"({"status": "rejected", "code": "1"})", SendVerdict::next_channel, FailureKind::policy,
+                  "opted_out (1)"},
+             Case{R"({"status": "rejected", "code": "2"})", SendVerdict::next_provider, FailureKind::config,
+                  "account_problem (2)"},
+             Case{R"({"status": "rejected", "code": "3"})", SendVerdict::retry_same, FailureKind::soft,
+                  "rate_limited (3)"},
+         }) {
+        for (const std::int32_t status : {200, 202, 400, 422, 429}) {
+            const SendAnswer answer = classify(status, c.body);
+            EXPECT_EQ(answer.verdict, c.verdict) << c.body << status;
+            EXPECT_EQ(answer.kind, c.kind) << c.body;
+            EXPECT_EQ(answer.reason, c.reason) << c.body;
+            EXPECT_EQ(answer.code, status);
+            EXPECT_EQ(answer.provider_message_id, "");
+        }
+    }
+}
+
+TEST(ConnectorAnswer, RowsOfTheHttpStatus) {
+    const SendAnswer refused = classify(400, R"({"error": "x"})");
+    EXPECT_EQ(refused.verdict, SendVerdict::next_channel);
+    EXPECT_EQ(refused.reason, "request_error");
+    EXPECT_EQ(classify(403, R"({"code": 2})").verdict, SendVerdict::next_provider);
+    EXPECT_EQ(classify(503, "").reason, "provider_error");
+    EXPECT_EQ(classify(503, "").verdict, SendVerdict::retry_same);
+}
+
+TEST(ConnectorAnswer, WhatMayHideATakenMessageIsLeftToTheGeneralRules) {
+    for (const std::int32_t status : {500, 502, 504, 599}) {
+        const SendAnswer answer = classify(status, R"({"status": "unreachable"})");
+        EXPECT_EQ(answer.verdict, SendVerdict::ambiguous) << status;
+        EXPECT_EQ(answer.reason, "http_" + std::to_string(status));
+    }
+    HttpAnswer none;
+    none.transport = TransportResult::no_answer;
+    none.status = 200;
+    none.body = R"({"status": "rejected"})";
+    EXPECT_EQ(classify_answer(ProviderConfig{}, connector(), none, kNow).verdict, SendVerdict::ambiguous);
+    none.transport = TransportResult::not_sent;
+    EXPECT_EQ(classify_answer(ProviderConfig{}, connector(), none, kNow).verdict, SendVerdict::retry_same);
+    none.transport = TransportResult::blocked;
+    EXPECT_EQ(classify_answer(ProviderConfig{}, connector(), none, kNow).verdict, SendVerdict::next_provider);
+}
+
+TEST(ConnectorAnswer, WhatTheConnectorDoesNotKnowIsLeftToTheGeneralRules) {
+    const Connector strict = parse_connector(R"({"name": "x", "response": {"fields": {"status": ["$.body.status"]}},
+        "response_statuses": [{"status": "queued", "state": "accepted"}]})");
+    EXPECT_EQ(classify(200, R"({"status": "beamed"})", strict).verdict, SendVerdict::accepted) << "a 2xx";
+    EXPECT_EQ(classify(404, R"({"status": "beamed"})", strict).reason, "http_404");
+    EXPECT_EQ(classify(401, "", strict).verdict, SendVerdict::next_provider);
+    EXPECT_EQ(classify(429, "", strict).verdict, SendVerdict::retry_same);
+    EXPECT_EQ(classify(302, "", strict).verdict, SendVerdict::next_channel);
+    EXPECT_EQ(classify(200, R"({"status": "beamed"})", strict,
+                       R"(, "response": {"ok": {"path": "$.status", "in": ["queued"]}})")
+                  .verdict,
+              SendVerdict::ambiguous);
+    for (const char *word : {"hm", "noop", "stop", "shrug"})
+        EXPECT_EQ(classify(404, R"({"status": ")" + std::string(word) + "\"}").reason, "http_404") << word;
+    const Connector without = parse_connector(R"({"name": "x"})");
+    EXPECT_EQ(classify(404, R"({"status": "queued", "id": "m1"})", without).reason, "http_404");
+}
+
+TEST(ConnectorAnswer, ADuplicateSubmitWasTaken) {
+    const SendAnswer answer = classify(400, R"({"status": "rejected", "code": "4", "id": "m1"})");
+    EXPECT_EQ(answer.verdict, SendVerdict::accepted);
+    EXPECT_EQ(answer.provider_message_id, "m1");
+}
+
+TEST(ConnectorAnswer, RetryAfterIsReadOfRefusals) {
+    EXPECT_EQ(classify(429, R"({"status": "busy"})", connector(), "", {{"retry-after", "17"}}).retry_after, 17s);
+    EXPECT_EQ(classify(429, R"({"status": "busy"})").retry_after, std::nullopt);
+    EXPECT_EQ(classify(200, R"({"status": "queued"})", connector(), "", {{"retry-after", "17"}}).retry_after,
+              std::nullopt);
+    EXPECT_EQ(classify(500, "", connector(), "", {{"retry-after", "17"}}).retry_after, 17s);
+}
+
+// ---- several parts ----
+
+const char *const kThree =
+    R"({"messages": [{"id": "a", "status": "queued"}, {"id": "b", "status": "queued"}, {"id": "c", "status": "queued"}]})";
+
+TEST(ConnectorAnswer, SeveralPartsGiveSeveralIds) {
+    for (const auto &[word, mode] : {std::pair("all", PartMode::all), std::pair("any", PartMode::any)}) {
+        const SendAnswer answer = classify(200, kThree, connector(word));
+        EXPECT_EQ(answer.verdict, SendVerdict::accepted);
+        EXPECT_EQ(answer.provider_message_id, "a");
+        EXPECT_EQ(answer.more_message_ids, (Ids{"b", "c"}));
+        EXPECT_EQ(answer.part_mode, mode);
+    }
+}
+
+TEST(ConnectorAnswer, WhereTheProviderAggregatesTheFirstIdCounts) {
+    const SendAnswer answer = classify(200, kThree, connector("provider"));
+    EXPECT_EQ(answer.provider_message_id, "a");
+    EXPECT_TRUE(answer.more_message_ids.empty());
+}
+
+TEST(ConnectorAnswer, TheAccountMaySayOtherwise) {
+    EXPECT_EQ(classify(200, kThree, connector("provider"), R"(, "receipts": {"part_mode": "any"})").part_mode,
+              PartMode::any);
+    EXPECT_EQ(classify(200, kThree, connector("provider"), R"(, "receipts": {"part_mode": "any"})").more_message_ids,
+              (Ids{"b", "c"}));
+    EXPECT_TRUE(
+        classify(200, kThree, connector("all"), R"(, "receipts": {"part_mode": "provider"})").more_message_ids.empty());
+}
+
+TEST(ConnectorAnswer, PartsThatWereRefusedHaveNoId) {
+    const SendAnswer answer = classify(
+        200,
+        R"({"messages": [{"id": "a", "status": "rejected"}, {"id": "b", "status": "queued"}, {"status": "queued"}, {"id": "c", "status": "hm"}, {"id": "d", "status": "queued"}]})",
+        connector("all"));
+    EXPECT_EQ(answer.verdict, SendVerdict::accepted) << "some of it was taken";
+    EXPECT_EQ(answer.provider_message_id, "b");
+    EXPECT_EQ(answer.more_message_ids, Ids{"d"});
+    const SendAnswer refused = classify(
+        200,
+        R"({"messages": [{"id": "a", "status": "hm"}, {"status": "rejected", "code": "2"}, {"status": "unreachable"}]})");
+    EXPECT_EQ(refused.verdict, SendVerdict::next_provider) << "none was taken: the first refusal";
+    EXPECT_EQ(refused.reason, "account_problem (2)");
+}
+
+TEST(ConnectorAnswer, AnAnswerPastTheCapsIsOneTheConnectorDoesNotKnow) {
+    std::string body = R"({"messages": [{"status": "rejected"})";
+    for (std::size_t i = 0; i < kMaxReceiptElements; ++i)
+        body += ",1";
+    EXPECT_EQ(classify(404, body + "]}").reason, "http_404");
+}
+
+// Ids of parts are stored in one text, line by line.
+TEST(ConnectorAnswer, AnIdThatCannotBeStoredIsNone) {
+    for (const char *id : {R"("a\nb")", R"("a\u0001")", R"("\t")", R"("\u007f")"}) {
+        const SendAnswer answer = classify(200, R"({"status": "queued", "id": )" + std::string(id) + "}");
+        EXPECT_EQ(answer.verdict, SendVerdict::accepted);
+        EXPECT_EQ(answer.provider_message_id, "") << id;
+    }
+    const SendAnswer parts = classify(
+        200,
+        R"({"messages": [{"id": "a\nb", "status": "queued"}, {"id": "c", "status": "queued"}, {"id": "d\n", "status": "queued"}]})",
+        connector("all"));
+    EXPECT_EQ(parts.provider_message_id, "c");
+    EXPECT_TRUE(parts.more_message_ids.empty());
+    EXPECT_EQ(classify(200, R"({"status": "queued", "id": "\u00fc 1"})").provider_message_id, "\xc3\xbc 1");
+}
+
+} // namespace
