@@ -4,7 +4,8 @@
 POST /dlr                  {"ref", "id", "status", "timestamp", "error_code"} -> hermes.signal_cascade
 POST /dlr/<provider>       the same by the provider's message id alone -> hermes.apply_receipt; 2xx after COMMIT
 POST /webhook[/<name>]     Standard Webhooks receiver: verified, deduplicated by webhook-id
-POST /script               {"name"?, "answers": [status | "hang" | {"status", "retry_after"} ...]}: the next answers
+POST /script               {"name"?, "answers": [status | "hang" | {"status", "retry_after", "control"} ...], "then"?}:
+                           the next answers, and the one of all later requests; control: header webhook-delivery
 POST /reset                forgets what was received and the scripts
 GET  /webhooks?cascade=&name=   GET /dlrs?cascade=   GET /stats   GET /health
 """
@@ -59,6 +60,7 @@ class Webhook:
     timestamp: str
     verified: bool
     reason: str
+    signatures: int  # in the header
     answer: int  # 0: hung
     processed: bool  # the first acknowledged request of its id: the one with an effect
     cascade: str
@@ -71,6 +73,7 @@ class Books:
     webhooks: list[Webhook] = field(default_factory=list)
     processed: set[str] = field(default_factory=set)  # webhook ids
     scripts: dict[str, list[Any]] = field(default_factory=dict)
+    then: dict[str, Any] = field(default_factory=dict)
 
 
 class Application:
@@ -145,6 +148,7 @@ class Application:
         self.books.webhooks.append(Webhook(
             id=webhook_id, name=name, time=time.time(), timestamp=http.headers.get("webhook-timestamp", ""),
             verified=not reason, reason=reason, answer=0 if hang else status,
+            signatures=len(http.headers.get("webhook-signature", "").split()),
             processed=acknowledged and webhook_id not in self.books.processed,
             cascade=str((body.get("data") or {}).get("cascade_id", "")), body=body))
         if hang:
@@ -155,11 +159,13 @@ class Application:
 
     def _next_answer(self, name: str) -> tuple[int, dict[str, str], bool]:
         script = self.books.scripts.get(name)
-        answer = script.pop(0) if script else 204
+        answer = script.pop(0) if script else self.books.then.get(name, 204)
         if answer == "hang":
             return 504, {}, True
         if isinstance(answer, dict):
-            return int(answer["status"]), {"Retry-After": str(answer["retry_after"])}, False
+            headers = {"Retry-After": "retry_after", "webhook-delivery": "control"}
+            found = {header: str(answer[key]) for header, key in headers.items() if key in answer}
+            return int(answer["status"]), found, False
         return int(answer), {}, False
 
     # ---- control ----
@@ -167,6 +173,7 @@ class Application:
     async def handle_script(self, http: web.Request) -> web.Response:
         script = await http.json()
         self.books.scripts[script.get("name", "")] = list(script["answers"])
+        self.books.then[script.get("name", "")] = script.get("then", 204)
         return web.json_response({})
 
     async def handle_reset(self, _: web.Request) -> web.Response:

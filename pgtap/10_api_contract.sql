@@ -13,6 +13,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('cancel_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('cascade_history', 'cascade_id uuid', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
     ('cascade_status', 'cascade_id uuid', 'jsonb', 'stable', 'c'),
+    ('closed_between', 'of_tenant text, since timestamp with time zone, until timestamp with time zone, at_most integer', 'TABLE(id uuid, closed_at timestamp with time zone, rule_id integer, key text, history bytea)', 'stable', 'sql'),
     ('confirm_restore', '', 'void', 'volatile', 'c'),
     ('connectors_changed', '', 'trigger', 'volatile', 'c'),
     ('create_cascade_rule', 'name text, rule jsonb', 'integer', 'volatile', 'c'),
@@ -23,10 +24,12 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('decode_history', 'history bytea', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'immutable', 'c'),
     ('drop_cascade_rule', 'name text', 'void', 'volatile', 'c'),
     ('drop_endpoint', 'id integer', 'void', 'volatile', 'c'),
-    ('drop_old_partitions', 'history_age interval, attempt_age interval, key_age interval', 'SETOF text', 'volatile', 'plpgsql'),
+    ('drop_old_partitions', 'history_age interval, attempt_age interval, key_age interval, delivery_age interval DEFAULT ''7 days''::interval', 'SETOF text', 'volatile', 'plpgsql'),
     ('drop_provider', 'name text', 'void', 'volatile', 'c'),
     ('drop_secret', 'name text', 'void', 'volatile', 'c'),
+    ('enable_endpoint', 'id integer', 'void', 'volatile', 'c'),
     ('first_id_at', 'at timestamp with time zone', 'uuid', 'immutable', 'c'),
+    ('generate_webhook_secret', '', 'text', 'volatile', 'c'),
     ('grant_tenant', 'role_name name, tenant text', 'void', 'volatile', 'c'),
     ('missing_partitions', '', 'TABLE(parent regclass, day timestamp with time zone)', 'stable', 'sql'),
     ('parse_receipts', 'connector text, payload text, headers jsonb DEFAULT ''{}''::jsonb, options jsonb DEFAULT ''{}''::jsonb', 'TABLE(ordinal integer, disposition text, correlation_id text, client_ref text, recipient text, event_id text, event_time timestamp with time zone, sequence bigint, raw_status text, raw_code text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text)', 'stable', 'c'),
@@ -34,9 +37,12 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('provider_states', '', 'TABLE(provider_id integer, in_flight integer, breaker text, open_until timestamp with time zone, throttled_until timestamp with time zone, accepted bigint, failed bigint, throttled bigint, consecutive_failures integer, last_failure_at timestamp with time zone, last_failure text)', 'volatile', 'c'),
     ('receive_receipts', 'provider text, payload text, headers jsonb DEFAULT ''{}''::jsonb, options jsonb DEFAULT ''{}''::jsonb', 'TABLE(ordinal integer, cascade_id uuid, attempt integer, state text, failure_kind text, result hermes.signal_result)', 'volatile', 'c'),
     ('refuse_shipped_row', '', 'trigger', 'volatile', 'plpgsql'),
+    ('replay_webhook', 'cascade_id uuid, sequence integer DEFAULT NULL::integer, endpoint_id integer DEFAULT NULL::integer', 'integer', 'volatile', 'c'),
+    ('replay_webhooks', 'endpoint_id integer, since timestamp with time zone, until timestamp with time zone DEFAULT now(), failed_only boolean DEFAULT false', 'bigint', 'volatile', 'c'),
     ('retry_dead_letter', 'id bigint', 'void', 'volatile', 'c'),
     ('retry_parked_receipts', 'provider text, max_receipts integer DEFAULT 1000', 'TABLE(ordinal integer, cascade_id uuid, attempt integer, state text, failure_kind text, result hermes.signal_result)', 'volatile', 'c'),
     ('revoke_tenant', 'role_name name, tenant text', 'void', 'volatile', 'c'),
+    ('rotate_endpoint_secret', 'id integer, new_secret_name text, keep_old interval DEFAULT ''24:00:00''::interval', 'void', 'volatile', 'c'),
     ('set_tenant_limits', 'tenant text, limits jsonb', 'void', 'volatile', 'c'),
     ('set_secret', 'name text, value text', 'void', 'volatile', 'c'),
     ('ship_connector', 'definition jsonb', 'void', 'volatile', 'plpgsql'),
@@ -76,7 +82,7 @@ SELECT bag_eq($$ SELECT proname::text FROM pg_proc WHERE pronamespace = 'hermes'
 SELECT alike(obj_description(p.oid, 'pg_proc'), '%Errors:%', format('%s: the COMMENT names its errors', proname))
 FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
   AND proname IN ('start_cascade', 'signal_cascade', 'apply_receipt', 'cancel_cascade', 'terminate_cascade', 'cascade_status', 'cascade_history',
-                  'create_cascade_rule', 'create_provider', 'create_endpoint', 'retry_dead_letter', 'receive_receipts', 'parse_receipts', 'parse_response',
+                  'create_cascade_rule', 'create_provider', 'create_endpoint', 'rotate_endpoint_secret', 'enable_endpoint', 'replay_webhook', 'replay_webhooks', 'retry_dead_letter', 'receive_receipts', 'parse_receipts', 'parse_response',
                   'verify_signature');
 
 -- ---- views ----
@@ -85,6 +91,8 @@ CREATE TEMP TABLE contract_view (name, columns) AS VALUES
     ('connector_documents', 'name text, document jsonb'),
     ('dead_letters', 'id bigint, cascade_id uuid, tenant text, kind text, target integer, attempt integer, tries integer, error text, created_at timestamp with time zone'),
     ('deliveries', 'cascade_id uuid, tenant text, endpoint_id integer, url text, event_type text, next_try timestamp with time zone, failed_tries integer, in_flight boolean, last_error text'),
+    ('delivery_log', 'at timestamp with time zone, cascade_id uuid, endpoint_id integer, tenant text, event_type text, sequence integer, try integer, http_status integer, result text, duration_ms integer, error text'),
+    ('endpoints', 'id integer, tenant text, url text, enabled boolean, disabled_at timestamp with time zone, disabled_reason text, failing_since timestamp with time zone, last_delivery_at timestamp with time zone, last_failure_at timestamp with time zone, last_error text, pending integer'),
     ('history', 'cascade_id uuid, tenant text, event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb'),
     ('providers_status', 'provider text, channel text, kind text, in_flight integer, concurrency integer, breaker text, open_until timestamp with time zone, rate jsonb, throttled_until timestamp with time zone, accepted bigint, failed bigint, throttled bigint, consecutive_failures integer, last_failure_at timestamp with time zone, last_failure text, oldest_waiting timestamp with time zone'),
     ('receipts_parked', 'id bigint, provider text, provider_message_id text, cascade_id uuid, reason text, payload text, received_at timestamp with time zone'),
@@ -100,7 +108,7 @@ ORDER BY v.name;
 SELECT bag_eq($$ SELECT relname::text FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relkind IN ('v', 'm') $$,
               'SELECT name FROM contract_view', 'schema hermes has these views and no other');
 SELECT bag_eq($$ SELECT relname::text FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relkind = 'v' AND reloptions @> ARRAY['security_barrier=true'] $$,
-              ARRAY['cascades', 'dead_letters', 'deliveries', 'history', 'receipts_parked', 'tasks', 'timers'], 'every view with rows of tenants is a security barrier');
+              ARRAY['cascades', 'dead_letters', 'deliveries', 'delivery_log', 'endpoints', 'history', 'receipts_parked', 'tasks', 'timers'], 'every view with rows of tenants is a security barrier');
 
 -- ---- connectors: the tables that operators write by hand ----
 CREATE TEMP TABLE contract_table (name, columns) AS VALUES

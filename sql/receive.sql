@@ -253,8 +253,17 @@ SELECT test.receive('homemade', '{"ping": true}');
 SELECT test.receive('homemade', '{"pong": true}');
 SELECT test.inbox();
 SELECT test.empty_inbox();
+SELECT test.try($$ DELETE FROM hermes.connector WHERE name = 'own' $$); -- a provider names it
+SELECT hermes.drop_provider('homemade');
 DELETE FROM hermes.connector WHERE name = 'own';
 SELECT test.try_connector($$ SELECT test.receive('homemade', '{"dlrs": []}') $$);
+-- as when a dump is loaded: a provider and words are there before their connector
+UPDATE hermes.provider SET config = config || '{"connector": "own2"}' WHERE name = 'parts' RETURNING name;
+INSERT INTO hermes.connector_status (connector, status, state) VALUES ('own2', 'OK', 'delivered') RETURNING connector;
+INSERT INTO hermes.connector_error (connector, code, failure_kind) VALUES ('own2', '1', 'hard') RETURNING connector;
+INSERT INTO hermes.connector (name, document) VALUES ('own2', '{"receipts": {"payload": ["json"], "fields": {"correlation_id": ["$.mid"], "status": ["$.st"]}}}') RETURNING name;
+SELECT test.receive('parts', '{"mid": "x", "st": "OK"}');
+SELECT test.empty_inbox();
 
 -- ---- parked receipts, read again once their words are known ----
 SELECT hermes.start_cascade('texts', '{}', 't6') IS NOT NULL, test.sent('text', 'SM6', 't6'), hermes.start_cascade('texts', '{}', 't7') IS NOT NULL, test.sent('text', 'SM7', 't7');

@@ -43,31 +43,24 @@ void Dispatcher::collect() {
     for (http::Completion &completion : done) {
         const auto it = in_flight_.find(completion.tag);
         if (it == in_flight_.end()) {
+            webhooks_.end(completion, now);
             continue;
         }
-        InFlight flight = std::move(it->second);
+        const InFlight flight = std::move(it->second);
         in_flight_.erase(it);
         --load_[load_key(flight.queue)];
-        if (flight.report) {
-            --endpoint_load_[flight.report->endpoint];
-        }
         not_before_[static_cast<std::size_t>(pg::bound_index(flight.queue))] = {}; // there is room again
-        if (flight.send) {
-            const engine::Send &send = *flight.send;
-            core::SendAnswer answer = send.connector
-                                          ? core::classify_answer(*send.config, *send.connector, completion.answer, now)
-                                          : core::classify_answer(*send.config, completion.answer, now);
-            note_health(send, answer);
-            pg::count_in_flight(send.provider, -1);
-            answer.attempt = flight.send->attempt;
-            answer.task = static_cast<std::uint32_t>(flight.send->key.number);
-            answered_.push_back({{flight.send->key, flight.send->provider, std::move(answer), {}}, {}});
-        } else {
-            reported_.push_back({flight.report->key, flight.report->endpoint, flight.report->failed_tries,
-                                 core::classify_webhook_answer(completion.answer, now), false});
-        }
+        const engine::Send &send = flight.send;
+        core::SendAnswer answer = send.connector
+                                      ? core::classify_answer(*send.config, *send.connector, completion.answer, now)
+                                      : core::classify_answer(*send.config, completion.answer, now);
+        note_health(send, answer);
+        pg::count_in_flight(send.provider, -1);
+        answer.attempt = send.attempt;
+        answer.task = static_cast<std::uint32_t>(send.key.number);
+        answered_.push_back({{send.key, send.provider, std::move(answer), {}}, {}});
     }
-    slot_.in_flight.store(static_cast<std::uint32_t>(in_flight_.size()), std::memory_order_relaxed);
+    slot_.in_flight.store(in_flight(), std::memory_order_relaxed);
 }
 
 // Tasks given up, each in a transaction of its own; what is held by somebody else stays on the list.
@@ -92,8 +85,8 @@ void Dispatcher::bury_given_up() {
 
 void Dispatcher::record() {
     bury_given_up();
-    if (!reported_.empty()) {
-        record_report_batch(std::exchange(reported_, {}));
+    if (webhooks_.answers()) {
+        record_report_batch(webhooks_.take_answers());
     }
     const Clock::time_point now = Clock::now();
     std::vector<Answered> batch;
@@ -159,9 +152,11 @@ void Dispatcher::record_report_batch(std::vector<engine::RecordedReport> batch) 
             Transaction transaction("recording reports");
             const std::vector<std::size_t> locked = engine::record_reports(batch, pg::now());
             transaction.commit();
+            std::vector<engine::RecordedReport> later;
             for (const std::size_t i : locked) {
-                reported_.push_back(batch[i]);
+                later.push_back(batch[i]);
             }
+            webhooks_.again(std::move(later));
             slot_.batches.fetch_add(1, std::memory_order_relaxed);
             slot_.tasks.fetch_add(batch.size(), std::memory_order_relaxed);
         },
@@ -169,7 +164,7 @@ void Dispatcher::record_report_batch(std::vector<engine::RecordedReport> batch) 
     if (!good) { // recorded again in a while; the receiver knows a repetition by its webhook-id
         slot_.errors.fetch_add(1, std::memory_order_relaxed);
         backoff_.failed(Clock::now());
-        reported_.insert(reported_.end(), batch.begin(), batch.end());
+        webhooks_.again(std::move(batch));
     }
 }
 
@@ -191,11 +186,31 @@ void Dispatcher::pass() {
         // lost when it fails: the rematch task of each waiting receipt looks again
         rematch(std::exchange(rematch_later_, {}));
     }
+    if (webhooks_.excess()) {
+        put_back_webhooks();
+    }
     claim_due_work();
+    start_webhooks();
+}
+
+// Reports at hand whose turn it is; none while the kill switch is off.
+void Dispatcher::start_webhooks() {
+    if (!held() && pg::my_database()->outbound_open.load() != 0) {
+        webhooks_.start(*client_, next_tag_, pg::now());
+    }
+    slot_.in_flight.store(in_flight(), std::memory_order_relaxed);
+}
+
+void Dispatcher::put_back_webhooks() {
+    Transaction transaction("putting reports back");
+    webhooks_.put_back();
+    transaction.commit();
+    webhooks_.put_back_done();
 }
 
 long Dispatcher::wait_milliseconds() {
-    if (!answered_.empty() || !reported_.empty() || !rematch_later_.empty() || !burials_.empty()) {
+    if (!answered_.empty() || webhooks_.answers() || webhooks_.excess() || !rematch_later_.empty() ||
+        !burials_.empty()) {
         return 5;
     }
     long wait = pg::guc::fallback_poll_ms;
@@ -205,7 +220,7 @@ long Dispatcher::wait_milliseconds() {
     const Clock::time_point now = Clock::now();
     const core::Time wall = pg::now();
     for (int index = pg::kTimerQueue + 1; index < pg::kQueueBounds; ++index) {
-        if (index != pg::kWebhookQueue && index < pg::kReservedQueues) {
+        if (index < pg::kReservedQueues) {
             continue;
         }
         const long due = milliseconds_until(pg::peek_bound(index), wall, wait);
@@ -215,6 +230,9 @@ long Dispatcher::wait_milliseconds() {
                       .count()
                 : 0;
         wait = std::min(wait, std::max(due, earliest));
+    }
+    if (!held()) {
+        wait = std::min(wait, webhooks_.wait_milliseconds(wall, wait));
     }
     const long curl = client_->wait_milliseconds();
     return curl >= 0 ? std::min(wait, curl) : wait;
@@ -227,17 +245,22 @@ void Dispatcher::drain() {
     slot_.state = static_cast<std::uint32_t>(pg::WorkerState::draining);
     const Clock::time_point deadline = Clock::now() + std::chrono::milliseconds(pg::guc::drain_timeout_ms);
     pg::WaitSet wait_set(client_->epoll_fd());
-    while ((!in_flight_.empty() || !answered_.empty() || !reported_.empty()) && Clock::now() < deadline) {
+    webhooks_.give_up_all();
+    while ((in_flight() != 0 || !answered_.empty() || webhooks_.answers() || webhooks_.excess()) &&
+           Clock::now() < deadline) {
         pg::process_interrupts();
         collect();
         record();
+        pg::Failure failure;
+        if (webhooks_.excess()) {
+            pg::iterate(
+                "putting reports back", [&] { put_back_webhooks(); }, failure);
+        }
         const long curl = client_->wait_milliseconds();
         wait_set.wait(!answered_.empty() ? 1 : std::min(50L, curl >= 0 ? curl : 50L));
     }
     for (const auto &[tag, flight] : in_flight_) {
-        if (flight.send) {
-            pg::count_in_flight(flight.send->provider, -1);
-        }
+        pg::count_in_flight(flight.send.provider, -1);
     }
 }
 
@@ -277,7 +300,7 @@ void Dispatcher::run() {
             wait = std::max<long>(wait, 100); // transfers go on meanwhile; claims wait for the back-off
         }
         if (!gone) {
-            pg::report_idle(in_flight_.empty() ? "waiting for work" : "waiting for answers");
+            pg::report_idle(in_flight() == 0 ? "waiting for work" : "waiting for answers");
             wait_set.wait(wait);
         }
     }

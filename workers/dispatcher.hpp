@@ -6,6 +6,7 @@
 #include "http/client.hpp"
 #include "pg/bgworker.hpp"
 #include "workers/session.hpp"
+#include "workers/webhooks.hpp"
 
 #include <array>
 #include <unordered_map>
@@ -22,8 +23,7 @@ private:
     // A request on its way.
     struct InFlight {
         std::int32_t queue = 0;
-        std::optional<engine::Send> send;
-        std::optional<engine::Report> report;
+        engine::Send send;
     };
     // An answer to record; not_before: its cascade was held by somebody else.
     struct Answered {
@@ -44,9 +44,9 @@ private:
     };
     void claim_bound(int index, std::vector<engine::Claim> &claims, std::vector<Taken> &taken);
     void claim_taken(const std::vector<int> &due, std::vector<engine::Claim> &claims, std::vector<Taken> &taken);
-    void give_back(const std::vector<store::TaskKey> &keys);
     void claim_queue(std::int32_t queue, core::Time from, std::int32_t limit, std::vector<engine::Claim> &claims,
                      std::optional<core::Time> open_until = std::nullopt);
+    engine::ClaimRequest claim_request() const;
     std::int32_t capacity_of(std::int32_t queue) const;
     bool claim_provider(std::int32_t queue, core::Time from, std::int32_t limit, std::vector<engine::Claim> &claims,
                         Clock::time_point &not_before);
@@ -54,7 +54,6 @@ private:
     static std::int32_t load_key(std::int32_t queue); // the lanes of a provider share its slots
     void launch(engine::Claim claim);
     void launch(engine::Send send);
-    void launch(engine::Report report);
 
     // answers
     void collect();
@@ -64,6 +63,9 @@ private:
     void record_report_batch(std::vector<engine::RecordedReport> batch);
     void rematch(const std::vector<std::int64_t> &hashes);
     void bury_given_up();
+    void start_webhooks();
+    void put_back_webhooks();
+    std::uint32_t in_flight() const { return static_cast<std::uint32_t>(in_flight_.size() + webhooks_.under_way()); }
     void drain();
 
     long wait_milliseconds();
@@ -73,11 +75,10 @@ private:
     std::unique_ptr<http::Client> client_;
     std::uint64_t next_tag_ = 1;
     std::unordered_map<std::uint64_t, InFlight> in_flight_;
-    std::unordered_map<std::int32_t, std::int32_t> load_;          // requests in flight by load_key
-    std::unordered_map<std::int32_t, std::int32_t> endpoint_load_; // reports in flight by endpoint
+    std::unordered_map<std::int32_t, std::int32_t> load_; // requests in flight by load_key
+    Webhooks webhooks_;
     std::vector<Answered> answered_;
     std::vector<engine::Burial> burials_;
-    std::vector<engine::RecordedReport> reported_;
     std::vector<std::int64_t> rematch_later_;
     std::array<Clock::time_point, pg::kQueueBounds> not_before_{}; // bounds whose tasks were held by somebody else
     Clock::time_point last_rescan_{};

@@ -1,6 +1,5 @@
 // Claiming: which queues have something due, how much each may take, and sending it off. See dispatcher.hpp.
 #include "core/error.hpp"
-#include "core/webhook.hpp"
 #include "engine/definitions.hpp"
 #include "engine/provider_health.hpp"
 #include "pg/guc.hpp"
@@ -13,8 +12,6 @@ namespace hc::workers {
 namespace {
 
 constexpr auto kLimitedRetry = std::chrono::milliseconds(200); // a limit may have been raised meanwhile
-constexpr std::int32_t kWebhookConcurrency = 256;
-constexpr std::int32_t kEndpointConcurrency = 64; // one endpoint that hangs leaves slots to the others
 constexpr auto kLockedRetry = std::chrono::milliseconds(5);
 
 // Slots that a lane may fill: some are kept for what comes with a higher priority.
@@ -31,7 +28,7 @@ std::int32_t share_of_lane(std::int32_t slots, pg::Lane lane) {
     return std::max(1, slots - slots / 4);
 }
 
-bool served(int index) { return index == pg::kWebhookQueue || index >= pg::kReservedQueues; }
+bool served(int index) { return index >= pg::kReservedQueues; } // of providers; webhooks look after theirs
 
 } // namespace
 
@@ -52,19 +49,16 @@ std::int32_t Dispatcher::load_key(std::int32_t queue) {
 }
 
 std::int32_t Dispatcher::capacity_of(std::int32_t queue) const {
-    std::int32_t cap = kWebhookConcurrency;
-    if (queue != pg::kWebhookQueue) {
-        const engine::Provider *provider = engine::definitions().provider(pg::provider_of_queue(queue));
-        // a dropped provider's sends are refused at once; a sandbox needs no connection
-        const bool http =
-            provider != nullptr && provider->config != nullptr && provider->config->kind == core::ProviderKind::http;
-        if (!http) {
-            return pg::guc::batch_size;
-        }
-        cap = std::max<std::int32_t>(1, static_cast<std::int32_t>(provider->config->concurrency) /
-                                            std::max(1, pg::guc::dispatchers));
-        cap = share_of_lane(cap, pg::lane_of_queue(queue));
+    const engine::Provider *provider = engine::definitions().provider(pg::provider_of_queue(queue));
+    // a dropped provider's sends are refused at once; a sandbox needs no connection
+    const bool http =
+        provider != nullptr && provider->config != nullptr && provider->config->kind == core::ProviderKind::http;
+    if (!http) {
+        return pg::guc::batch_size;
     }
+    const std::int32_t slots = std::max<std::int32_t>(1, static_cast<std::int32_t>(provider->config->concurrency) /
+                                                             std::max(1, pg::guc::dispatchers));
+    const std::int32_t cap = share_of_lane(slots, pg::lane_of_queue(queue));
     if (held()) {
         return 0;
     }
@@ -72,18 +66,23 @@ std::int32_t Dispatcher::capacity_of(std::int32_t queue) const {
     return std::min(pg::guc::batch_size, cap - (load != load_.end() ? load->second : 0));
 }
 
-void Dispatcher::claim_queue(std::int32_t queue, core::Time from, std::int32_t limit,
-                             std::vector<engine::Claim> &claims, std::optional<core::Time> open_until) {
+engine::ClaimRequest Dispatcher::claim_request() const {
     engine::ClaimRequest request;
-    request.queue = queue;
-    request.from = from;
     request.now = pg::now();
     request.owner = slot_.incarnation.load();
-    request.limit = limit;
-    request.open_until = open_until;
     request.newest = pg::newest_incarnation();
     request.live = pg::live_incarnations();
-    claims.push_back(queue == pg::kWebhookQueue ? engine::claim_reports(request) : engine::claim_sends(request));
+    return request;
+}
+
+void Dispatcher::claim_queue(std::int32_t queue, core::Time from, std::int32_t limit,
+                             std::vector<engine::Claim> &claims, std::optional<core::Time> open_until) {
+    engine::ClaimRequest request = claim_request();
+    request.queue = queue;
+    request.from = from;
+    request.limit = limit;
+    request.open_until = open_until;
+    claims.push_back(engine::claim_sends(request));
 }
 
 // Claims of a provider's queue what its limits grant; false: nothing now, not_before tells when again.
@@ -118,15 +117,11 @@ bool Dispatcher::claim_provider(std::int32_t queue, core::Time from, std::int32_
 // time that they still hold.
 void Dispatcher::claim_bound(int index, std::vector<engine::Claim> &claims, std::vector<Taken> &taken) {
     std::vector<std::int32_t> queues;
-    if (index == pg::kWebhookQueue) {
-        queues.push_back(pg::kWebhookQueue);
-    } else {
-        for (const engine::Provider &provider : engine::definitions().providers()) {
-            for (std::int32_t lane = 0; lane < pg::kLanes; ++lane) {
-                const std::int32_t queue = pg::queue_of_provider(provider.id, static_cast<pg::Lane>(lane));
-                if (pg::bound_index(queue) == index) {
-                    queues.push_back(queue);
-                }
+    for (const engine::Provider &provider : engine::definitions().providers()) {
+        for (std::int32_t lane = 0; lane < pg::kLanes; ++lane) {
+            const std::int32_t queue = pg::queue_of_provider(provider.id, static_cast<pg::Lane>(lane));
+            if (pg::bound_index(queue) == index) {
+                queues.push_back(queue);
             }
         }
     }
@@ -147,9 +142,7 @@ void Dispatcher::claim_bound(int index, std::vector<engine::Claim> &claims, std:
             not_before = Clock::now() + std::chrono::milliseconds(alone ? 200 : 2);
             continue;
         }
-        if (queue == pg::kWebhookQueue) {
-            claim_queue(queue, from, limit, claims);
-        } else if (!claim_provider(queue, from, limit, claims, not_before)) {
+        if (!claim_provider(queue, from, limit, claims, not_before)) {
             resume = std::min(resume, from);
             continue;
         }
@@ -170,13 +163,18 @@ void Dispatcher::claim_taken(const std::vector<int> &due, std::vector<engine::Cl
         for (const int index : due) {
             claim_bound(index, claims, taken);
         }
+        if (!held()) {
+            webhooks_.claim(claim_request());
+        }
         transaction.commit();
     } catch (...) {
+        webhooks_.not_claimed();
         for (const Taken &t : taken) {
             pg::give_bound(t.index, t.from);
         }
         throw;
     }
+    webhooks_.claimed();
     bool more = false;
     for (const Taken &t : taken) {
         if (t.resume != core::kNever) {
@@ -202,10 +200,11 @@ void Dispatcher::claim_due_work() {
                 pg::give_bound(index, core::from_unix_micros(0));
             }
         }
+        webhooks_.rescan();
         last_rescan_ = now;
     }
     const std::vector<int> due = due_bounds();
-    if (due.empty()) {
+    if (due.empty() && (held() || !webhooks_.due(pg::now()))) {
         return;
     }
     std::vector<engine::Claim> claims;
@@ -214,34 +213,16 @@ void Dispatcher::claim_due_work() {
     for (engine::Claim &claim : claims) {
         launch(std::move(claim));
     }
-}
-
-// Reports of an endpoint that has its share of slots already: due again in a while.
-void Dispatcher::give_back(const std::vector<store::TaskKey> &keys) {
-    Transaction transaction("giving reports back");
-    const core::Time due = pg::now() + std::chrono::seconds(1);
-    store::release_tasks(keys, due);
-    transaction.commit();
-    pg::give_bound(pg::kWebhookQueue, due);
+    const std::vector<engine::Burial> burials = webhooks_.take_burials();
+    burials_.insert(burials_.end(), burials.begin(), burials.end());
 }
 
 void Dispatcher::launch(engine::Claim claim) {
     for (engine::Send &send : claim.sends) {
         launch(std::move(send));
     }
-    std::vector<store::TaskKey> too_many;
-    for (engine::Report &report : claim.reports) {
-        if (report.failure.empty() && endpoint_load_[report.endpoint] >= kEndpointConcurrency) {
-            too_many.push_back(report.key);
-        } else {
-            launch(std::move(report));
-        }
-    }
-    if (!too_many.empty()) {
-        give_back(too_many);
-    }
     burials_.insert(burials_.end(), claim.burials.begin(), claim.burials.end());
-    slot_.in_flight.store(static_cast<std::uint32_t>(in_flight_.size()), std::memory_order_relaxed);
+    slot_.in_flight.store(in_flight(), std::memory_order_relaxed);
 }
 
 void Dispatcher::note_health(const engine::Send &send, const core::SendAnswer &answer) {
@@ -272,37 +253,7 @@ void Dispatcher::launch(engine::Send send) {
     ++load_[load_key(send.queue)];
     pg::count_in_flight(send.provider, 1);
     const std::int32_t queue = send.queue;
-    in_flight_.emplace(request.tag, InFlight{queue, std::move(send), std::nullopt});
-    client_->submit(std::move(request));
-}
-
-void Dispatcher::launch(engine::Report report) {
-    if (!report.failure.empty()) {
-        core::WebhookAnswer answer;
-        answer.verdict = core::WebhookVerdict::retry;
-        answer.reason = report.failure;
-        reported_.push_back({report.key, report.endpoint, report.failed_tries, std::move(answer), true});
-        return;
-    }
-    const std::int64_t timestamp = core::to_unix_micros(pg::now()) / 1000000;
-    http::Request request;
-    request.tag = next_tag_++;
-    request.method = "POST";
-    request.url = report.url;
-    request.headers = report.headers;
-    request.headers.emplace_back("Content-Type", "application/json");
-    request.headers.emplace_back("webhook-id", report.id);
-    request.headers.emplace_back("webhook-timestamp", std::to_string(timestamp));
-    if (!report.keys.empty()) {
-        request.headers.emplace_back("webhook-signature",
-                                     core::webhook_signature_header(report.keys, report.id, timestamp, report.body));
-    }
-    request.body = std::move(report.body);
-    request.timeout = report.timeout;
-    request.connect_timeout = std::chrono::seconds(5);
-    ++load_[pg::kWebhookQueue];
-    ++endpoint_load_[report.endpoint];
-    in_flight_.emplace(request.tag, InFlight{pg::kWebhookQueue, std::nullopt, std::move(report)});
+    in_flight_.emplace(request.tag, InFlight{queue, std::move(send)});
     client_->submit(std::move(request));
 }
 

@@ -171,7 +171,8 @@ void Supervisor::maintain() {
     }
     Transaction transaction("dropping old partitions");
     store::delete_receipts_before(pg::now() - kInboxRetention, 10000);
-    store::drop_old_partitions(pg::guc::history_retention_s, pg::guc::attempt_retention_s, pg::guc::key_retention_s);
+    store::drop_old_partitions(pg::guc::history_retention_s, pg::guc::attempt_retention_s, pg::guc::key_retention_s,
+                               pg::guc::delivery_retention_s);
     transaction.commit();
 }
 

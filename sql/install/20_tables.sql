@@ -24,17 +24,22 @@ CREATE TABLE hermes.provider (
 CREATE UNIQUE INDEX provider_name ON hermes.provider (name) WHERE dropped_at IS NULL;
 COMMENT ON TABLE hermes.provider IS 'Message providers. A dropped one keeps its row, because histories name it by id.';
 
+-- Its state is written when it changes, and at most once a minute while deliveries or failures go on.
 CREATE TABLE hermes.endpoint (
-    id              integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    tenant          text,
-    url             text NOT NULL,
-    options         jsonb NOT NULL,
-    disabled_at     timestamptz,
-    disabled_reason text,
-    dropped_at      timestamptz
+    id               integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant           text,
+    url              text NOT NULL,
+    options          jsonb NOT NULL,
+    disabled_at      timestamptz,
+    disabled_reason  text,
+    dropped_at       timestamptz,
+    failing_since    timestamptz,
+    last_delivery_at timestamptz,
+    last_failure_at  timestamptz,
+    last_error       text
 );
 CREATE INDEX endpoint_tenant ON hermes.endpoint (tenant) WHERE dropped_at IS NULL;
-COMMENT ON TABLE hermes.endpoint IS 'Tenant webhook endpoints that receive outcome reports.';
+COMMENT ON TABLE hermes.endpoint IS 'Tenant webhook endpoints that receive outcome reports. failing_since: first failure since the last success.';
 
 CREATE TABLE hermes.secret (
     name  text PRIMARY KEY,
@@ -95,6 +100,7 @@ CREATE TABLE hermes.closed (
 ) PARTITION BY RANGE (id);
 COMMENT ON TABLE hermes.closed IS 'Ended cascades with their full history; message bodies are not kept.';
 CREATE TABLE hermes.closed_default PARTITION OF hermes.closed (PRIMARY KEY (id)) DEFAULT;
+CREATE INDEX closed_default_closed_at ON hermes.closed_default USING brin (closed_at) WITH (pages_per_range = 32);
 COMMENT ON TABLE hermes.closed_default IS 'Ended cascades whose day has no partition (yet); the supervisor moves them.';
 
 CREATE TABLE hermes.execution_key (
@@ -147,7 +153,29 @@ CREATE TABLE hermes.dead_letter (
     created_at  timestamptz NOT NULL
 );
 CREATE INDEX dead_letter_workflow ON hermes.dead_letter (workflow_id);
+CREATE INDEX dead_letter_endpoint ON hermes.dead_letter (target) WHERE kind = 3;
 COMMENT ON TABLE hermes.dead_letter IS 'Tasks given up: reports whose retries ended, poison tasks. hermes.retry_dead_letter(id) puts one back.';
+
+-- Tries of webhooks, as hermes.delivery_log wants them logged.
+CREATE TABLE hermes.delivery (
+    at          timestamptz NOT NULL,
+    cascade_id  uuid NOT NULL,
+    endpoint_id integer NOT NULL,
+    duration_ms integer,
+    sequence    smallint NOT NULL,
+    try         smallint NOT NULL,
+    status      smallint,
+    result      smallint NOT NULL,
+    tenant      text,
+    event       text NOT NULL,
+    error       text
+) PARTITION BY RANGE (at);
+COMMENT ON TABLE hermes.delivery IS 'Log of webhook tries, partitioned by day. result: 1 delivered, 2 failed, 3 dead; status: of the HTTP answer, if there was one.';
+CREATE TABLE hermes.delivery_default PARTITION OF hermes.delivery DEFAULT;
+CREATE INDEX delivery_default_cascade ON hermes.delivery_default (cascade_id);
+CREATE INDEX delivery_default_endpoint ON hermes.delivery_default (endpoint_id, at);
+ALTER TABLE hermes.delivery_default REPLICA IDENTITY FULL; -- rows leave it under publications for all tables, too
+COMMENT ON TABLE hermes.delivery_default IS 'Webhook tries of a day without a partition (yet); the supervisor moves them.';
 
 -- Which system these rows belong to; a difference tells a restore from a promotion (see hermes.confirm_restore).
 CREATE TABLE hermes.fence (

@@ -33,7 +33,7 @@ COMMENT ON FUNCTION hermes.drop_provider(text) IS
 CREATE FUNCTION hermes.create_endpoint(tenant text, url text, options jsonb DEFAULT '{}') RETURNS integer
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_create_endpoint';
 COMMENT ON FUNCTION hermes.create_endpoint(text, text, jsonb) IS
-'Creates a webhook endpoint for the outcomes of a tenant''s cascades (NULL: those without a tenant) and returns its id. options: {"secret": "name of a secret holding whsec_...", "events": ["message.delivered"], "timeout": "15s", "headers": {}}. Requests are signed by Standard Webhooks 1.0, retried over three days, dead-lettered after that; 410 disables the endpoint. Errors: 22023.';
+'Creates a webhook endpoint for the outcomes of a tenant''s cascades (NULL: those without a tenant) and returns its id. options: {"secret": "name of a secret holding whsec_...", "events": ["message.delivered"], "timeout": "15s", "headers": {}, "rate": {"per_second": 50, "burst": 100}, "concurrency": 64, "retry": ["5s", "5m", "1h"], "disable_after": "5d"}. Requests are signed by Standard Webhooks 1.0, retried over three days unless retry says otherwise, dead-lettered after that; 410, and failures alone for disable_after, disable the endpoint. Errors: 22023.';
 
 CREATE FUNCTION hermes.alter_endpoint(id integer, url text, options jsonb DEFAULT '{}') RETURNS void
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_alter_endpoint';

@@ -27,12 +27,14 @@ GRANT EXECUTE ON FUNCTION
     hermes.create_endpoint(text, text, jsonb), hermes.alter_endpoint(integer, text, jsonb), hermes.drop_endpoint(integer),
     hermes.set_secret(text, text), hermes.drop_secret(text), hermes.grant_tenant(name, text), hermes.revoke_tenant(name, text),
     hermes.terminate_cascade(uuid, text), hermes.retry_dead_letter(bigint), hermes.confirm_restore(),
-    hermes.retry_parked_receipts(text, integer), hermes.set_tenant_limits(text, jsonb)
+    hermes.retry_parked_receipts(text, integer), hermes.set_tenant_limits(text, jsonb), hermes.generate_webhook_secret(),
+    hermes.rotate_endpoint_secret(integer, text, interval), hermes.enable_endpoint(integer),
+    hermes.replay_webhook(uuid, integer, integer), hermes.replay_webhooks(integer, timestamptz, timestamptz, boolean)
 TO hermes_admin;
 
 GRANT SELECT ON
     hermes.cascades, hermes.history, hermes.tasks, hermes.timers, hermes.deliveries, hermes.dead_letters, hermes.workers,
-    hermes.stats, hermes.receipts_parked, hermes.providers_status
+    hermes.stats, hermes.receipts_parked, hermes.providers_status, hermes.endpoints, hermes.delivery_log
 TO hermes_admin, hermes_app, hermes_monitor;
 
 -- Operators extend connectors by rows of their own; shipped rows are not theirs to change.

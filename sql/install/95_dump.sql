@@ -4,7 +4,7 @@ DECLARE
     name text;
 BEGIN
     FOREACH name IN ARRAY ARRAY['rule_version', 'provider', 'endpoint', 'secret', 'tenant_access', 'tenant_limit', 'workflow', 'task',
-        'closed_default', 'execution_key', 'attempt_default', 'receipt_inbox', 'dead_letter', 'fence', 'rule_version_id_seq',
+        'closed_default', 'execution_key', 'attempt_default', 'receipt_inbox', 'dead_letter', 'delivery_default', 'fence', 'rule_version_id_seq',
         'provider_id_seq', 'endpoint_id_seq', 'receipt_inbox_id_seq', 'dead_letter_id_seq'] LOOP
         PERFORM pg_catalog.pg_extension_config_dump(('hermes.' || name)::pg_catalog.regclass, '');
     END LOOP;

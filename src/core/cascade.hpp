@@ -79,6 +79,7 @@ struct AttemptState {
 };
 
 struct BufferedReceipt {
+    std::uint16_t attempt = 0; // 0: known by the id only
     std::string provider_message_id;
     ReceiptFacts receipt;
     std::uint64_t hash = 0;
@@ -90,7 +91,7 @@ struct BufferedReceipt {
 struct State {
     Time started{};
     Time last_event{};
-    std::optional<Time> expires;           // end of validity
+    std::optional<Time> expires; // end of validity
     Priority priority = Priority::transactional;
     std::uint16_t step = 0;                // current step, or the last one when closed
     std::optional<Time> dispatch_deadline; // of the current step
@@ -144,9 +145,10 @@ struct SendAnswer {
 struct ReceiptInput {
     std::uint16_t attempt = 0; // 0: not given
     std::string provider_message_id;
-    ReceiptFacts facts;     // kind none: default of the state
-    std::uint64_t hash = 0; // identity for R2, never 0
-    std::string reason;     // word of the vocabulary, raw code or words
+    ReceiptFacts facts;                  // kind none: default of the state
+    std::uint64_t hash = 0;              // identity for R2, never 0
+    std::string reason;                  // word of the vocabulary, raw code or words
+    bool part = false;                   // its account reports on each part of a message by itself
     std::vector<std::string> more_ids{}; // other writings of the id, for the parts of a message
     // Provider accounts it may come from, so that nobody else's receipt completes an attempt (R5); empty: not told.
     std::vector<std::int32_t> providers{};
@@ -206,8 +208,8 @@ struct Decision {
 Decision decide(const Program &program, State &state, const Input &input, Time now, double random01,
                 std::span<const std::int32_t> unavailable = {});
 
-// Whether an attempt at a provider that is out has somewhere else to go: another provider of its step that was not tried
-// and is not out too, or a later step that has one.
+// Whether an attempt at a provider that is out has somewhere else to go: another provider of its step that was not
+// tried and is not out too, or a later step that has one.
 bool has_alternative(const Program &program, const State &state, std::int32_t provider,
                      std::span<const std::int32_t> unavailable);
 

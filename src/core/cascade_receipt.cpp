@@ -122,14 +122,17 @@ CascadeMachine::Matched CascadeMachine::match(const ReceiptInput &in, std::strin
                               a->provider_message_id != id && find_part(*a, id) == nullptr;
         if (!ours || other_id)
             return {};
+        // the answer will tell whether this is one part of several
+        const bool early = in.part && !id.empty() && a->unanswered && a->phase == AttemptPhase::queued;
+        if (early && state_.buffered.size() < kMaxBufferedReceipts)
+            return {Match::buffer, in.attempt, {}};
         return match_part(*a, in, id);
     }
     if (id.empty())
         return state_.attempts.size() == 1 ? Matched{Match::attempt, 1, {}} : Matched{};
-    const auto named = std::find_if(state_.attempts.rbegin(), state_.attempts.rend(),
-                                    [id](const AttemptState &a) {
-                                        return a.provider_message_id == id || find_part(a, id) != nullptr;
-                                    });
+    const auto named = std::find_if(state_.attempts.rbegin(), state_.attempts.rend(), [id](const AttemptState &a) {
+        return a.provider_message_id == id || find_part(a, id) != nullptr;
+    });
     if (named != state_.attempts.rend())
         return {Match::attempt, named->number, {}};
     const auto nameless = [](const AttemptState &a) {
@@ -206,11 +209,12 @@ SignalResult CascadeMachine::take_closed(HistoryEvent event, SignalResult merged
 void CascadeMachine::take_buffered(std::uint16_t attempt) {
     const AttemptState &a = get(attempt);
     std::vector<BufferedReceipt> mine;
-    std::copy_if(state_.buffered.begin(), state_.buffered.end(), std::back_inserter(mine),
-                 [&a](const BufferedReceipt &b) {
-                     return !b.provider_message_id.empty() && (b.provider_message_id == a.provider_message_id ||
-                                                               find_part(a, b.provider_message_id) != nullptr);
-                 });
+    std::copy_if(
+        state_.buffered.begin(), state_.buffered.end(), std::back_inserter(mine), [&a](const BufferedReceipt &b) {
+            const bool by_attempt = b.attempt == a.number && a.parts.empty();
+            return by_attempt || (!b.provider_message_id.empty() && (b.provider_message_id == a.provider_message_id ||
+                                                                     find_part(a, b.provider_message_id) != nullptr));
+        });
     for (const BufferedReceipt &b : mine) {
         ReceiptInput in;
         in.attempt = attempt;

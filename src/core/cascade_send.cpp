@@ -87,8 +87,8 @@ void CascadeMachine::take_late(const SendAnswer &in) {
     case SendVerdict::accepted:
         return take_accepted(in, false);
     case SendVerdict::ambiguous:
-        return emit(
-            {.type = EventType::send_ambiguous, .attempt = in.attempt, .code = in.code, .reason = cut(in.reason)});
+        emit({.type = EventType::send_ambiguous, .attempt = in.attempt, .code = in.code, .reason = cut(in.reason)});
+        return take_buffered(in.attempt);
     case SendVerdict::retry_same:
         return record_failed(in, ReceiptState::failed, kind_or(in.kind, FailureKind::soft));
     case SendVerdict::next_provider:
@@ -119,6 +119,7 @@ void CascadeMachine::take_ambiguous(const SendAnswer &in) {
           .due = now_ + step.timeout,
           .code = in.code,
           .reason = cut(in.reason)});
+    take_buffered(in.attempt);
 }
 
 // Surely not taken, and not to be sent again by this attempt.

@@ -182,7 +182,8 @@ void take_receipt(State &s, const HistoryEvent &e) {
 
 void buffer_receipt(State &s, const HistoryEvent &e) {
     remember(s, e.hash);
-    s.buffered.push_back({.provider_message_id = e.text,
+    s.buffered.push_back({.attempt = e.attempt,
+                          .provider_message_id = e.text,
                           .receipt = {.state = e.state.value_or(ReceiptState::unknown),
                                       .kind = e.kind,
                                       .time = e.provider_time,
@@ -282,9 +283,8 @@ State replay(std::span<const HistoryEvent> events) {
 }
 
 const PartState *find_part(const AttemptState &attempt, std::string_view provider_message_id) {
-    const auto part = std::find_if(attempt.parts.begin(), attempt.parts.end(), [&](const PartState &p) {
-        return p.provider_message_id == provider_message_id;
-    });
+    const auto part = std::find_if(attempt.parts.begin(), attempt.parts.end(),
+                                   [&](const PartState &p) { return p.provider_message_id == provider_message_id; });
     return part == attempt.parts.end() ? nullptr : &*part;
 }
 

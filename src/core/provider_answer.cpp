@@ -266,33 +266,52 @@ void take_ids(const std::vector<CanonicalReceipt> &receipts, SendAnswer &answer)
     }
 }
 
+SendAnswer accepted_parts(const std::vector<CanonicalReceipt> &receipts, PartMode mode, std::int32_t status) {
+    SendAnswer result;
+    result.code = status;
+    result.part_mode = mode;
+    take_ids(receipts, result);
+    if (mode == PartMode::provider)
+        result.more_message_ids.clear();
+    return result;
+}
+
+// A refused part refuses the message; once another part was taken it is not sent to this provider again.
+SendAnswer refused_by(const CanonicalReceipt &refused, bool any_taken, const HttpAnswer &answer, Time now) {
+    SendAnswer result;
+    result.code = answer.status;
+    result.verdict = verdict_of(refused.kind);
+    if (any_taken && result.verdict == SendVerdict::retry_same)
+        result.verdict = SendVerdict::next_provider;
+    result.kind = refused.kind;
+    result.reason = refused.raw_code ? refused.reason + " (" + *refused.raw_code + ")" : refused.reason;
+    result.retry_after = read_retry_after(AnswerView(answer), now);
+    return result;
+}
+
 } // namespace
 
 SendAnswer classify_answer(const ProviderConfig &config, const Connector &connector, const HttpAnswer &answer,
                            Time now) {
-    const bool may_be_taken = answer.status >= 500 && answer.status != 503;
+    const bool may_be_taken = (answer.status >= 500 && answer.status != 503) || answer.status == 408;
     if (answer.transport != TransportResult::answered || may_be_taken || !connector.response)
         return classify_answer(config, answer, now);
     const std::vector<CanonicalReceipt> receipts = read_parts(connector, answer);
-    SendAnswer result;
-    result.code = answer.status;
-    if (std::any_of(receipts.begin(), receipts.end(), taken)) {
-        take_ids(receipts, result);
-        const PartMode mode = config.receipts.part_mode.value_or(connector.part_mode);
-        if (mode == PartMode::provider)
-            result.more_message_ids.clear();
-        result.part_mode = mode;
-        return result;
-    }
     const auto refused = std::find_if(receipts.begin(), receipts.end(), [](const CanonicalReceipt &r) {
         return r.disposition == Disposition::apply && is_failure(*r.state);
     });
-    if (refused == receipts.end())
-        return classify_answer(config, answer, now);
-    result.verdict = verdict_of(refused->kind);
-    result.kind = refused->kind;
-    result.reason = refused->raw_code ? refused->reason + " (" + *refused->raw_code + ")" : refused->reason;
-    result.retry_after = read_retry_after(AnswerView(answer), now);
+    const bool any_taken = std::any_of(receipts.begin(), receipts.end(), taken);
+    const PartMode mode = config.receipts.part_mode.value_or(connector.part_mode);
+    if (any_taken && (refused == receipts.end() || mode != PartMode::all))
+        return accepted_parts(receipts, mode, answer.status);
+    if (refused != receipts.end())
+        return refused_by(*refused, any_taken, answer, now);
+    SendAnswer result = classify_answer(config, answer, now);
+    if (result.verdict == SendVerdict::accepted) { // the connector would know a success
+        result.verdict = SendVerdict::ambiguous;
+        result.kind = FailureKind::soft;
+        result.reason = "unexpected_answer";
+    }
     return result;
 }
 
@@ -312,38 +331,6 @@ std::optional<Duration> parse_retry_after(std::string_view value, Time now) {
     if (error == std::errc::result_out_of_range || seconds > kMaxSeconds)
         return kMaxRetryAfter;
     return std::chrono::seconds(seconds);
-}
-
-WebhookAnswer classify_webhook_answer(const HttpAnswer &answer, Time now) {
-    WebhookAnswer result;
-    if (answer.transport != TransportResult::answered) {
-        result.verdict = WebhookVerdict::retry;
-        result.reason = without_answer(answer.transport).reason;
-        return result;
-    }
-    if (is_2xx(answer.status)) {
-        result.verdict = WebhookVerdict::delivered;
-        return result;
-    }
-    result.verdict = answer.status == 410 ? WebhookVerdict::disable : WebhookVerdict::retry;
-    result.reason = "http_" + std::to_string(answer.status);
-    if (result.verdict == WebhookVerdict::retry)
-        result.retry_after = read_retry_after(AnswerView(answer), now);
-    return result;
-}
-
-std::optional<Duration> webhook_retry_delay(std::uint32_t failed_tries, double random01) {
-    using std::chrono::hours;
-    using std::chrono::minutes;
-    using std::chrono::seconds;
-    constexpr std::array<Duration, 9> kDelays{seconds(5), minutes(5), minutes(30), hours(2), hours(5),
-                                              hours(10),  hours(14),  hours(20),   hours(24)};
-    if (failed_tries == 0)
-        return Duration::zero();
-    if (failed_tries > kDelays.size())
-        return std::nullopt;
-    const double factor = 0.9 + 0.2 * std::clamp(random01, 0.0, 1.0);
-    return Duration{static_cast<std::int64_t>(static_cast<double>(kDelays[failed_tries - 1].count()) * factor)};
 }
 
 } // namespace hc::core

@@ -1,4 +1,4 @@
-// Provider configurations and endpoint options: parsing and validation; any process.
+// Provider configurations: parsing and validation; any process.
 #include "core/provider_config.hpp"
 
 #include "core/address.hpp"
@@ -28,11 +28,8 @@ constexpr std::int64_t kMaxConcurrency = 10'000;
 constexpr std::int64_t kMaxResponseBytes = 1024 * 1024;
 constexpr Duration kMaxTimeout = std::chrono::minutes(5);
 constexpr Duration kMaxConnectTimeout = std::chrono::minutes(1);
-constexpr std::size_t kMaxEndpointOptionsDepth = 8;
 
 constexpr JsonDocumentRules kDocument{kProviderConfigMessage, kMaxProviderConfigBytes, kMaxProviderConfigDepth};
-constexpr JsonDocumentRules kEndpointDocument{"invalid endpoint options", kMaxProviderConfigBytes,
-                                              kMaxEndpointOptionsDepth};
 
 constexpr std::array<JsonWord<ProviderKind>, 2> kKinds{
     {{"http", ProviderKind::http}, {"sandbox", ProviderKind::sandbox}}};
@@ -40,10 +37,12 @@ constexpr std::array<JsonWord<bool>, 2> kEncodings{{{"json", false}, {"form", tr
 constexpr std::array<std::string_view, 4> kMethods{"POST", "PUT", "PATCH", "GET"};
 
 constexpr std::array<std::string_view, 15> kHttpKeys{
-    "kind",     "channel", "position",        "weight",             "rate",        "breaker",   "request", "idempotency_header",
-    "response", "timeout", "connect_timeout", "max_response_bytes", "concurrency", "connector", "receipts"};
-constexpr std::array<std::string_view, 10> kSandboxKeys{"kind",        "channel", "position",  "weight",  "rate",
-                                                        "breaker",     "concurrency", "script", "connector", "receipts"};
+    "kind",        "channel",   "position",        "weight",
+    "rate",        "breaker",   "request",         "idempotency_header",
+    "response",    "timeout",   "connect_timeout", "max_response_bytes",
+    "concurrency", "connector", "receipts"};
+constexpr std::array<std::string_view, 10> kSandboxKeys{"kind",    "channel",     "position", "weight",    "rate",
+                                                        "breaker", "concurrency", "script",   "connector", "receipts"};
 constexpr std::array<std::string_view, 7> kReceiptKeys{
     "secret", "signature", "url", "part_mode", "connector_err_map", "connector_status_map", "connector_id_base"};
 constexpr std::array<std::string_view, 5> kRequestKeys{"method", "url", "headers", "encoding", "body"};
@@ -51,7 +50,6 @@ constexpr std::array<std::string_view, 3> kResponseKeys{"ok", "message_id", "cla
 constexpr std::array<std::string_view, 3> kOkKeys{"status", "path", "in"};
 constexpr std::array<std::string_view, 6> kClassKeys{"status", "path", "in", "class", "kind", "reason"};
 constexpr std::array<std::string_view, 2> kSourceKeys{"path", "header"};
-constexpr std::array<std::string_view, 4> kEndpointKeys{"secret", "events", "timeout", "headers"};
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
@@ -60,33 +58,6 @@ void check_header_name(const JsonNode &node, std::string_view name) {
         node.fail(
             "is not an allowed header name",
             "Header names are tokens other than Host, Content-Length, Transfer-Encoding, Connection and webhook-*.");
-}
-
-Headers read_headers(const JsonNode &node) {
-    if (!node.value().is_object())
-        node.fail_type("an object", "Write header names and their values.");
-    if (node.value().size() > kMaxHeaders)
-        node.fail_limit(fmt::format("has {} headers", node.value().size()),
-                        fmt::format("At most {} headers are allowed.", kMaxHeaders));
-    Headers headers;
-    std::vector<std::string> seen;
-    for (const auto &[name, value] : node.value().items()) {
-        const JsonNode header = node.child(value, name);
-        check_header_name(header, name);
-        seen.push_back(lower_case(name));
-        if (std::count(seen.begin(), seen.end(), seen.back()) > 1)
-            header.fail("appears twice", "Header names are the same in any case.");
-        if (!value.is_string())
-            header.fail_type("a string", "Write the value of the header as a string.");
-        // An empty value is a header like any other, so text() does not fit here.
-        std::string text = value.get<std::string>();
-        if (text.size() > kMaxHeaderValueBytes)
-            header.fail_limit("is too long", fmt::format("At most {} bytes are allowed.", kMaxHeaderValueBytes));
-        if (!allowed_header_value(text))
-            header.fail("must not contain control characters", "Write the value in one line.");
-        headers.emplace_back(name, std::move(text));
-    }
-    return headers;
 }
 
 bool has_header(const Headers &headers, std::string_view lower_name) {
@@ -235,6 +206,33 @@ ProviderKind read_kind(const JsonNode &root) {
 
 } // namespace
 
+std::vector<std::pair<std::string, std::string>> read_headers(const JsonNode &node) {
+    if (!node.value().is_object())
+        node.fail_type("an object", "Write header names and their values.");
+    if (node.value().size() > kMaxHeaders)
+        node.fail_limit(fmt::format("has {} headers", node.value().size()),
+                        fmt::format("At most {} headers are allowed.", kMaxHeaders));
+    Headers headers;
+    std::vector<std::string> seen;
+    for (const auto &[name, value] : node.value().items()) {
+        const JsonNode header = node.child(value, name);
+        check_header_name(header, name);
+        seen.push_back(lower_case(name));
+        if (std::count(seen.begin(), seen.end(), seen.back()) > 1)
+            header.fail("appears twice", "Header names are the same in any case.");
+        if (!value.is_string())
+            header.fail_type("a string", "Write the value of the header as a string.");
+        // An empty value is a header like any other, so text() does not fit here.
+        std::string text = value.get<std::string>();
+        if (text.size() > kMaxHeaderValueBytes)
+            header.fail_limit("is too long", fmt::format("At most {} bytes are allowed.", kMaxHeaderValueBytes));
+        if (!allowed_header_value(text))
+            header.fail("must not contain control characters", "Write the value in one line.");
+        headers.emplace_back(name, std::move(text));
+    }
+    return headers;
+}
+
 std::string lower_case(std::string_view text) {
     std::string lower(text);
     for (char &c : lower) {
@@ -267,24 +265,6 @@ ProviderConfig parse_provider_config(std::string_view json) {
         config.script = read_sandbox_script(*n);
     } else {
         config.script.push_back(sandbox_step(config, {}, 1));
-    }
-    return config;
-}
-
-EndpointConfig parse_endpoint_options(std::string_view json) {
-    const nlohmann::json document = parse_json_document(json, kEndpointDocument);
-    const JsonObject object(JsonNode(document, "$", kEndpointDocument.message), kEndpointKeys);
-    EndpointConfig config;
-    if (auto n = object.find("secret"))
-        config.secret_name = n->text(kMaxSecretNameBytes);
-    if (auto n = object.find("events"))
-        config.events = read_webhook_events(*n);
-    if (auto n = object.find("timeout"))
-        config.timeout = n->duration(kMinConfigDuration, kMaxTimeout);
-    if (auto n = object.find("headers")) {
-        config.headers = read_headers(*n);
-        if (has_header(config.headers, "content-type"))
-            n->fail("must not set Content-Type", "Webhooks are always sent as application/json.");
     }
     return config;
 }

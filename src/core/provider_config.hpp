@@ -12,8 +12,9 @@
 //                   "classes": [ {"status": [429], "class": "retry_same"},
 //                                {"path": "$.code", "in": [21610], "class": "next_channel", "kind": "policy"} ] },
 //     "timeout": "10s", "connect_timeout": "3s", "max_response_bytes": 65536, "concurrency": 64,
-//     "weight": 100, "rate": {..}, "breaker": {..} | false,           see ProviderLimits; weight: among those of a position
-//     "connector": "twilio", "receipts": {..} }                      see ReceiptSettings; sandbox providers take them too
+//     "weight": 100, "rate": {..}, "breaker": {..} | false,           see ProviderLimits; weight: among those of a
+//     position "connector": "twilio", "receipts": {..} }                      see ReceiptSettings; sandbox providers
+//     take them too
 //   Required: kind, channel, request.url. Methods: POST (default), PUT, PATCH, GET (no body). A class without "kind"
 //   takes soft for retry_same and ambiguous, config for next_provider, hard for next_channel.
 //
@@ -177,7 +178,8 @@ SendAnswer classify_answer(const ProviderConfig &config, const HttpAnswer &answe
 // The same where the provider's connector, not a "response" of its configuration, knows the answers: what it does not
 // know, and answers that may hide a taken message (5xx), are taken as above. Soft refusals -> retry_same, hard and
 // policy -> next_channel, config -> next_provider; several accepted parts give several ids.
-SendAnswer classify_answer(const ProviderConfig &config, const Connector &connector, const HttpAnswer &answer, Time now);
+SendAnswer classify_answer(const ProviderConfig &config, const Connector &connector, const HttpAnswer &answer,
+                           Time now);
 
 // The script entry for the n-th (1-based) attempt at this provider; `message_json` may override. Throws hc::Error like
 // parse_provider_config when the override is malformed; a message without one costs no parsing.
@@ -185,29 +187,5 @@ SandboxStep sandbox_step(const ProviderConfig &config, std::string_view message_
 
 // Retry-After: seconds, or an IMF-fixdate relative to now, capped at kMaxRetryAfter; nullopt when unreadable or past.
 std::optional<Duration> parse_retry_after(std::string_view value, Time now);
-
-// Endpoint options, all optional:
-//   {"secret": "<name of a secret holding whsec_..>", "events": [...], "timeout": "15s", "headers": {...}}
-struct EndpointConfig {
-    std::string secret_name;
-    std::vector<std::string> events; // empty: all
-    Duration timeout = std::chrono::seconds(15);
-    std::vector<std::pair<std::string, std::string>> headers;
-};
-// Throws hc::Error like parse_rule. Header values are literal; Content-Type is not to be set.
-EndpointConfig parse_endpoint_options(std::string_view json);
-
-// What the answer to a webhook means (Standard Webhooks 1.0): any 2xx delivered, 410 disable, everything else retry.
-enum class WebhookVerdict : std::uint8_t { delivered, retry, disable };
-struct WebhookAnswer {
-    WebhookVerdict verdict{};
-    std::optional<Duration> retry_after;
-    std::string reason;
-};
-WebhookAnswer classify_webhook_answer(const HttpAnswer &answer, Time now);
-
-// Delay before try n+1 after n failed tries: 5 s, 5 m, 30 m, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h with +-10% jitter
-// (random01 in [0,1), 0.5 gives none); zero for n = 0; nullopt: give up.
-std::optional<Duration> webhook_retry_delay(std::uint32_t failed_tries, double random01);
 
 } // namespace hc::core

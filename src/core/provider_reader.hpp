@@ -49,6 +49,9 @@ void read_provider_limits(const JsonObject &provider, ProviderLimits &limits);
 // An array of script entries of a sandbox provider.
 std::vector<SandboxStep> read_sandbox_script(const JsonNode &node);
 
+// An object of header names and literal values, checked.
+std::vector<std::pair<std::string, std::string>> read_headers(const JsonNode &node);
+
 // ASCII only.
 std::string lower_case(std::string_view text);
 

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 
 namespace hc::core {
 
@@ -34,9 +35,16 @@ public:
         return std::nullopt;
     }
 
+    // The same, remembered: a document is asked for the same paths by each of its elements.
+    std::optional<std::string_view> find_once(const JsonPath &path) const {
+        const auto known = found_.find(&path);
+        return known != found_.end() ? known->second : found_.emplace(&path, find(path)).first->second;
+    }
+
 private:
     std::string_view json_;
     std::vector<std::pair<std::string, std::string_view>> members_;
+    mutable std::map<const JsonPath *, std::optional<std::string_view>> found_;
 };
 
 char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
@@ -86,12 +94,13 @@ public:
             return false;
         if (condition.contains && value->find(*condition.contains) == std::string::npos)
             return false;
-        return condition.in.empty() || std::find(condition.in.begin(), condition.in.end(), *value) != condition.in.end();
+        return condition.in.empty() ||
+               std::find(condition.in.begin(), condition.in.end(), *value) != condition.in.end();
     }
 
 private:
     std::optional<std::string_view> find(const DocumentPath &path) const {
-        return (path.from_root ? root_ : element_).find(path.path);
+        return path.from_root ? root_.find_once(path.path) : element_.find(path.path);
     }
 
     std::optional<std::string> read(const FieldSource &source) const {
@@ -122,8 +131,8 @@ private:
         if (!source.before.empty())
             value.resize(std::min(value.size(), value.find(source.before)));
         if (source.leading_digits)
-            value.resize(static_cast<std::size_t>(std::find_if_not(value.begin(), value.end(), is_digit) -
-                                                  value.begin()));
+            value.resize(
+                static_cast<std::size_t>(std::find_if_not(value.begin(), value.end(), is_digit) - value.begin()));
         if (source.letter_case == LetterCase::upper)
             std::transform(value.begin(), value.end(), value.begin(), upper);
         else if (source.letter_case == LetterCase::lower)
@@ -216,9 +225,8 @@ void interpret(const Tables &tables, const ElementReader &in, std::int32_t http,
 
 bool uses_root(const Section &section) {
     return std::any_of(section.fields.begin(), section.fields.end(), [](const std::vector<FieldSource> &sources) {
-        return std::any_of(sources.begin(), sources.end(), [](const FieldSource &s) {
-            return s.path.from_root || (s.when && s.when->path.from_root);
-        });
+        return std::any_of(sources.begin(), sources.end(),
+                           [](const FieldSource &s) { return s.path.from_root || (s.when && s.when->path.from_root); });
     });
 }
 
@@ -240,8 +248,8 @@ CanonicalReceipt read_element(const Tables &tables, const Section &section, cons
     if (!tables.response && receipt.disposition == Disposition::apply && !addressed)
         park(receipt, "no_message_id");
     if (receipt.correlation_id) {
-        receipt.id_candidates = id_candidates(*receipt.correlation_id, tables.connector.id_conversions,
-                                              tables.options.id_base);
+        receipt.id_candidates =
+            id_candidates(*receipt.correlation_id, tables.connector.id_conversions, tables.options.id_base);
         receipt.correlation_id = choose_known_id(receipt.id_candidates, tables.options);
     }
     if (receipt.disposition == Disposition::park)
@@ -303,9 +311,8 @@ std::vector<CanonicalReceipt> read_document(const Tables &tables, const Section 
     receipts.reserve(elements.size());
     for (const std::string_view element : elements)
         receipts.push_back(read_element(tables, section, root, element, http));
-    const bool understood = std::any_of(receipts.begin(), receipts.end(), [](const CanonicalReceipt &r) {
-        return r.raw_status.has_value();
-    });
+    const bool understood = std::any_of(receipts.begin(), receipts.end(),
+                                        [](const CanonicalReceipt &r) { return r.raw_status.has_value(); });
     if (understood)
         return receipts;
     const ElementReader whole_document(section, root, root);
@@ -372,9 +379,9 @@ std::vector<CanonicalReceipt> parse_response(const Connector &connector, std::in
         names[key] = value;
     }
     constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
-    const std::string json =
-        fmt::format("{{\"http_status\":{},\"headers\":{},\"body\":{}}}", http_status, names.dump(-1, ' ', false, kReplace),
-                    parsed.json ? *parsed.json : nlohmann::json(body).dump(-1, ' ', false, kReplace));
+    const std::string json = fmt::format(
+        "{{\"http_status\":{},\"headers\":{},\"body\":{}}}", http_status, names.dump(-1, ' ', false, kReplace),
+        parsed.json ? *parsed.json : nlohmann::json(body).dump(-1, ' ', false, kReplace));
     static const ReceiptOptions kNoOptions;
     return read_document({connector, connector.response_statuses, kNoOptions, true}, *connector.response, json,
                          http_status);

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace hc::core {
 
 namespace {
@@ -45,8 +47,8 @@ Json attempt_json(const AttemptState &a, const StatusFacts &facts, std::size_t i
     json["provider_message_id"] = text_or_null(a.provider_message_id);
     json["receipt_time"] = time_or_null(a.receipt.time);
     for (const PartState &part : a.parts)
-        json["parts"].push_back({{"provider_message_id", part.provider_message_id},
-                                 {"state", to_string(part.receipt.state)}});
+        json["parts"].push_back(
+            {{"provider_message_id", part.provider_message_id}, {"state", to_string(part.receipt.state)}});
     return json;
 }
 
@@ -88,6 +90,33 @@ std::string report_json(const State &state, const ReportFacts &facts) {
     json["timestamp"] = format_iso8601(state.last_event);
     json["data"] = std::move(data);
     return dump(json);
+}
+
+std::string_view report_type_of(std::string_view body) {
+    constexpr std::string_view kBegin = R"({"type":")";
+    if (!body.starts_with(kBegin))
+        return {};
+    body.remove_prefix(kBegin.size());
+    return body.substr(0, std::min(body.find('"'), body.size()));
+}
+
+// A report is made at the end of a decision, which is the event that it is about, but for receipts that had waited for
+// the answer's message id: those follow it, with the time of the answer.
+std::vector<State> states_at_reports(std::span<const HistoryEvent> events) {
+    std::vector<State> states;
+    State state;
+    std::optional<Time> answered;
+    for (std::size_t i = 0; i < events.size(); ++i) {
+        apply(state, events[i]);
+        if (events[i].type == EventType::send_completed)
+            answered = events[i].time;
+        if (events[i].type != EventType::cascade_completed && events[i].type != EventType::outcome_corrected)
+            continue;
+        while (answered == events[i].time && i + 1 < events.size() && events[i + 1].time == events[i].time)
+            apply(state, events[++i]);
+        states.push_back(state);
+    }
+    return states;
 }
 
 std::string report_id(const WorkflowId &id, std::uint32_t sequence, std::int32_t endpoint) {

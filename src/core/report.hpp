@@ -5,7 +5,10 @@
 #include "core/id.hpp"
 
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace hc::core {
 
@@ -20,6 +23,13 @@ struct ReportFacts {
 // {"type": .., "timestamp": .., "data": {...}} for report number state.reports. Stored once and sent unchanged on every
 // try.
 std::string report_json(const State &state, const ReportFacts &facts);
+
+// The type of a body made by report_json; empty: not one.
+std::string_view report_type_of(std::string_view body);
+
+// The states that report_json was given, in order of their sequence: a report is a function of the history up to it, so
+// it can be made again, byte for byte. Throws hc::Error WF004 like replay.
+std::vector<State> states_at_reports(std::span<const HistoryEvent> events);
 
 // "<cascade id>-r<sequence>-e<endpoint>": the webhook-id, the same on every try.
 std::string report_id(const WorkflowId &id, std::uint32_t sequence, std::int32_t endpoint);

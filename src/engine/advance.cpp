@@ -140,6 +140,9 @@ void Batch::decide(std::size_t i) {
     if (auto *cancel = std::get_if<core::CancelInput>(&input); cancel != nullptr && !execution.state.closed_p()) {
         cancel->claimed = store::send_claimed(item.id);
     }
+    if (auto *receipt = std::get_if<core::ReceiptInput>(&input)) {
+        name_part(*receipt, execution.state);
+    }
     core::Decision decision =
         core::decide(execution.subject.rule->program, execution.state, input, now_, pg::random01(), unavailable_);
     results_[i] = {ItemStatus::done, decision.result, !decision.events.empty()};
@@ -249,31 +252,35 @@ void collect_tasks(const Subject &subject, const core::State &state, const core:
     }
 }
 
-void collect_report(const Subject &subject, const core::State &state, TaskChanges &changes) {
-    Definitions &defs = definitions();
-    const std::vector<Endpoint> &endpoints = defs.endpoints(subject.tenant);
-    const std::string type = core::report_type(state);
-    const auto wants = [&type](const std::vector<std::string> &events) {
-        return events.empty() || std::find(events.begin(), events.end(), type) != events.end();
-    };
-    if (endpoints.empty() || !wants(subject.rule->rule.webhook_events)) {
-        return;
-    }
+std::string report_body(const Subject &subject, const core::State &state) {
     core::ReportFacts facts{subject.id, subject.tenant, subject.key, subject.rule->name, {}, {}};
     if (const core::AttemptState *deciding = core::deciding_attempt(state); deciding != nullptr) {
         facts.channel = subject.rule->rule.steps.at(deciding->step).channel;
-        const Provider *provider = defs.provider(deciding->provider);
+        const Provider *provider = definitions().provider(deciding->provider);
         facts.provider = provider != nullptr ? provider->name : "";
     }
-    const std::string body = core::report_json(state, facts);
-    for (std::size_t i = 0; i < std::min(endpoints.size(), store::kMaxEndpointsPerTenant); ++i) {
-        if (!wants(endpoints[i].config.events)) {
+    return core::report_json(state, facts);
+}
+
+bool report_wanted(const std::vector<std::string> &events, const std::string &type) {
+    return events.empty() || std::find(events.begin(), events.end(), type) != events.end();
+}
+
+void collect_report(const Subject &subject, const core::State &state, TaskChanges &changes) {
+    const std::vector<Endpoint> &endpoints = definitions().endpoints(subject.tenant);
+    const std::string type = core::report_type(state);
+    const auto wants = [&type](const std::vector<std::string> &events) { return report_wanted(events, type); };
+    if (endpoints.empty() || !wants(subject.rule->rule.webhook_events)) {
+        return;
+    }
+    const std::string body = report_body(subject, state);
+    for (const Endpoint &endpoint : endpoints) {
+        if (!wants(endpoint.config.events)) {
             continue;
         }
-        const std::int32_t number =
-            store::kReportNumbers + static_cast<std::int32_t>(state.reports * store::kMaxEndpointsPerTenant + i);
-        changes.puts.push_back({subject.id, number, store::Kind::report, pg::kWebhookQueue, state.last_event,
-                                static_cast<std::int32_t>(state.reports), endpoints[i].id, body});
+        changes.puts.push_back({subject.id, store::report_number(state.reports, endpoint.id), store::Kind::report,
+                                pg::kWebhookQueue, state.last_event, static_cast<std::int32_t>(state.reports),
+                                endpoint.id, body});
     }
 }
 

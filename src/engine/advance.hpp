@@ -58,6 +58,8 @@ struct Subject {
 void collect_tasks(const Subject &subject, const core::State &state, const core::Decision &decision,
                    TaskChanges &changes);
 void collect_report(const Subject &subject, const core::State &state, TaskChanges &changes);
+std::string report_body(const Subject &subject, const core::State &state); // the same whenever it is made
+bool report_wanted(const std::vector<std::string> &events, const std::string &type);
 void count_outcome(core::Outcome outcome);
 
 } // namespace hc::engine

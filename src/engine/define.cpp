@@ -70,21 +70,27 @@ void check_endpoint(const std::string &url, const std::string &options) {
         throw Error(sqlstate::invalid_parameter, "invalid endpoint URL", fmt::format("The URL {}.", reason));
     }
     const core::EndpointConfig config = core::parse_endpoint_options(options);
-    if (config.secret_name.empty()) {
-        return;
-    }
-    const std::optional<std::string> secret = store::find_secret(config.secret_name);
-    if (!secret) {
-        throw Error(sqlstate::undefined_object, fmt::format("secret \"{}\" does not exist", config.secret_name), {},
-                    "Store it with hermes.set_secret first.");
-    }
-    if (!core::parse_webhook_secret(*secret)) {
-        throw Error(sqlstate::invalid_parameter, fmt::format("secret \"{}\" is no webhook secret", config.secret_name),
-                    {}, "A webhook secret is \"whsec_\" followed by the base64 of 24 to 64 random bytes.");
+    for (const std::string &name : {config.secret_name, config.previous_secret_name}) {
+        if (!name.empty()) {
+            check_webhook_secret(name);
+        }
     }
 }
 
 } // namespace
+
+void check_webhook_secret(const std::string &name) {
+    const std::optional<std::string> secret = store::find_secret(name);
+    if (!secret) {
+        throw Error(sqlstate::undefined_object, fmt::format("secret \"{}\" does not exist", name), {},
+                    "Store it with hermes.set_secret first.");
+    }
+    if (!core::parse_webhook_secret(*secret)) {
+        throw Error(sqlstate::invalid_parameter, fmt::format("secret \"{}\" is no webhook secret", name), {},
+                    "A webhook secret is \"whsec_\" followed by the base64 of 24 to 64 random bytes; "
+                    "hermes.generate_webhook_secret() makes one.");
+    }
+}
 
 void check_name(const std::string &name, const char *what) {
     const bool printable = std::none_of(name.begin(), name.end(),
@@ -191,7 +197,15 @@ void set_tenant_limits(const std::string &tenant, const std::optional<std::strin
 }
 
 void check_connectors() {
-    for (const std::string &name : store::connector_names()) {
+    const std::vector<std::string> names = store::connector_names();
+    for (const Provider &provider : definitions().providers()) {
+        const std::string &named = provider.receipts.connector;
+        if (!provider.dropped && !named.empty() && std::find(names.begin(), names.end(), named) == names.end()) {
+            throw Error(sqlstate::dependent_objects, fmt::format("connector \"{}\" is in use", named),
+                        fmt::format("Provider \"{}\" names it.", provider.name), "Alter or drop the provider first.");
+        }
+    }
+    for (const std::string &name : names) {
         try {
             core::parse_connector(store::find_connector(name).value().text);
         } catch (const Error &e) {

@@ -212,17 +212,25 @@ std::optional<std::string> Definitions::secret(const std::string &name) {
     return it->second;
 }
 
-std::shared_ptr<const core::Connector> Definitions::connector(const std::string &name) {
+std::shared_ptr<const core::Connector> Definitions::find_connector(const std::string &name) {
     auto it = connectors_.find(name);
     if (it == connectors_.end()) {
         const std::optional<pg::json_text> document = store::find_connector(name);
-        if (!document) {
-            throw Error(sqlstate::undefined_object, fmt::format("connector \"{}\" does not exist", name), {},
-                        fmt::format("Connectors: {}.", fmt::join(store::connector_names(), ", ")));
+        it = connectors_.emplace(name, nullptr).first;
+        if (document) {
+            it->second = std::make_shared<const core::Connector>(core::parse_connector(document->text));
         }
-        it = connectors_.emplace(name, std::make_shared<const core::Connector>(core::parse_connector(document->text))).first;
     }
     return it->second;
+}
+
+std::shared_ptr<const core::Connector> Definitions::connector(const std::string &name) {
+    std::shared_ptr<const core::Connector> found = find_connector(name);
+    if (!found) {
+        throw Error(sqlstate::undefined_object, fmt::format("connector \"{}\" does not exist", name), {},
+                    fmt::format("Connectors: {}.", fmt::join(store::connector_names(), ", ")));
+    }
+    return found;
 }
 
 std::shared_ptr<const core::Connector> Definitions::connector_of(const Provider &provider) {

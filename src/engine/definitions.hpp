@@ -4,6 +4,7 @@
 
 #include "core/cascade.hpp"
 #include "core/connector.hpp"
+#include "core/endpoint_config.hpp"
 #include "core/provider_config.hpp"
 #include "pg/catalog.hpp"
 
@@ -57,7 +58,8 @@ public:
     const std::vector<Endpoint> &endpoints(const std::optional<std::string> &tenant);
     const Endpoint *endpoint(std::int32_t id); // null: dropped; `enabled` tells the rest
     std::optional<std::string> secret(const std::string &name);
-    std::shared_ptr<const core::Connector> connector(const std::string &name); // throws 42704
+    std::shared_ptr<const core::Connector> connector(const std::string &name);      // throws 42704
+    std::shared_ptr<const core::Connector> find_connector(const std::string &name); // null: there is none
     // How a provider's receipts and answers are read: its connector, else "hermes".
     std::shared_ptr<const core::Connector> connector_of(const Provider &provider);
     const core::TenantLimits &tenant_limits(const std::optional<std::string> &tenant);
@@ -114,5 +116,7 @@ bool tenant_visible(Oid user, const std::optional<std::string> &tenant);
 // Name of a rule, provider, secret or tenant: 1 to 255 bytes, no control characters. Throws 22023.
 void check_name(const std::string &name, const char *what);
 void check_tenant(const std::string &tenant); // a name, but not "*"
+// A secret of this name exists and holds whsec_...; throws 42704, 22023.
+void check_webhook_secret(const std::string &name);
 
 } // namespace hc::engine

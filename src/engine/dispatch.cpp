@@ -3,8 +3,6 @@
 
 #include "core/cascade.hpp"
 #include "core/error.hpp"
-#include "core/report.hpp"
-#include "core/webhook.hpp"
 #include "engine/definitions.hpp"
 #include "engine/provider_health.hpp"
 #include "pg/fairness.hpp"
@@ -168,55 +166,6 @@ Claim claim_sends(const ClaimRequest &request) {
     }
     store::release_tasks(waiting, request.open_until.value_or(request.now));
     pg::count(pg::Count::sends_claimed, static_cast<std::uint32_t>(tasks.size()));
-    set_resume(claim, request, tasks.size(), last_due_of(tasks, request.from));
-    return claim;
-}
-
-namespace {
-
-void prepare(Report &report, const store::ClaimedTask &task) {
-    Definitions &defs = definitions();
-    const Endpoint *endpoint = defs.endpoint(task.target);
-    if (endpoint == nullptr || !endpoint->enabled) {
-        report.failure = endpoint == nullptr ? "endpoint was dropped" : "endpoint is disabled";
-        return;
-    }
-    report.url = endpoint->url;
-    report.timeout = endpoint->config.timeout;
-    report.headers = endpoint->config.headers;
-    if (endpoint->config.secret_name.empty()) {
-        return;
-    }
-    const std::optional<std::string> secret = defs.secret(endpoint->config.secret_name);
-    const std::optional<std::string> key = secret ? core::parse_webhook_secret(*secret) : std::nullopt;
-    if (!key) {
-        report.failure = "webhook secret is missing or malformed";
-        return;
-    }
-    report.keys.push_back(*key);
-}
-
-} // namespace
-
-Claim claim_reports(const ClaimRequest &request) {
-    Claim claim;
-    const std::vector<store::ClaimedTask> tasks = store::claim_due(
-        request.queue, request.from, request.now, {request.live, request.newest}, request.owner, request.limit);
-    for (const store::ClaimedTask &task : tasks) {
-        const store::TaskKey key{task.workflow_id, task.number};
-        if (poison(task)) {
-            claim.burials.push_back({key, "claimed too often without an answer"});
-            continue;
-        }
-        Report report;
-        report.key = key;
-        report.endpoint = task.target;
-        report.failed_tries = static_cast<std::uint32_t>(task.tries);
-        report.id = core::report_id(task.workflow_id, static_cast<std::uint32_t>(task.attempt), task.target);
-        report.body = task.detail.value_or("");
-        prepare(report, task);
-        claim.reports.push_back(std::move(report));
-    }
     set_resume(claim, request, tasks.size(), last_due_of(tasks, request.from));
     return claim;
 }

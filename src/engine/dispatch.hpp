@@ -1,5 +1,5 @@
-// What a dispatcher does in its transactions: claim sends and reports, record answers. No I/O here: the dispatcher
-// sends between the two. Claim and intent are one commit, flushed before the first byte leaves.
+// What a dispatcher does in its transactions: claim sends, record answers (reports: webhooks.hpp). No I/O here:
+// the dispatcher sends between the two. Claim and intent are one commit, flushed before the first byte leaves.
 #pragma once
 
 #include "core/provider_config.hpp"
@@ -18,26 +18,12 @@ struct Send {
     std::int32_t queue = 0;
     std::int32_t provider = 0;
     std::uint16_t attempt = 0;
-    std::uint32_t ticket = 0; // of the provider's leave to send
-    bool leaves = false;      // a request, or a sandbox's answer to one
+    std::uint32_t ticket = 0;                           // of the provider's leave to send
+    bool leaves = false;                                // a request, or a sandbox's answer to one
     std::shared_ptr<const core::ProviderConfig> config; // when it leaves
     std::shared_ptr<const core::Connector> connector;   // http only, when it reads the answers
     std::optional<core::RenderedRequest> request;       // http only
     core::SandboxStep immediate;                        // when there is no request
-};
-
-// A claimed report.
-struct Report {
-    store::TaskKey key;
-    std::int32_t endpoint = 0;
-    std::uint32_t failed_tries = 0;
-    std::string id; // webhook-id, the same on every try
-    std::string url;
-    std::string body;
-    std::vector<std::pair<std::string, std::string>> headers; // signature not included: signed when sent
-    std::vector<std::string> keys;                            // signing keys, newest first
-    core::Duration timeout{};
-    std::string failure; // not empty: cannot be sent, and why
 };
 
 // A claimed task that is given up: buried in a transaction of its own.
@@ -48,7 +34,6 @@ struct Burial {
 
 struct Claim {
     std::vector<Send> sends;
-    std::vector<Report> reports;
     std::vector<Burial> burials;
     bool more = false;                // the queue may hold more that is due now
     std::optional<core::Time> resume; // where to scan from next time; nullopt: nothing known
@@ -62,10 +47,9 @@ struct ClaimRequest {
     std::vector<std::int64_t> live; // incarnations running now
     // The provider's breaker is open until then: sends that have somewhere else to go are refused, the others wait.
     std::optional<core::Time> open_until;
-    std::int64_t newest = 0;        // the newest incarnation when `live` was read: later ones are alive as well
+    std::int64_t newest = 0; // the newest incarnation when `live` was read: later ones are alive as well
 };
 Claim claim_sends(const ClaimRequest &request);
-Claim claim_reports(const ClaimRequest &request);
 
 struct RecordedSend {
     store::TaskKey key;
@@ -77,16 +61,6 @@ struct RecordedSend {
 // `recorded_hashes` gets the look-up hashes stored, for a rematch in a later transaction.
 std::vector<std::size_t> record_sends(const std::vector<RecordedSend> &answers,
                                       std::vector<std::int64_t> &recorded_hashes);
-
-struct RecordedReport {
-    store::TaskKey key;
-    std::int32_t endpoint = 0;
-    std::uint32_t failed_tries = 0;
-    core::WebhookAnswer answer;
-    bool unsendable = false; // buried at once
-};
-// Returns the indexes of those whose cascade is held by somebody else: try again in a few ms.
-std::vector<std::size_t> record_reports(const std::vector<RecordedReport> &answers, core::Time now);
 
 // A task that cannot be processed: moved to the dead letters. A send's cascade goes on as after an ambiguous answer,
 // because the request may have left. False: the cascade is held by somebody else, try again in a few ms.

@@ -24,6 +24,14 @@ core::Input addressed(core::Input input, const store::AttemptRow &attempt, const
     return input;
 }
 
+// Empty: the account declares no conversions, or its connector is gone, which must not hold up an answer.
+std::string normal_id_of(const Provider &provider, std::string_view id, core::IdSide side) {
+    const std::shared_ptr<const core::Connector> connector =
+        provider.receipts.connector.empty() ? nullptr : definitions().find_connector(provider.receipts.connector);
+    return connector ? core::normal_id(id, connector->id_conversions, provider.receipts.options.id_base, side)
+                     : std::string();
+}
+
 // A receipt out of the inbox: found by the account's hash, so its id may be written in another way than the answer's.
 core::Input waited(const store::InboxRow &row, const store::AttemptRow &attempt) {
     core::Input input = addressed(core::parse_dlr(row.payload, {}), attempt, row.provider_message_id);
@@ -32,8 +40,7 @@ core::Input waited(const store::InboxRow &row, const store::AttemptRow &attempt)
     auto *receipt = std::get_if<core::ReceiptInput>(&input);
     if (receipt != nullptr && provider != nullptr) {
         receipt->providers = defs.providers_of_name(provider->name);
-        receipt->more_ids = core::id_candidates(row.provider_message_id, defs.connector_of(*provider)->id_conversions,
-                                                provider->receipts.options.id_base);
+        receipt->more_ids = {row.provider_message_id};
     }
     return input;
 }
@@ -49,14 +56,28 @@ std::vector<std::int64_t> attempt_hashes(std::int32_t provider, std::string_view
     std::vector<std::int64_t> hashes{attempt_hash(provider, provider_message_id)};
     Definitions &defs = definitions();
     const Provider *known = defs.provider(provider);
-    if (known != nullptr && !known->receipts.connector.empty()) {
-        const std::string normal = core::normal_id(provider_message_id, defs.connector_of(*known)->id_conversions,
-                                                   known->receipts.options.id_base, side);
-        if (!normal.empty()) {
-            hashes.push_back(attempt_hash(provider, normal));
-        }
+    const std::string normal = known != nullptr ? normal_id_of(*known, provider_message_id, side) : std::string();
+    if (!normal.empty()) {
+        hashes.push_back(attempt_hash(provider, normal));
     }
     return hashes;
+}
+
+void name_part(core::ReceiptInput &receipt, const core::State &state) {
+    if (receipt.more_ids.empty() || receipt.attempt == 0 || receipt.attempt > state.attempts.size()) {
+        return;
+    }
+    const core::AttemptState &attempt = state.attempts[receipt.attempt - 1U];
+    const Provider *provider = attempt.parts.empty() ? nullptr : definitions().provider(attempt.provider);
+    if (provider == nullptr) {
+        return;
+    }
+    const std::string normal = normal_id_of(*provider, receipt.more_ids.front(), core::IdSide::receipt);
+    for (const core::PartState &part : attempt.parts) {
+        if (!normal.empty() && normal_id_of(*provider, part.provider_message_id, core::IdSide::answer) == normal) {
+            receipt.more_ids.push_back(part.provider_message_id);
+        }
+    }
 }
 
 void check_receipt_privilege(Oid user) {

@@ -25,6 +25,10 @@ std::vector<std::int64_t> attempt_hashes(std::int32_t provider, std::string_view
 core::SignalResult apply_receipt(const std::string &provider, const std::string &provider_message_id,
                                  const std::string &payload_json, Oid user);
 
+// Of a message in parts, adds the id of the part that a receipt means in another way of writing to its more_ids (whose
+// first is the id as the provider wrote it).
+void name_part(core::ReceiptInput &receipt, const core::State &state);
+
 // Throws 42501 unless the user may act for all tenants: a provider's receipts may belong to any.
 void check_receipt_privilege(Oid user);
 

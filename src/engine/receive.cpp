@@ -55,12 +55,13 @@ struct Signed {
     std::string url;
     std::string_view body;
 };
-Signed signed_parts(const core::ReceiptSettings &settings, const core::ReceiptOptions &options, std::string_view scheme,
+Signed signed_parts(const core::ReceiptSettings &settings, const core::ReceiptOptions &options,
                     std::string_view payload) {
     Signed parts{options.url.empty() ? settings.url : options.url, payload};
-    if (options.query && scheme != "vonage_sms") { // that one signs parameters wherever they stand
-        if (parts.url.find('?') == std::string::npos) {
-            parts.url.append("?").append(payload.substr(payload.starts_with('?') ? 1 : 0));
+    if (options.query) {
+        if (options.url.empty()) {
+            parts.url.append(parts.url.find('?') == std::string::npos ? "?" : "&");
+            parts.url.append(payload.substr(payload.starts_with('?') ? 1 : 0));
         }
         parts.body = {};
     }
@@ -81,7 +82,7 @@ void verify(const Account &account, const std::string &payload, const core::Head
                     secret ? "Its connector names no signature scheme." : "Its receipts secret does not exist.",
                     secret ? "Name one in receipts.signature of the provider." : "Store it with hermes.set_secret.");
     }
-    const Signed parts = signed_parts(settings, options, scheme, payload);
+    const Signed parts = signed_parts(settings, options, payload);
     core::SignatureRequest request;
     request.scheme = scheme;
     request.secrets = core::split_secrets(scheme, *secret);
@@ -172,29 +173,31 @@ void Delivery::look_up() {
     }
 }
 
-// By our own reference when the provider echoes it, else by its message id.
+// By our own reference when the provider echoes it, else by its message id; the other way round where parts are
+// reported on one by one, because an id tells the part.
 bool Delivery::address(std::size_t i) {
     const CanonicalReceipt &receipt = receipts_[i];
     core::Input input = core::parse_dlr(core::dlr_json(receipt), {});
     auto &in = std::get<core::ReceiptInput>(input);
     in.providers = account_.ids;
     in.more_ids = receipt.id_candidates;
-    // a reference names the message; where parts are reported on one by one their ids tell more
-    const bool parts = account_.part_mode() != core::PartMode::provider && receipt.correlation_id;
-    const auto reference = receipt.client_ref && !parts ? core::parse_attempt_reference(*receipt.client_ref) : std::nullopt;
-    if (reference && reference->attempt >= 1 && reference->attempt <= core::kMaxAttempts) {
-        in.attempt = static_cast<std::uint16_t>(reference->attempt);
-        items_.push_back({reference->id, std::move(input)});
+    in.part = account_.part_mode() != core::PartMode::provider;
+    const auto known = [&](const core::WorkflowId &id, std::uint32_t attempt) {
+        in.attempt = static_cast<std::uint16_t>(attempt);
+        items_.push_back({id, std::move(input)});
         return true;
+    };
+    const auto reference = receipt.client_ref ? core::parse_attempt_reference(*receipt.client_ref) : std::nullopt;
+    const bool ours = reference && reference->attempt >= 1 && reference->attempt <= core::kMaxAttempts;
+    if (ours && !in.part) {
+        return known(reference->id, reference->attempt);
     }
     for (const std::int64_t hash : hashes_of(account_, receipt)) {
         if (const auto row = attempts_.find(hash); row != attempts_.end()) {
-            in.attempt = static_cast<std::uint16_t>(row->second.attempt);
-            items_.push_back({row->second.workflow_id, std::move(input)});
-            return true;
+            return known(row->second.workflow_id, static_cast<std::uint32_t>(row->second.attempt));
         }
     }
-    return false;
+    return ours && known(reference->id, reference->attempt);
 }
 
 void Delivery::sort_out(std::size_t i) {
@@ -275,8 +278,7 @@ std::vector<ReceivedReceipt> receive_receipts(const std::string &provider, const
     const Account account = find_account(provider, user);
     const core::ReceiptOptions options = core::parse_receipt_options(options_json, account.settings().options);
     verify(account, payload, headers, options);
-    const std::vector<CanonicalReceipt> receipts =
-        core::parse_receipts(*account.connector, payload, headers, options);
+    const std::vector<CanonicalReceipt> receipts = core::parse_receipts(*account.connector, payload, headers, options);
     refuse_unreadable(account, receipts);
     return Delivery(account, receipts, user).run();
 }
@@ -294,6 +296,9 @@ core::Headers parse_headers(const std::string &json) {
 }
 
 std::vector<ReceivedReceipt> retry_parked_receipts(const std::string &provider, std::int32_t limit, Oid user) {
+    if (limit < 1) {
+        throw Error(sqlstate::invalid_parameter, "max_receipts must be at least 1");
+    }
     const Account account = find_account(provider, user);
     std::vector<CanonicalReceipt> receipts;
     std::vector<std::int64_t> taken;
@@ -304,7 +309,8 @@ std::vector<ReceivedReceipt> retry_parked_receipts(const std::string &provider, 
             return r.disposition == Disposition::park || r.disposition == Disposition::reject;
         });
         if (understood) {
-            receipts.insert(receipts.end(), std::make_move_iterator(again.begin()), std::make_move_iterator(again.end()));
+            receipts.insert(receipts.end(), std::make_move_iterator(again.begin()),
+                            std::make_move_iterator(again.end()));
             taken.push_back(row.id);
         }
     }

@@ -1,17 +1,11 @@
-// Recording answers of sends and reports. See dispatch.hpp. Runs in dispatchers.
+// Recording answers of sends. See dispatch.hpp. Runs in dispatchers.
 #include "core/history.hpp"
 #include "engine/advance.hpp"
 #include "engine/dispatch.hpp"
 #include "engine/receipts.hpp"
-#include "pg/catalog.hpp"
-#include "pg/random.hpp"
 #include "pg/wake.hpp"
-#include "store/definitions.hpp"
-#include "store/executions.hpp"
 
 #include <nlohmann/json.hpp>
-
-#include <unordered_set>
 
 namespace hc::engine {
 
@@ -81,58 +75,6 @@ std::vector<std::size_t> record_sends(const std::vector<RecordedSend> &answers,
     store::delete_tasks(leftovers);
     store::insert_tasks(puts);
     pg::count(pg::Count::sends_recorded, recorded);
-    return locked;
-}
-
-namespace {
-
-void record_failure(const RecordedReport &report, core::Time now) {
-    pg::count(pg::Count::webhooks_failed);
-    std::optional<core::Duration> delay;
-    if (!report.unsendable && report.answer.verdict == core::WebhookVerdict::retry) {
-        delay = core::webhook_retry_delay(report.failed_tries + 1, pg::random01());
-    } else if (report.answer.verdict == core::WebhookVerdict::disable) {
-        store::disable_endpoint(report.endpoint, report.answer.reason);
-        pg::invalidate_definitions();
-    }
-    if (delay) {
-        store::retry_task(report.key, pg::kWebhookQueue,
-                          now + std::max(*delay, report.answer.retry_after.value_or(*delay)), report.answer.reason);
-    } else {
-        bury(report.key, report.answer.reason);
-    }
-}
-
-} // namespace
-
-std::vector<std::size_t> record_reports(const std::vector<RecordedReport> &answers, core::Time now) {
-    std::vector<core::WorkflowId> delivered;
-    for (const RecordedReport &report : answers) {
-        if (report.unsendable || report.answer.verdict != core::WebhookVerdict::delivered) {
-            record_failure(report, now);
-        } else {
-            delivered.push_back(report.key.workflow_id);
-        }
-    }
-    if (delivered.empty()) {
-        return {};
-    }
-    const std::vector<core::WorkflowId> marked = store::mark_reported(delivered, now);
-    const std::unordered_set<core::WorkflowId> settled(marked.begin(), marked.end());
-    std::vector<store::TaskKey> done;
-    std::vector<std::size_t> locked;
-    for (std::size_t i = 0; i < answers.size(); ++i) {
-        if (answers[i].unsendable || answers[i].answer.verdict != core::WebhookVerdict::delivered) {
-            continue;
-        }
-        if (settled.contains(answers[i].key.workflow_id)) {
-            done.push_back(answers[i].key);
-        } else {
-            locked.push_back(i);
-        }
-    }
-    store::delete_tasks(done);
-    pg::count(pg::Count::webhooks_delivered, static_cast<std::uint32_t>(done.size()));
     return locked;
 }
 

@@ -4,6 +4,8 @@
 #include "core/error.hpp"
 #include "pg/guc.hpp"
 
+#include <algorithm>
+
 namespace hc::pg {
 
 namespace {
@@ -125,6 +127,20 @@ core::Time Arguments::timestamptz(int i, const char *name) const {
     return from_timestamptz(DatumGetTimestampTz(fcinfo_->args[i].value));
 }
 
+bool Arguments::boolean(int i, const char *name) const {
+    require(i, name);
+    return DatumGetBool(fcinfo_->args[i].value);
+}
+
+core::Duration Arguments::interval(int i, const char *name) const {
+    require(i, name);
+    const Interval *value = DatumGetIntervalP(fcinfo_->args[i].value);
+    const double micros =
+        static_cast<double>(value->time) + (value->day + 30.0 * value->month) * static_cast<double>(USECS_PER_DAY);
+    constexpr double kMost = 9e18;
+    return core::Duration{static_cast<std::int64_t>(std::clamp(micros, -kMost, kMost))};
+}
+
 std::string Arguments::json(int i, const char *name) const {
     require(i, name);
     check_size(fcinfo_->args[i].value, name);
@@ -195,6 +211,7 @@ Return make_null() { return {0, true}; }
 Return make_void() { return {0, false}; }
 Return make_int32(std::int32_t v) { return {Int32GetDatum(v), false}; }
 Return make_timestamptz(core::Time v) { return {TimestampTzGetDatum(to_timestamptz(v)), false}; }
+Return make_int64(std::int64_t v) { return {Int64GetDatum(v), false}; }
 Return make_bool(bool v) { return {BoolGetDatum(v), false}; }
 
 Return make_text(std::string_view v) {

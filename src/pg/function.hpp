@@ -29,6 +29,8 @@ public:
     std::int64_t bigint(int i, const char *name) const;
     std::string name(int i, const char *name) const; // type name
     core::Time timestamptz(int i, const char *name) const;
+    bool boolean(int i, const char *name) const;
+    core::Duration interval(int i, const char *name) const; // a month counts 30 days; saturates
     std::string bytea(int i, const char *name) const;
     std::string json(int i, const char *name) const; // jsonb argument as text; 54000 over hermes.max_message_size
     jsonb_view jsonb(int i, const char *name) const; // jsonb argument unread; same cap
@@ -50,6 +52,7 @@ Return make_null();
 Return make_void();
 Return make_text(std::string_view v);
 Return make_int32(std::int32_t v);
+Return make_int64(std::int64_t v);
 Return make_bool(bool v);
 Return make_uuid(const core::WorkflowId &v);
 Return make_timestamptz(core::Time v);

@@ -9,6 +9,8 @@ int attempt_retention_s = 0;
 int batch_size = 0;
 char *ca_file = nullptr;
 char *databases = nullptr;
+int delivery_log = kDeliveryLogFailures;
+int delivery_retention_s = 0;
 int dispatchers = 0;
 int drain_timeout_ms = 0;
 int fallback_poll_ms = 0;
@@ -41,6 +43,14 @@ struct StringSetting {
     GucContext context;
 };
 
+struct EnumSetting {
+    const char *name, *description;
+    int *variable;
+    int boot;
+    const config_enum_entry *options;
+    GucContext context;
+};
+
 constexpr int kDay = 24 * 3600;
 
 constexpr BoolSetting kBools[] = {
@@ -55,6 +65,8 @@ constexpr IntSetting kInts[] = {
      &attempt_retention_s, 10 * kDay, 60, INT_MAX, PGC_SIGHUP, GUC_UNIT_S},
     {"hermes.batch_size", "Tasks claimed at once and cascades moved in one worker transaction.", &batch_size, 200, 1,
      10000, PGC_SIGHUP, 0},
+    {"hermes.delivery_retention", "How long the log of webhook deliveries is kept.", &delivery_retention_s, 7 * kDay,
+     60, INT_MAX, PGC_SIGHUP, GUC_UNIT_S},
     {"hermes.dispatchers", "Dispatcher processes per database.", &dispatchers, 1, 0, 16, PGC_SIGHUP, 0},
     {"hermes.drain_timeout", "Grace for requests in flight when a dispatcher stops.", &drain_timeout_ms, 5000, 0, 60000,
      PGC_SIGHUP, GUC_UNIT_MS},
@@ -79,6 +91,16 @@ constexpr StringSetting kStrings[] = {
      &databases, "", PGC_SIGHUP},
 };
 
+constexpr config_enum_entry kDeliveryLogWords[] = {{"off", kDeliveryLogOff, false},
+                                                   {"failures", kDeliveryLogFailures, false},
+                                                   {"all", kDeliveryLogAll, false},
+                                                   {nullptr, 0, false}};
+
+constexpr EnumSetting kEnums[] = {
+    {"hermes.delivery_log", "Tries of webhooks that are logged: off, failures, or all.", &delivery_log,
+     kDeliveryLogFailures, kDeliveryLogWords, PGC_SIGHUP},
+};
+
 } // namespace
 
 void define_settings() {
@@ -93,6 +115,10 @@ void define_settings() {
     for (const StringSetting &s : kStrings) {
         DefineCustomStringVariable(s.name, s.description, nullptr, s.variable, s.boot, s.context, 0, nullptr, nullptr,
                                    nullptr);
+    }
+    for (const EnumSetting &s : kEnums) {
+        DefineCustomEnumVariable(s.name, s.description, nullptr, s.variable, s.boot, s.options, s.context, 0, nullptr,
+                                 nullptr, nullptr);
     }
     MarkGUCPrefixReserved("hermes");
 }

@@ -15,6 +15,8 @@ extern int attempt_retention_s;      // sighup: seconds, partitions of attempts 
 extern int batch_size;               // sighup: tasks of one claim, cascades of one worker transaction
 extern char *ca_file;                // sighup: certificate authorities for outbound TLS
 extern char *databases;              // sighup: comma list of databases to look for the extension in; empty: all
+extern int delivery_log;             // sighup: which tries of webhooks are logged: one of kDeliveryLog*
+extern int delivery_retention_s;     // sighup: seconds, partitions of the delivery log older than this are dropped
 extern int dispatchers;              // sighup: dispatcher processes per database
 extern int drain_timeout_ms;         // sighup: grace for requests in flight at shutdown
 extern int fallback_poll_ms;         // sighup: longest sleep of a worker, covers what a latch misses
@@ -24,6 +26,10 @@ extern int max_claims;               // sighup: claims of one task before it is 
 extern int max_message_size;         // superuser: kB, largest message or payload
 extern bool outbound;                // sighup: false holds all HTTP
 extern bool workers;                 // sighup: false stops all workers
+
+inline constexpr int kDeliveryLogOff = 0;
+inline constexpr int kDeliveryLogFailures = 1;
+inline constexpr int kDeliveryLogAll = 2;
 
 void define_settings(); // in _PG_init
 

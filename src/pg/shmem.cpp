@@ -31,6 +31,9 @@ void clear_database(DatabaseSlot &slot) noexcept {
         new (&tenant) TenantSlot();
         SpinLockInit(&tenant.lock);
     }
+    for (EndpointPause &pause : slot.pauses) {
+        new (&pause) EndpointPause();
+    }
     new (&slot.counters) Counters();
 }
 

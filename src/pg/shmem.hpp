@@ -13,8 +13,9 @@ namespace hc::pg {
 
 inline constexpr int kMaxDatabases = 64;
 inline constexpr int kMaxWorkers = 128;
-inline constexpr int kProviderSlots = 256;          // providers with limits of their own
-inline constexpr int kTenantSlots = 1024;           // tenants with a start rate
+inline constexpr int kProviderSlots = 256;        // providers with limits of their own
+inline constexpr int kEndpointPauses = 1024;      // webhook endpoints that pause
+inline constexpr int kTenantSlots = 1024;         // tenants with a start rate
 inline constexpr int kFairSlots = 4096;           // tenants and queues that are told apart
 inline constexpr int kQueueBounds = 256;          // indexed by bound_index()
 inline constexpr std::int64_t kNoDue = INT64_MAX; // no task known
@@ -50,7 +51,7 @@ enum class DatabaseState : std::uint32_t {
     blocked, // a command on the database is running: no worker may start
 };
 
-struct ProviderSlot { // provider_state.hpp
+struct ProviderSlot {                   // provider_state.hpp
     std::atomic<std::int32_t> provider; // 0: free
     std::atomic<std::int32_t> in_flight;
     slock_t lock; // of what follows
@@ -66,6 +67,11 @@ struct TenantSlot {
     core::TokenBucketState bucket;
 };
 
+struct EndpointPause { // endpoint_pause.hpp
+    std::atomic<std::int32_t> endpoint;
+    std::atomic<std::int64_t> until; // Unix time in microseconds
+};
+
 struct DatabaseSlot {
     std::atomic<std::uint32_t> state; // DatabaseState
     std::atomic<Oid> database;
@@ -79,6 +85,7 @@ struct DatabaseSlot {
     std::atomic<std::int64_t> fair_finish[kFairSlots];   // place after a tenant's last send, by hash
     ProviderSlot providers[kProviderSlots];
     TenantSlot tenants[kTenantSlots];
+    EndpointPause pauses[kEndpointPauses];
     Counters counters;
 };
 
@@ -107,7 +114,12 @@ bool lower(std::atomic<std::int64_t> &value, std::int64_t to) noexcept;
 // Reserved queues have a bound of their own; provider queues share the rest. Who takes a shared bound scans all its
 // queues.
 inline constexpr std::int32_t kReservedQueues = 16;
+inline constexpr std::int32_t kEndpointBound = 3;            // one for the queues of all webhook endpoints
+inline constexpr std::int32_t kFirstEndpointQueue = 1 << 30; // two an endpoint, see wake.hpp
 inline int bound_index(std::int32_t queue) noexcept {
+    if (queue >= kFirstEndpointQueue) {
+        return kEndpointBound;
+    }
     return queue < kReservedQueues ? queue
                                    : kReservedQueues + (queue - kReservedQueues) % (kQueueBounds - kReservedQueues);
 }

@@ -46,10 +46,21 @@ void add_note(std::int32_t queue, TimestampTz due, std::int32_t level) noexcept 
 void publish_counters(DatabaseSlot *slot) noexcept {
     Counters &c = slot->counters;
     std::atomic<std::uint64_t> *const targets[] = {
-        &c.started,          &c.delivered,         &c.exhausted,       &c.expired,
-        &c.canceled,         &c.sends_claimed,     &c.sends_recorded,  &c.signals,
-        &c.receipts_applied, &c.receipts_buffered, &c.receipts_parked, &c.timers_fired,
-        &c.webhooks_delivered, &c.webhooks_failed, &c.dead_letters,
+        &c.started,
+        &c.delivered,
+        &c.exhausted,
+        &c.expired,
+        &c.canceled,
+        &c.sends_claimed,
+        &c.sends_recorded,
+        &c.signals,
+        &c.receipts_applied,
+        &c.receipts_buffered,
+        &c.receipts_parked,
+        &c.timers_fired,
+        &c.webhooks_delivered,
+        &c.webhooks_failed,
+        &c.dead_letters,
     };
     static_assert(lengthof(targets) == static_cast<int>(Count::kCount));
     for (int i = 0; i < static_cast<int>(Count::kCount); ++i) {
@@ -176,7 +187,9 @@ void on_subtransaction(SubXactEvent event, SubTransactionId /*mine*/, SubTransac
 } // namespace
 
 void note_task(std::int32_t queue, core::Time due) {
-    add_note(queue, to_timestamptz(due), GetCurrentTransactionNestLevel());
+    // all of one bound are one note
+    const std::int32_t noted = queue < kFirstEndpointQueue ? queue : kFirstEndpointQueue;
+    add_note(noted, to_timestamptz(due), GetCurrentTransactionNestLevel());
 }
 void note_workers() { g_pending.extension_change = true; }
 

@@ -26,6 +26,13 @@ inline constexpr Lane lane_of_queue(std::int32_t queue) {
     return static_cast<Lane>((queue - kFirstProviderQueue) % kLanes);
 }
 
+// The two queues of a webhook endpoint, beside the common kWebhookQueue: reports that wait for it (failed tries, and
+// what it cannot take just now), and replays, which stand behind everything else. They stay empty while all is well.
+inline constexpr std::int32_t waiting_queue(std::int32_t endpoint) { return kFirstEndpointQueue + 2 * endpoint; }
+inline constexpr std::int32_t replay_queue(std::int32_t endpoint) { return waiting_queue(endpoint) + 1; }
+inline constexpr std::int32_t endpoint_of_queue(std::int32_t queue) { return (queue - kFirstEndpointQueue) / 2; }
+inline constexpr bool is_replay_queue(std::int32_t queue) { return (queue - kFirstEndpointQueue) % 2 != 0; }
+
 void note_task(std::int32_t queue, core::Time due); // a task inserted in this (sub)transaction
 void note_workers(); // CREATE or DROP EXTENSION, or a change of the restore fence: launcher and workers look again
 

@@ -97,7 +97,8 @@ std::int32_t insert_endpoint(const std::optional<std::string> &tenant, const std
 
 bool update_endpoint(std::int32_t id, const std::string &url, const std::string &options) {
     constinit static pg::statement<void(std::int32_t, std::string, std::string)> update(
-        "UPDATE hermes.endpoint SET url = $2, options = $3::jsonb, disabled_at = NULL, disabled_reason = NULL "
+        "UPDATE hermes.endpoint SET url = $2, options = $3::jsonb, disabled_at = NULL, disabled_reason = NULL, "
+        "failing_since = NULL "
         "WHERE id = $1 AND dropped_at IS NULL");
     return update.execute(id, url, options) != 0;
 }
@@ -106,14 +107,6 @@ bool drop_endpoint(std::int32_t id) {
     constinit static pg::statement<void(std::int32_t)> drop(
         "UPDATE hermes.endpoint SET dropped_at = pg_catalog.clock_timestamp() WHERE id = $1 AND dropped_at IS NULL");
     return drop.execute(id) != 0;
-}
-
-void disable_endpoint(std::int32_t id, const std::string &reason) {
-    constinit static pg::statement<void(std::int32_t, std::string)> disable(
-        "UPDATE hermes.endpoint SET disabled_at = pg_catalog.clock_timestamp(), disabled_reason = $2 "
-        "WHERE id = (SELECT id FROM hermes.endpoint WHERE id = $1 AND disabled_at IS NULL FOR NO KEY UPDATE SKIP "
-        "LOCKED)");
-    disable.execute(id, reason);
 }
 
 namespace {

@@ -53,7 +53,6 @@ std::int32_t insert_endpoint(const std::optional<std::string> &tenant, const std
                              const std::string &options);
 bool update_endpoint(std::int32_t id, const std::string &url, const std::string &options);
 bool drop_endpoint(std::int32_t id);
-void disable_endpoint(std::int32_t id, const std::string &reason);
 
 // The document of a connector with its status and error rows, an operator's rows before shipped ones; nullopt: none.
 std::optional<pg::json_text> find_connector(const std::string &name);

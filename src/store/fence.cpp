@@ -50,13 +50,14 @@ void create_partition(const PartitionRow &partition) {
     create.execute(partition.parent, partition.day);
 }
 
-std::vector<std::string> drop_old_partitions(std::int32_t history_s, std::int32_t attempt_s, std::int32_t key_s) {
-    constinit static pg::statement<TextRow(std::int32_t, std::int32_t, std::int32_t)> drop(
+std::vector<std::string> drop_old_partitions(std::int32_t history_s, std::int32_t attempt_s, std::int32_t key_s,
+                                             std::int32_t delivery_s) {
+    constinit static pg::statement<TextRow(std::int32_t, std::int32_t, std::int32_t, std::int32_t)> drop(
         "SELECT p FROM hermes.drop_old_partitions(pg_catalog.make_interval(secs => $1), pg_catalog.make_interval(secs "
         "=> $2), "
-        "pg_catalog.make_interval(secs => $3)) p");
+        "pg_catalog.make_interval(secs => $3), pg_catalog.make_interval(secs => $4)) p");
     std::vector<std::string> names;
-    for (TextRow &row : drop.query(history_s, attempt_s, key_s)) {
+    for (TextRow &row : drop.query(history_s, attempt_s, key_s, delivery_s)) {
         names.push_back(std::move(row.value));
     }
     return names;

@@ -12,12 +12,17 @@ namespace hc::store {
 
 enum class Kind : std::int16_t { send = 1, timer = 2, report = 3, sandbox_receipt = 4, rematch = 5 };
 
-// Numbers from here on are the engine's: reports, sandbox receipts, rematches. Below: given out by the state machine.
-// Report r to endpoint e of a tenant's list is kReportNumbers + r * kMaxEndpointsPerTenant + e.
-inline constexpr std::int32_t kReportNumbers = 1 << 20;
+// Numbers from here on are the engine's: sandbox receipts, rematches, reports. Below: given out by the state machine.
 inline constexpr std::size_t kMaxEndpointsPerTenant = 64;
 inline constexpr std::int32_t kSandboxNumbers = 1 << 21;
 inline constexpr std::int32_t kRematchNumber = 1 << 22;
+inline constexpr std::int32_t kReportNumbers = 1 << 30;
+
+// The same for a report and an endpoint whenever it is made: a report is outstanding once. A cascade makes at most 64;
+// endpoints of one tenant are not eight million ids apart.
+inline constexpr std::int32_t report_number(std::uint32_t sequence, std::int32_t endpoint) {
+    return kReportNumbers + ((endpoint & ((1 << 23) - 1)) << 7) + static_cast<std::int32_t>(sequence & 127U);
+}
 
 struct Task {
     core::WorkflowId workflow_id;
@@ -69,7 +74,8 @@ std::vector<ClaimedTask> read_due(std::int32_t queue, core::Time from, core::Tim
 std::optional<core::Time> next_due(std::int32_t queue, core::Time from, const Alive &alive);
 // Gives claimed tasks back, due at a later time.
 void release_tasks(const std::vector<TaskKey> &keys, core::Time due);
-// A failed try of a report: due again, tries + 1.
+
+// A failed try: due again, tries + 1.
 void retry_task(const TaskKey &key, std::int32_t queue, core::Time due, const std::string &error);
 
 struct DeadLetterRow {

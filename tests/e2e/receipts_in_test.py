@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import psycopg
 from psycopg.types.json import Jsonb
 
 from harness import TENANT, World, check, equal, main, never, wait_until
@@ -795,20 +796,32 @@ def taken_after_all(world: World, *answers: Answer) -> None:
 
 
 def connector_deleted(world: World) -> None:
-    """an operator's connector that is deleted while a request is under way loses neither the answer nor other sends"""
+    """a connector in use cannot be deleted; should it vanish all the same, no answer is lost"""
     world.sql("INSERT INTO hermes.connector (name, document) SELECT 'own_twilio', document - 'name' FROM hermes.connector "
               "WHERE name = 'twilio' AND shipped")
     world.sql("INSERT INTO hermes.connector_status (connector, answer, status, state) VALUES ('own_twilio', true, '2xx', 'accepted'), "
               "('own_twilio', true, 'queued', 'accepted'), ('own_twilio', false, 'delivered', 'delivered')")
     account(world, "own", "twilio", "sms", "own_twilio", 17)
     world.rule("own", SMS | {"providers": ["own"], "success_on": "accepted"})
+    delete = "DELETE FROM hermes.connector WHERE name = 'own_twilio'"
+    try:
+        world.sql(delete)
+    except psycopg.errors.DependentObjectsStillExist:
+        pass
+    else:
+        raise AssertionError("a connector in use was deleted")
     cascade = Cascade(world, "own", {"own": [Answer(delay=1.5)]})
     cascade.wait_sent("own")
-    world.sql("DELETE FROM hermes.connector WHERE name = 'own_twilio'")
+    with world.connect() as session:
+        session.execute("SET session_replication_role = replica")  # no trigger: as a restore that went wrong
+        session.execute(delete)
+    world.sql("SELECT hermes.set_secret('any', 'thing')")  # every process reads its definitions anew
     cascade.ends("DELIVERED", "sms")
+    equal(world.value("SELECT count(*) FROM hermes.dead_letters WHERE cascade_id = %s", cascade.id), 0, "dead letters")
     other = Cascade(world, "sms")
     equal(results("tw", twilio(other.answered(), "delivered")), ["applied"], "receipt of another provider")
     other.ends("DELIVERED", "sms")
+    world.sql("SELECT hermes.drop_provider('own')")
 
 
 # ---- M1 to M5, where receipts matter ----
@@ -875,6 +888,27 @@ def m3_validity(world: World) -> None:
     equal(failed.status()["outcome"], "EXPIRED", "outcome")
     equal(results("tw", twilio(sids[0], "delivered")), ["corrected"], "a success after the end")
     equal(world.wait_report(silent.id, "message.status_corrected")["data"]["outcome"], "DELIVERED", "reported outcome")
+
+
+def m3_before_the_timer(world: World) -> None:
+    """M3 a failure that comes after the validity and before its timer has fired starts no step"""
+    world.rule("valid_short", SMS | ONCE, MAIL, validity="3s")
+    cascade = Cascade(world, "valid_short")
+    sid = cascade.answered()
+    world.set_guc("hermes.workers", "off")  # nobody fires timers
+    try:
+        wait_until(lambda: not world.value("SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE '%%hermes%%supervisor%%'"),
+                   what="the end of the supervisor")
+        wait_until(lambda: world.value("SELECT now() > started_at + interval '3 seconds' FROM hermes.cascades WHERE cascade_id = %s",
+                                       cascade.id), what="the end of the validity")
+        if cascade.status()["status"] == "RUNNING":  # else the timer was faster than the setting
+            equal(results("tw", twilio(sid, "undelivered", "30005")), ["applied"], "result")
+        equal(cascade.ends("EXPIRED")["attempts"][0]["attempt"], 1, "attempt")
+        equal(cascade.count("StepStarted"), 1, "steps")
+    finally:
+        world.set_guc("hermes.workers", "on")
+    other = Cascade(world, "sms")
+    equal(results("tw", twilio(other.answered(), "delivered")), ["applied"], "a receipt with workers again")
 
 
 def m3_no_retry(world: World) -> None:
@@ -947,6 +981,17 @@ def m5_ambiguous_policy(world: World) -> None:
     again.cancel()
 
 
+def m5_ambiguous_parts(world: World) -> None:
+    """M5 the same where parts are reported one by one: a send without an answer is found by our reference"""
+    world.rule("ambiguous_parts", PARTS | {"timeout": "20s"} | ONCE, MAIL)
+    for answer in (Answer(hang=True), Answer(500, b"")):
+        cascade = Cascade(world, "ambiguous_parts", {"vonage": [answer]})
+        world.wait_attempt(cascade.id, 1, phase="ambiguous")
+        equal(results("vonage", vonage(parts_of(1)[0], "delivered", ref=cascade.reference())), ["applied"], "receipt")
+        cascade.ends("DELIVERED", "sms")
+        equal(cascade.accounts(), ["vonage"], "sends")
+
+
 def signed_by_password(world: World) -> None:
     """a provider without signatures can be bound to a user and a password"""
     account(world, "sg_basic", "sendgrid", "email", "sendgrid", 12, receipts={"secret": "dlr_basic", "signature": "basic"})
@@ -1006,6 +1051,6 @@ if __name__ == "__main__":
          r9_after_the_end, r9_late_failure_ignored, r10_all, r10_first_failure, r10_any, r10_provider, r10_missing,
          r10_early, r10_early_by_reference, r10_by_reference, r10_converted_part, r10_refused_part, r11_one_transaction, r11_visible_at_commit,
          r12_retention, answer_opted_out, answer_kinds, answer_throttled, answer_refused_with_200, answer_not_understood,
-         answer_ambiguous, answer_408, connector_deleted, m1_steps, m1_read_late, m2_batch, m3_validity, m3_no_retry,
-         m4_cancel_in_flight, m4_cancel_before_dispatch, m5_submit, m5_ambiguous_policy, signed_by_password, signed_by_post,
-         signed_by_get)
+         answer_ambiguous, answer_408, connector_deleted, m1_steps, m1_read_late, m2_batch, m3_validity, m3_before_the_timer, m3_no_retry,
+         m4_cancel_in_flight, m4_cancel_before_dispatch, m5_submit, m5_ambiguous_policy, m5_ambiguous_parts,
+         signed_by_password, signed_by_post, signed_by_get)

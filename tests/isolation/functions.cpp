@@ -5,6 +5,7 @@
 #include "engine/dispatch.hpp"
 #include "engine/receipts.hpp"
 #include "engine/timers.hpp"
+#include "engine/webhooks.hpp"
 #include "pg/function.hpp"
 #include "pg/wake.hpp"
 #include "store/tasks.hpp"

@@ -50,7 +50,7 @@ CREATE OR REPLACE FUNCTION id(cascade text) RETURNS uuid LANGUAGE sql AS
 $$ SELECT n.id FROM named n WHERE n.name = cascade $$;
 
 CREATE OR REPLACE FUNCTION queue(provider text) RETURNS integer LANGUAGE sql AS
-$$ SELECT 16 + max(p.id) FROM hermes.provider p WHERE p.name = provider $$;
+$$ SELECT 16 + 4 * max(p.id) + 1 FROM hermes.provider p WHERE p.name = provider $$; -- the lane of transactional messages
 
 CREATE OR REPLACE FUNCTION start(cascade text, rule text, key text DEFAULT NULL) RETURNS void LANGUAGE sql AS
 $$ INSERT INTO named VALUES (cascade, hermes.start_cascade(rule, '{"to": "somebody"}', key)) $$;
@@ -158,7 +158,7 @@ CREATE OR REPLACE FUNCTION fire() RETURNS text LANGUAGE sql AS
 $$ SELECT format('%s due%s', tasks, CASE WHEN locked THEN ', some locked' ELSE '' END) FROM fire_due(NULL) $$;
 
 CREATE OR REPLACE FUNCTION rematch(provider text, message_id text) RETURNS boolean LANGUAGE sql AS
-$$ SELECT rematch_receipts(queue(provider) - 16, message_id) $$;
+$$ SELECT rematch_receipts((SELECT max(p.id) FROM hermes.provider p WHERE p.name = provider), message_id) $$;
 
 -- Returns when every rematch is due: one that found nothing is tried again in a few ms.
 CREATE OR REPLACE FUNCTION until_rematch() RETURNS void LANGUAGE plpgsql AS

@@ -21,6 +21,10 @@ SELECT hermes.grant_tenant('tenant_a', 'a');
 SELECT hermes.alter_cascade_rule('slow', '{"steps": [{"channel": "mute", "timeout": "2h"}]}');
 SELECT hermes.create_provider('gone', '{"kind": "sandbox", "channel": "sms"}');
 SELECT hermes.drop_provider('gone');
+INSERT INTO hermes.connector (name, document) VALUES ('own', '{"receipts": {"payload": ["json"], "fields": {"correlation_id": ["$.mid"], "status": ["$.st"]}}}');
+INSERT INTO hermes.connector_status (connector, status, state) VALUES ('own', 'fine', 'delivered'), ('twilio', 'sent', 'delivered');
+INSERT INTO hermes.connector_error (connector, code, failure_kind) VALUES ('own', '7*', 'hard');
+SELECT hermes.create_provider('own', '{"kind": "sandbox", "channel": "own", "connector": "own"}');
 SELECT hermes.start_cascades('two', array_agg('{"to": "x"}'::jsonb), array_agg('closed-' || n), 'a') FROM generate_series(1, 100) n;
 SELECT hermes.start_cascades('slow', array_agg('{"to": "y", "n": 1.50}'::jsonb), array_agg('open-' || n)) FROM generate_series(1, 20) n;
 SELECT hermes.apply_receipt('mute', 'early-1', '{"status": "delivered"}');
@@ -36,7 +40,8 @@ $node->safe_psql('app', q{SELECT hermes.start_cascades('http', array_agg('{}'::j
 my $known = $node->safe_psql('app', q{SELECT key || ' ' || cascade_id FROM hermes.cascades WHERE key IS NOT NULL ORDER BY key});
 
 # What a restored database must equal, table by table; partitions as the rows of their parent.
-my @tables = qw(rule_version provider endpoint secret tenant_access workflow task closed execution_key attempt receipt_inbox dead_letter);
+my @tables = qw(rule_version provider endpoint secret tenant_access workflow task closed execution_key attempt receipt_inbox dead_letter
+	connector connector_status connector_error);
 
 sub contents
 {
@@ -46,6 +51,9 @@ sub contents
 	$contents{partitions} = $server->safe_psql($database, q{SELECT inhparent::regclass, inhrelid::regclass::text AS name, pg_get_expr(relpartbound, c.oid)
 		FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE inhparent::regclass::text LIKE 'hermes.%' AND relkind = 'r' ORDER BY name});
 	$contents{indexes} = $server->safe_psql($database, q{SELECT indexdef FROM pg_indexes WHERE schemaname = 'hermes' ORDER BY indexdef});
+	$contents{operators} = $server->safe_psql($database, q{SELECT document FROM hermes.connector WHERE NOT shipped UNION ALL
+		SELECT to_jsonb(s) FROM hermes.connector_status s WHERE NOT shipped UNION ALL SELECT to_jsonb(e) FROM hermes.connector_error e WHERE NOT shipped
+		ORDER BY 1});
 	$contents{orders} = $server->safe_psql($database, 'SELECT * FROM orders');
 	return \%contents;
 }
@@ -64,7 +72,7 @@ $node->reload;
 all_workers_are($node, 1, 'nothing moves while the dump is compared');
 my $expected = contents($node, 'app');
 cmp_ok(length $expected->{$_}, '>', 0, "there is something to dump in $_")
-  for qw(workflow task closed execution_key attempt receipt_inbox secret tenant_access endpoint partitions);
+  for qw(workflow task closed execution_key attempt receipt_inbox secret tenant_access endpoint partitions operators);
 command_ok([ 'pg_dump', '-Fc', '-d', $node->connstr('app'), '-f', $dump ], 'pg_dump');
 command_ok([ 'pg_dump', '--schema-only', '-d', $node->connstr('app'), '-f', "$dump.sql" ], 'pg_dump --schema-only');
 unlike(slurp_file("$dump.sql"), qr/very secret/, 'the schema holds no data');
@@ -85,6 +93,8 @@ is($other->safe_psql('app', q{SELECT hermes.start_cascade('two', '{"to": "x"}', 
 is($other->safe_psql('app', qq{SELECT count(*) FROM hermes.cascade_history('$first')}),
 	$node->safe_psql('app', qq{SELECT count(*) FROM hermes.cascade_history('$first')}), 'histories are readable');
 is(scalar(() = $sink->keys_of('/messages')), 0, 'no request left');
+is($other->safe_psql('app', q{SELECT state FROM hermes.parse_receipts('own', '{"mid": "1", "st": "fine"}') UNION ALL
+	SELECT state FROM hermes.parse_receipts('twilio', 'MessageSid=SM1&MessageStatus=sent')}), "delivered\ndelivered", 'connectors of operators are in force');
 
 # ---- confirmed
 $other->safe_psql('app', 'SELECT hermes.confirm_restore()');

@@ -64,7 +64,7 @@ is($node->safe_psql('postgres', q{
 	SELECT string_agg(DISTINCT regexp_replace(c.relname, '_(default|p\d+)$', ''), ', ')
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 	WHERE n.nspname = 'hermes' AND c.relkind = 'r'
-	  AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)}), 'attempt', 'only attempts have no primary key: never updated');
+	  AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)}), 'attempt, delivery', 'only attempts and the delivery log have no primary key: never updated');
 # ... but its default partition is emptied into a new one
 my ($status, $out, $err) = $node->psql('postgres', q{
 	INSERT INTO hermes.attempt VALUES (1, date_trunc('day', now(), 'UTC') + interval '9 days', '00000000-0000-7000-8000-000000000000', 1);

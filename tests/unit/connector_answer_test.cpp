@@ -103,7 +103,7 @@ TEST(ConnectorAnswer, RowsOfTheHttpStatus) {
 }
 
 TEST(ConnectorAnswer, WhatMayHideATakenMessageIsLeftToTheGeneralRules) {
-    for (const std::int32_t status : {500, 502, 504, 599}) {
+    for (const std::int32_t status : {408, 500, 502, 504, 599}) {
         const SendAnswer answer = classify(status, R"({"status": "unreachable"})");
         EXPECT_EQ(answer.verdict, SendVerdict::ambiguous) << status;
         EXPECT_EQ(answer.reason, "http_" + std::to_string(status));
@@ -122,7 +122,11 @@ TEST(ConnectorAnswer, WhatMayHideATakenMessageIsLeftToTheGeneralRules) {
 TEST(ConnectorAnswer, WhatTheConnectorDoesNotKnowIsLeftToTheGeneralRules) {
     const Connector strict = parse_connector(R"({"name": "x", "response": {"fields": {"status": ["$.body.status"]}},
         "response_statuses": [{"status": "queued", "state": "accepted"}]})");
-    EXPECT_EQ(classify(200, R"({"status": "beamed"})", strict).verdict, SendVerdict::accepted) << "a 2xx";
+    const SendAnswer beamed = classify(200, R"({"status": "beamed", "id": "m1"})", strict);
+    EXPECT_EQ(beamed.verdict, SendVerdict::ambiguous) << "a 2xx, but the connector would know a success";
+    EXPECT_EQ(beamed.kind, FailureKind::soft);
+    EXPECT_EQ(beamed.reason, "unexpected_answer");
+    EXPECT_EQ(beamed.code, 200);
     EXPECT_EQ(classify(404, R"({"status": "beamed"})", strict).reason, "http_404");
     EXPECT_EQ(classify(401, "", strict).verdict, SendVerdict::next_provider);
     EXPECT_EQ(classify(429, "", strict).verdict, SendVerdict::retry_same);
@@ -181,19 +185,52 @@ TEST(ConnectorAnswer, TheAccountMaySayOtherwise) {
         classify(200, kThree, connector("all"), R"(, "receipts": {"part_mode": "provider"})").more_message_ids.empty());
 }
 
-TEST(ConnectorAnswer, PartsThatWereRefusedHaveNoId) {
-    const SendAnswer answer = classify(
-        200,
-        R"({"messages": [{"id": "a", "status": "rejected"}, {"id": "b", "status": "queued"}, {"status": "queued"}, {"id": "c", "status": "hm"}, {"id": "d", "status": "queued"}]})",
-        connector("all"));
-    EXPECT_EQ(answer.verdict, SendVerdict::accepted) << "some of it was taken";
+std::string parts(std::initializer_list<const char *> elements) {
+    std::string body = R"({"messages": [)";
+    for (const char *element : elements)
+        body.append(body.ends_with('[') ? "" : ", ").append(element);
+    return body + "]}";
+}
+
+constexpr const char *kTaken = R"({"id": "b", "status": "queued"})";
+
+TEST(ConnectorAnswer, PartsThatWereNotTakenHaveNoId) {
+    const std::string body = parts({R"({"id": "a", "status": "hm"})", kTaken, R"({"status": "queued"})",
+                                    R"({"id": "c", "status": "noop"})", R"({"id": "d", "status": "queued"})"});
+    const SendAnswer answer = classify(200, body, connector("all"));
+    EXPECT_EQ(answer.verdict, SendVerdict::accepted);
     EXPECT_EQ(answer.provider_message_id, "b");
     EXPECT_EQ(answer.more_message_ids, Ids{"d"});
-    const SendAnswer refused = classify(
-        200,
-        R"({"messages": [{"id": "a", "status": "hm"}, {"status": "rejected", "code": "2"}, {"status": "unreachable"}]})");
-    EXPECT_EQ(refused.verdict, SendVerdict::next_provider) << "none was taken: the first refusal";
-    EXPECT_EQ(refused.reason, "account_problem (2)");
+}
+
+TEST(ConnectorAnswer, WhereAllPartsCountARefusedOneRefusesTheMessage) {
+    const auto with_refused = [](const char *refused, const char *mode) {
+        return classify(200, parts({kTaken, refused, R"({"id": "c", "status": "queued"})"}), connector(mode));
+    };
+    const SendAnswer hard = with_refused(R"({"status": "unreachable"})", "all");
+    EXPECT_EQ(hard.verdict, SendVerdict::next_channel);
+    EXPECT_EQ(hard.reason, "invalid_address");
+    EXPECT_EQ(hard.provider_message_id, "");
+    const SendAnswer soft = with_refused(R"({"status": "busy"})", "all");
+    EXPECT_EQ(soft.verdict, SendVerdict::next_provider) << "the same provider has sent the other part";
+    EXPECT_EQ(soft.kind, FailureKind::soft);
+    EXPECT_EQ(with_refused(R"({"status": "rejected", "code": "2"})", "all").verdict, SendVerdict::next_provider);
+    for (const char *mode : {"any", "provider"}) {
+        const SendAnswer taken = with_refused(R"({"status": "unreachable"})", mode);
+        EXPECT_EQ(taken.verdict, SendVerdict::accepted) << mode;
+        EXPECT_EQ(taken.provider_message_id, "b");
+        EXPECT_EQ(taken.more_message_ids, mode == std::string("any") ? Ids{"c"} : Ids{});
+    }
+}
+
+TEST(ConnectorAnswer, WhereNoPartWasTakenTheFirstRefusalCounts) {
+    for (const char *mode : {"all", "any", "provider"}) {
+        const SendAnswer refused = classify(
+            200, parts({R"({"id": "a", "status": "hm"})", R"({"status": "busy"})", R"({"status": "unreachable"})"}),
+            connector(mode));
+        EXPECT_EQ(refused.verdict, SendVerdict::retry_same) << mode;
+        EXPECT_EQ(refused.reason, "rate_limited") << mode;
+    }
 }
 
 TEST(ConnectorAnswer, AnAnswerPastTheCapsIsOneTheConnectorDoesNotKnow) {

@@ -1,4 +1,4 @@
-// Classification of answers, Retry-After, webhook verdicts and delays.
+// Classification of answers, Retry-After.
 #include "core/provider_config.hpp"
 
 #include <gtest/gtest.h>
@@ -203,51 +203,6 @@ TEST(RetryAfterTest, Dates) {
           "Sun, 06 Nov 1994 08:60:38 GMT", "Sun, 06 Nov 1994 08:49:61 GMT", "Sun, -6 Nov 1994 08:49:38 GMT",
           "Sun, 06 Nov -994 08:49:38 GMT", "Sunday, 06-Nov-94 08:49:38 GMT", "Sun Nov  6 08:49:38 1994"})
         EXPECT_EQ(parse_retry_after(text, kNow), std::nullopt) << text;
-}
-
-TEST(WebhookAnswerTest, Verdicts) {
-    const auto of = [](std::int32_t status) { return classify_webhook_answer(answer_of(status), kNow); };
-    for (const std::int32_t status : {200, 201, 204, 299}) {
-        EXPECT_EQ(of(status).verdict, WebhookVerdict::delivered) << status;
-        EXPECT_EQ(of(status).reason, "");
-    }
-    EXPECT_EQ(of(410).verdict, WebhookVerdict::disable);
-    EXPECT_EQ(of(410).reason, "http_410");
-    for (const std::int32_t status : {100, 301, 302, 400, 401, 404, 429, 500, 502, 503, 504}) {
-        EXPECT_EQ(of(status).verdict, WebhookVerdict::retry) << status;
-        EXPECT_EQ(of(status).reason, "http_" + std::to_string(status));
-    }
-    EXPECT_EQ(classify_webhook_answer(answer_of(429, "", {{"retry-after", "7"}}), kNow).retry_after, 7s);
-    EXPECT_EQ(classify_webhook_answer(answer_of(200, "", {{"retry-after", "7"}}), kNow).retry_after, std::nullopt);
-}
-
-TEST(WebhookAnswerTest, WithoutAnAnswer) {
-    const auto of = [](TransportResult transport) {
-        HttpAnswer answer = answer_of(200);
-        answer.transport = transport;
-        return classify_webhook_answer(answer, kNow);
-    };
-    EXPECT_EQ(of(TransportResult::not_sent).verdict, WebhookVerdict::retry);
-    EXPECT_EQ(of(TransportResult::not_sent).reason, "not_sent");
-    EXPECT_EQ(of(TransportResult::no_answer).reason, "no_answer");
-    EXPECT_EQ(of(TransportResult::blocked).verdict, WebhookVerdict::retry);
-    EXPECT_EQ(of(TransportResult::blocked).reason, "address_blocked");
-}
-
-TEST(WebhookRetryTest, Delays) {
-    const Duration expected[] = {0s, 5s, 5min, 30min, 2h, 5h, 10h, 14h, 20h, 24h};
-    for (std::uint32_t n = 0; n < 10; ++n)
-        EXPECT_EQ(webhook_retry_delay(n, 0.5), expected[n]) << n;
-    EXPECT_EQ(webhook_retry_delay(10, 0.5), std::nullopt);
-    EXPECT_EQ(webhook_retry_delay(UINT32_MAX, 0.5), std::nullopt);
-}
-
-TEST(WebhookRetryTest, JitterIsTenPerCentEachWay) {
-    EXPECT_EQ(webhook_retry_delay(1, 0.0), 4500ms);
-    const auto high = webhook_retry_delay(1, 0.999999);
-    ASSERT_TRUE(high);
-    EXPECT_GT(*high, 5490ms);
-    EXPECT_LT(*high, 5500ms);
 }
 
 } // namespace

@@ -1,4 +1,4 @@
-// Provider configurations and endpoint options: what is accepted, what is refused and in which words.
+// Provider configurations: what is accepted, what is refused and in which words.
 #include "core/error.hpp"
 #include "core/provider_config.hpp"
 
@@ -132,8 +132,9 @@ TEST(ProviderConfigTest, UnknownKeysEverywhere) {
     EXPECT_EQ(detail(http("", "", R"("message_id": {"regex": "x"})")), "$.response.message_id.regex: unknown key.");
     EXPECT_EQ(detail(http("", "", R"("classes": [{"code": 1}])")), "$.response.classes[0].code: unknown key.");
     EXPECT_EQ(detail(R"({"kind": "sandbox", "channel": "sms", "request": {}})"), "$.request: unknown key.");
-    EXPECT_EQ(refusal(R"({"kind": "sandbox", "channel": "sms", "request": {}})").hint,
-              "Allowed keys are kind, channel, position, weight, rate, breaker, concurrency, script, connector, receipts.");
+    EXPECT_EQ(
+        refusal(R"({"kind": "sandbox", "channel": "sms", "request": {}})").hint,
+        "Allowed keys are kind, channel, position, weight, rate, breaker, concurrency, script, connector, receipts.");
 }
 
 TEST(ProviderConfigTest, NumbersAndTimeouts) {
@@ -332,38 +333,6 @@ TEST(ProviderConfigTest, SandboxRefusals) {
     EXPECT_EQ(detail(script(R"([{"receipts": 1}])")), "$.script[0].receipts: must be an array, not a number.");
     EXPECT_EQ(detail(script(R"([{"code": 600}])")), "$.script[0].code: must be between 0 and 599.");
     EXPECT_EQ(detail(script(R"([{"retry_after": "2d"}])")), "$.script[0].retry_after: must be at most 1d.");
-}
-
-TEST(EndpointOptionsTest, DefaultsAndEveryMember) {
-    const EndpointConfig none = parse_endpoint_options("{}");
-    EXPECT_TRUE(none.secret_name.empty());
-    EXPECT_TRUE(none.events.empty());
-    EXPECT_EQ(none.timeout, 15s);
-    EXPECT_TRUE(none.headers.empty());
-    const EndpointConfig all = parse_endpoint_options(
-        R"({"secret": "acme", "events": ["message.failed"], "timeout": "20s",
-            "headers": {"X-Env": "{{not a placeholder"}})");
-    EXPECT_EQ(all.secret_name, "acme");
-    EXPECT_EQ(all.events, (std::vector<std::string>{"message.failed"}));
-    EXPECT_EQ(all.timeout, 20s);
-    EXPECT_EQ(all.headers, (std::vector<std::pair<std::string, std::string>>{{"X-Env", "{{not a placeholder"}}));
-}
-
-TEST(EndpointOptionsTest, Refusals) {
-    const auto refused = [](const std::string &json) {
-        const Refusal r = refusal_of([&] { parse_endpoint_options(json); });
-        EXPECT_EQ(r.sqlstate, "22023") << json;
-        EXPECT_EQ(r.message, "invalid endpoint options") << json;
-        return r.detail;
-    };
-    EXPECT_EQ(refused("[]"), "$: must be an object, not an array.");
-    EXPECT_EQ(refused(R"({"url": "x"})"), "$.url: unknown key.");
-    EXPECT_EQ(refused(R"({"secret": ""})"), "$.secret: must not be empty.");
-    EXPECT_EQ(refused(R"({"events": ["sms.sent"]})"), "$.events[0]: is not an allowed value.");
-    EXPECT_EQ(refused(R"({"timeout": "10m"})"), "$.timeout: must be at most 5m.");
-    EXPECT_EQ(refused(R"({"headers": {"Webhook-Signature": "x"}})"),
-              "$.headers.Webhook-Signature: is not an allowed header name.");
-    EXPECT_EQ(refused(R"({"headers": {"content-type": "x"}})"), "$.headers: must not set Content-Type.");
 }
 
 } // namespace

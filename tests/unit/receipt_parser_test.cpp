@@ -8,6 +8,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <chrono>
+
 namespace {
 
 using namespace hc::core;
@@ -530,6 +532,23 @@ TEST(ReceiptRefused, CapsOfAPayload) {
     EXPECT_EQ(sqlstate(many + ",1]"), "54000");
 }
 
+// Half a megabyte would take a quarter of a minute if each element walked the document.
+TEST(ReceiptRefused, ALargePayloadIsReadInLinearTime) {
+    const Connector by = with_fields(
+        R"("recipient": ["$$.a.none", "$$.b[*].to", "$$.a.to"], "event_id": ["$$.a.e"], "client_ref": ["$$.a.r"])",
+        R"("elements": ["$.a.list[*]"], )");
+    const std::string element = R"({"s": "sent", "id": ")" + std::string(100, 'x') + "\"}";
+    std::string payload = R"({"a": {"list": [)" + element;
+    for (int i = 1; i < 4000; ++i)
+        payload += "," + element;
+    payload += R"(], "to": "T"}, "b": []})";
+    const auto began = std::chrono::steady_clock::now();
+    const Receipts receipts = parse(by, payload);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5));
+    ASSERT_EQ(receipts.size(), 4000U);
+    EXPECT_EQ(receipts.back().recipient, "T");
+}
+
 // ---- elements and wrappings ----
 
 TEST(ReceiptElements, TheFirstPathThatFindsSomethingGivesThemInOrder) {
@@ -567,6 +586,7 @@ TEST(ReceiptElements, WrappingsAreTakenOffInOrder) {
         << "each once";
     EXPECT_EQ(one(R"({"s": "sent", "id": 1, "Message": "not JSON"})"), "apply sent") << "text is no wrapping";
     EXPECT_EQ(one(R"({"s": "sent", "id": 1, "Message": ")" + std::string(40, '[') + R"("})"), "apply sent");
+    EXPECT_EQ(one(R"({"Message": "not JSON", "detail": {"s": "seen", "id": 1}})"), "apply read") << "the next one is";
     EXPECT_EQ(one(R"({"Message": "\ufeff{\"s\": \"delivered\", \"id\": 1}"})"), "apply delivered");
 }
 
@@ -643,6 +663,16 @@ TEST(ReceiptResponse, ABodyThatIsNoJsonIsAText) {
     EXPECT_EQ(parse_response(by, 207, {}, "a\"b\\\xff\0c"sv)[0].correlation_id, "a\"b\\\xEF\xBF\xBD"
                                                                                 "c");
     EXPECT_EQ(parse_response(by, 200, {{"\xff", "\xfe\"\0"}}, "")[0].correlation_id, std::nullopt);
+}
+
+TEST(ReceiptResponse, AFieldOfNulBytesIsNoValue) {
+    const Connector by = parse_connector(R"({"name": "x", "response": {"fields": {
+        "correlation_id": [{"path": "$.body", "after": "ID: "}], "recipient": [{"path": "$.body", "after": "ID: ", "prefix": "+"}],
+        "status": ["$.http_status"]}}, "response_statuses": [{"status": "2xx", "state": "accepted"}]})");
+    using namespace std::string_view_literals;
+    EXPECT_EQ(parse_response(by, 200, {}, "ID: \0\0"sv)[0].correlation_id, std::nullopt);
+    EXPECT_EQ(parse_response(by, 200, {}, "ID: \0\0"sv)[0].recipient, std::nullopt);
+    EXPECT_EQ(parse_response(by, 200, {}, "ID: \0a\0"sv)[0].correlation_id, "a");
 }
 
 TEST(ReceiptResponse, ConnectorsWithoutOne) {

@@ -152,5 +152,80 @@ TEST_F(ReportTest, TextThatIsNoUtf8IsReplacedNotRefused) {
     EXPECT_NO_THROW(Json::parse(report_json(state_, facts)));
 }
 
+// ---- reports made again from the history ----
+
+class ReportAgainTest : public ReportTest {
+protected:
+    ReportAgainTest() { // the start that the base has made, as events
+        State fresh;
+        events_ = decide(program_, fresh, StartInput{}, now_, 0.5).events;
+    }
+    void give(const Input &input) {
+        const Decision d = put(input);
+        events_.insert(events_.end(), d.events.begin(), d.events.end());
+        if (d.report) {
+            first_.push_back(report_json(state_, facts()));
+        }
+    }
+    static ReportFacts facts() { return {WorkflowId{}, "acme", "order-1", "welcome", "email", "ses"}; }
+    void take(ReceiptState state, const char *id = "", std::uint16_t attempt = 1) {
+        ReceiptInput in;
+        in.attempt = attempt;
+        in.provider_message_id = id;
+        in.facts.state = state;
+        in.facts.sequence = static_cast<std::int64_t>(++hash_);
+        in.hash = hash_;
+        give(in);
+    }
+    void answer() {
+        SendAnswer in;
+        in.attempt = 1;
+        in.provider_message_id = "m-1";
+        give(in);
+    }
+    std::vector<std::string> again() const {
+        std::vector<std::string> bodies;
+        for (const State &state : states_at_reports(decode_events(encode_events(events_, std::nullopt))))
+            bodies.push_back(report_json(state, facts()));
+        return bodies;
+    }
+
+    std::vector<HistoryEvent> events_;
+    std::vector<std::string> first_;
+};
+
+TEST_F(ReportAgainTest, NoneBeforeTheEnd) {
+    answer();
+    EXPECT_TRUE(again().empty());
+}
+
+TEST_F(ReportAgainTest, WhatComesLaterChangesNothing) {
+    answer();
+    now_ += std::chrono::seconds(1);
+    take(ReceiptState::delivered);
+    take(ReceiptState::read); // at the same microsecond, in a decision of its own
+    now_ += std::chrono::seconds(1);
+    take(ReceiptState::undeliverable);
+    take(ReceiptState::sent);
+    ASSERT_FALSE(first_.empty());
+    EXPECT_EQ(again(), first_);
+}
+
+TEST_F(ReportAgainTest, ReceiptsThatWaitedForTheAnswer) {
+    take(ReceiptState::delivered, "m-1", 0);
+    take(ReceiptState::read, "m-1", 0);
+    ASSERT_TRUE(first_.empty());
+    now_ += std::chrono::seconds(1);
+    answer();
+    ASSERT_EQ(first_.size(), 1U);
+    EXPECT_EQ(again(), first_);
+}
+
+TEST(ReportTypeTest, OfABody) {
+    EXPECT_EQ(report_type_of(R"({"type":"message.failed","timestamp":"x"})"), "message.failed");
+    EXPECT_EQ(report_type_of(""), "");
+    EXPECT_EQ(report_type_of(R"({"status":"sent"})"), "");
+}
+
 } // namespace
 } // namespace hc::core

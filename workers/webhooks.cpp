@@ -1,0 +1,377 @@
+// See webhooks.hpp. Part of the dispatcher.
+#include "workers/webhooks.hpp"
+
+#include "core/webhook.hpp"
+#include "engine/definitions.hpp"
+#include "pg/endpoint_pause.hpp"
+#include "pg/guc.hpp"
+#include "pg/wake.hpp"
+
+#include <algorithm>
+
+namespace hc::workers {
+
+namespace {
+
+constexpr std::int32_t kSlots = 256;          // requests under way, of all endpoints
+constexpr std::size_t kMostAtHand = 2048;     // claimed and not started
+constexpr std::int32_t kQueuesAtOnce = 32;    // queues of endpoints claimed from in one transaction
+constexpr std::int32_t kMostMoved = 2000;     // to queues of endpoints, in one transaction
+constexpr std::int32_t kQueuesKnown = 20'000; // of one scan
+constexpr std::int32_t kReplayShare = 4;      // replays get one part in four of what an endpoint takes
+constexpr auto kLockedRetry = std::chrono::milliseconds(50);
+constexpr auto kRefill = std::chrono::milliseconds(20);
+
+engine::RecordedReport answer_to(const engine::Report &report, core::WebhookAnswer answer) {
+    engine::RecordedReport recorded;
+    recorded.key = report.key;
+    recorded.endpoint = report.endpoint;
+    recorded.failed_tries = report.failed_tries;
+    recorded.sequence = report.sequence;
+    recorded.event = report.event;
+    recorded.answer = std::move(answer);
+    return recorded;
+}
+
+} // namespace
+
+// ---- claims ----
+
+bool Webhooks::due(core::Time now) const {
+    if (pg::peek_bound(pg::kWebhookQueue) <= now) {
+        return true;
+    }
+    if (pg::peek_bound(pg::kEndpointBound) <= now && Clock::now() >= next_scan_) {
+        return true;
+    }
+    return std::any_of(desks_.begin(), desks_.end(), [&](const auto &entry) {
+        const Desk &desk = entry.second;
+        return std::min(desk.waiting.look, desk.replays.look) <= now && room_of(desk, now) > 0;
+    });
+}
+
+void Webhooks::claim(engine::ClaimRequest request) {
+    common_taken_ = endpoints_taken_ = false;
+    claimed_.clear();
+    if (pg::peek_bound(pg::kEndpointBound) <= request.now && Clock::now() >= next_scan_) {
+        scan_endpoint_queues();
+    }
+    if (pg::peek_bound(pg::kWebhookQueue) <= request.now) {
+        claim_common(request);
+    }
+    claim_endpoint_queues(request);
+}
+
+// The bound of these queues is only the news that one of them holds something more: which, and from when on, is found
+// by stepping from queue to queue over the index.
+void Webhooks::scan_endpoint_queues() {
+    endpoints_from_ = pg::take_bound(pg::kEndpointBound);
+    endpoints_taken_ = true;
+    const Clock::time_point begin = Clock::now();
+    for (const store::EndpointQueueRow &row : store::endpoint_queues(kQueuesKnown)) {
+        Side &side = side_of(desks_[pg::endpoint_of_queue(row.queue)], row.queue);
+        side.from = row.due;
+        side.look = row.due;
+    }
+    next_scan_ = Clock::now() + std::max<Clock::duration>(std::chrono::milliseconds(5), 10 * (Clock::now() - begin));
+}
+
+void Webhooks::claim_common(engine::ClaimRequest request) {
+    common_from_ = pg::take_bound(pg::kWebhookQueue);
+    common_taken_ = true;
+    request.queue = pg::kWebhookQueue;
+    request.from = common_from_;
+    common_limit_ = std::max<std::int32_t>(common_limit_, pg::guc::batch_size);
+    request.limit = common_limit_;
+    engine::ReportClaim claim = engine::claim_reports(request, rooms(request.now));
+    const bool moving = claim.more && claim.moved.size() > static_cast<std::size_t>(request.limit / 2);
+    common_limit_ = moving ? std::max(request.limit, std::min(4 * request.limit, kMostMoved)) : 0;
+    common_resume_ = claim.resume.value_or(core::kNever);
+    if (!claim.more && claim.resume && *claim.resume <= request.now) { // somebody holds it
+        common_resume_ = request.now + kLockedRetry;
+    }
+    for (const store::EndpointQueueRow &moved : claim.moved) {
+        found(moved.queue, moved.due);
+    }
+    claimed_.insert(claimed_.end(), std::make_move_iterator(claim.reports.begin()),
+                    std::make_move_iterator(claim.reports.end()));
+    burials_.insert(burials_.end(), claim.burials.begin(), claim.burials.end());
+}
+
+void Webhooks::claim_endpoint_queues(const engine::ClaimRequest &base) {
+    std::int32_t claims = 0;
+    auto it = desks_.upper_bound(next_claimed_);
+    for (std::size_t i = 0; i < desks_.size() && claims < kQueuesAtOnce; ++i, ++it) {
+        if (it == desks_.end()) {
+            it = desks_.begin();
+        }
+        auto &[endpoint, desk] = *it;
+        std::int32_t room = room_of(desk, base.now);
+        for (const std::int32_t queue : {pg::waiting_queue(endpoint), pg::replay_queue(endpoint)}) {
+            Side &side = side_of(desk, queue);
+            const bool replay = pg::is_replay_queue(queue);
+            const std::int32_t limit = std::min(replay ? (room + kReplayShare - 1) / kReplayShare : room,
+                                                static_cast<std::int32_t>(pg::guc::batch_size));
+            if (side.look > base.now || limit <= 0) {
+                continue;
+            }
+            ++claims;
+            next_claimed_ = endpoint;
+            engine::ClaimRequest request = base;
+            request.queue = queue;
+            request.from = side.from;
+            request.limit = limit;
+            engine::ReportClaim claim = engine::claim_endpoint_queue(request);
+            desk.closed = false;
+            side.from = claim.resume.value_or(core::kNever);
+            side.look = side.from;
+            if (replay && claim.more) { // live reports come in between
+                side.look = base.now + kRefill;
+            } else if (!claim.more && side.look <= base.now) { // somebody holds it
+                side.look = base.now + kLockedRetry;
+            }
+            room -= static_cast<std::int32_t>(claim.reports.size());
+            claimed_.insert(claimed_.end(), std::make_move_iterator(claim.reports.begin()),
+                            std::make_move_iterator(claim.reports.end()));
+            burials_.insert(burials_.end(), claim.burials.begin(), claim.burials.end());
+        }
+    }
+}
+
+void Webhooks::claimed() {
+    for (engine::Report &report : claimed_) {
+        add(std::move(report));
+    }
+    claimed_.clear();
+    if (common_taken_ && common_resume_ != core::kNever) {
+        pg::give_bound(pg::kWebhookQueue, common_resume_);
+    }
+    if (endpoints_taken_) { // for the other dispatchers, and for a later look of ours
+        core::Time rest = core::kNever;
+        const core::Time now = pg::now();
+        for (const auto &[endpoint, desk] : desks_) {
+            for (const core::Time look : {desk.waiting.look, desk.replays.look}) {
+                rest = look > now ? std::min(rest, look) : rest;
+            }
+        }
+        if (rest != core::kNever) {
+            pg::give_bound(pg::kEndpointBound, rest);
+        }
+    }
+    common_taken_ = endpoints_taken_ = false;
+}
+
+void Webhooks::not_claimed() {
+    if (common_taken_) {
+        pg::give_bound(pg::kWebhookQueue, common_from_);
+    }
+    pg::give_bound(pg::kEndpointBound, core::from_unix_micros(0)); // what is known of them may be wrong
+    common_taken_ = endpoints_taken_ = false;
+    claimed_.clear();
+}
+
+void Webhooks::rescan() {
+    pg::give_bound(pg::kWebhookQueue, core::from_unix_micros(0));
+    pg::give_bound(pg::kEndpointBound, core::from_unix_micros(0));
+}
+
+Webhooks::Side &Webhooks::side_of(Desk &desk, std::int32_t queue) {
+    return pg::is_replay_queue(queue) ? desk.replays : desk.waiting;
+}
+
+void Webhooks::found(std::int32_t queue, core::Time due) {
+    Side &side = side_of(desks_[pg::endpoint_of_queue(queue)], queue);
+    side.from = std::min(side.from, due);
+    side.look = std::min(side.look, due);
+}
+
+std::int32_t Webhooks::room_of(const Desk &desk, core::Time now) const {
+    if (at_hand_ >= kMostAtHand) {
+        return 0;
+    }
+    if (desk.closed) { // its tasks are to be looked at: they go to the dead letters
+        return 1;
+    }
+    return desk.flow.at_hand(now) - desk.flow.load() - static_cast<std::int32_t>(desk.at_hand.size());
+}
+
+store::Rooms Webhooks::rooms(core::Time now) const {
+    store::Rooms rooms;
+    rooms.others = at_hand_ >= kMostAtHand ? 0 : core::EndpointFlow::kReserve * core::EndpointFlow::kFirstWindow;
+    for (const auto &[endpoint, desk] : desks_) {
+        const bool behind = desk.closed || desk.waiting.look <= now;
+        const std::int32_t room = behind ? 0 : std::max(0, room_of(desk, now));
+        if (room < rooms.others) {
+            rooms.endpoints.push_back(endpoint);
+            rooms.rooms.push_back(room);
+        }
+    }
+    return rooms;
+}
+
+// ---- at hand ----
+
+void Webhooks::add(engine::Report report) {
+    if (!report.failure.empty()) {
+        core::WebhookAnswer answer;
+        answer.verdict = core::WebhookVerdict::retry;
+        answer.reason = report.failure;
+        answers_.push_back(answer_to(report, std::move(answer)));
+        answers_.back().unsendable = true;
+        return;
+    }
+    Desk &desk = desks_[report.endpoint];
+    desk.flow.set_limits(report.concurrency, report.rate, pg::guc::dispatchers);
+    desk.at_hand.push_back(std::move(report));
+    ++at_hand_;
+}
+
+// What the endpoint will not take soon goes back; the newest first.
+void Webhooks::trim(Desk &desk, core::Time now) {
+    const std::int32_t most = desk.closed ? 0 : desk.flow.at_hand(now) - desk.flow.load();
+    while (!desk.at_hand.empty() && static_cast<std::int32_t>(desk.at_hand.size()) > most) {
+        excess_.push_back(std::move(desk.at_hand.back()));
+        desk.at_hand.pop_back();
+        --at_hand_;
+    }
+}
+
+void Webhooks::put_back() {
+    std::vector<store::TaskKey> keys;
+    for (const engine::Report &report : excess_) {
+        keys.push_back(report.key);
+    }
+    store::put_back_reports(keys);
+    for (const engine::Report &report : excess_) {
+        pg::note_task(pg::waiting_queue(report.endpoint), report.due);
+    }
+}
+
+void Webhooks::put_back_done() {
+    for (const engine::Report &report : excess_) {
+        found(pg::waiting_queue(report.endpoint), report.due);
+    }
+    excess_.clear();
+}
+
+void Webhooks::give_up_all() {
+    for (auto &[endpoint, desk] : desks_) {
+        for (engine::Report &report : desk.at_hand) {
+            excess_.push_back(std::move(report));
+        }
+        desk.at_hand.clear();
+    }
+    at_hand_ = 0;
+}
+
+// ---- requests ----
+
+void Webhooks::start(http::Client &client, std::uint64_t &next_tag, core::Time now) {
+    if (at_hand_ != 0) {
+        auto it = desks_.upper_bound(next_started_);
+        for (std::size_t i = 0; i < desks_.size(); ++i, ++it) {
+            if (it == desks_.end()) {
+                it = desks_.begin();
+            }
+            Desk &desk = it->second;
+            if (pg::guc::dispatchers > 1 && !desk.at_hand.empty()) {
+                desk.flow.pause(pg::endpoint_paused_until(it->first));
+            }
+            while (!desk.closed && !desk.at_hand.empty() &&
+                   desk.flow.start(now, kSlots - static_cast<std::int32_t>(under_way_.size()))) {
+                next_started_ = it->first;
+                engine::Report report = std::move(desk.at_hand.front());
+                desk.at_hand.pop_front();
+                --at_hand_;
+                submit(client, next_tag++, std::move(report), now);
+            }
+            trim(desk, now);
+        }
+    }
+    forget_idle(now);
+}
+
+void Webhooks::submit(http::Client &client, std::uint64_t tag, engine::Report report, core::Time now) {
+    const std::int64_t timestamp = core::to_unix_micros(now) / 1000000;
+    http::Request request;
+    request.tag = tag;
+    request.method = "POST";
+    request.url = report.url;
+    request.headers = report.headers;
+    request.headers.emplace_back("Content-Type", "application/json");
+    request.headers.emplace_back("webhook-id", report.id);
+    request.headers.emplace_back("webhook-timestamp", std::to_string(timestamp));
+    if (!report.keys.empty()) {
+        request.headers.emplace_back("webhook-signature",
+                                     core::webhook_signature_header(report.keys, report.id, timestamp, report.body));
+    }
+    request.body = std::move(report.body);
+    request.timeout = report.timeout;
+    request.connect_timeout = std::chrono::seconds(5);
+    under_way_.emplace(tag, UnderWay{std::move(report), now});
+    client.submit(std::move(request));
+}
+
+bool Webhooks::end(http::Completion &completion, core::Time now) {
+    const auto it = under_way_.find(completion.tag);
+    if (it == under_way_.end()) {
+        return false;
+    }
+    const UnderWay done = std::move(it->second);
+    under_way_.erase(it);
+    core::WebhookAnswer answer = core::classify_webhook_answer(completion.answer, now);
+    Desk &desk = desks_[done.report.endpoint];
+    const core::FlowEnd how = answer.throttle                                     ? core::FlowEnd::throttled
+                              : answer.verdict == core::WebhookVerdict::delivered ? core::FlowEnd::delivered
+                                                                                  : core::FlowEnd::failed;
+    desk.flow.end(done.began, now, how, answer.retry_after);
+    desk.closed = desk.closed || !answer.disable_reason.empty();
+    if (how != core::FlowEnd::delivered && pg::guc::dispatchers > 1) {
+        if (const core::Time open = desk.flow.open_at(now); open > now && open != core::kNever) {
+            pg::pause_endpoint(done.report.endpoint, open);
+        }
+    }
+    if (desk.closed || how != core::FlowEnd::delivered) {
+        trim(desk, now);
+    }
+    answers_.push_back(answer_to(done.report, std::move(answer)));
+    const auto taken = std::chrono::duration_cast<std::chrono::milliseconds>(completion.elapsed);
+    answers_.back().duration_ms = static_cast<std::int32_t>(taken.count());
+    return true;
+}
+
+void Webhooks::again(std::vector<engine::RecordedReport> answers) {
+    answers_.insert(answers_.end(), std::make_move_iterator(answers.begin()), std::make_move_iterator(answers.end()));
+}
+
+void Webhooks::forget_idle(core::Time now) {
+    std::erase_if(desks_, [now](const auto &entry) {
+        const Desk &desk = entry.second;
+        return desk.at_hand.empty() && desk.waiting.look == core::kNever && desk.replays.look == core::kNever &&
+               !desk.closed && desk.flow.forgettable(now);
+    });
+}
+
+long Webhooks::wait_milliseconds(core::Time now, long most) const {
+    long wait = std::min(milliseconds_until(pg::peek_bound(pg::kWebhookQueue), now, most), most);
+    const auto scan = std::chrono::ceil<std::chrono::milliseconds>(next_scan_ - Clock::now()).count();
+    wait = std::min(wait, std::max<long>(scan, milliseconds_until(pg::peek_bound(pg::kEndpointBound), now, most)));
+    const std::int32_t free = kSlots - static_cast<std::int32_t>(under_way_.size());
+    for (const auto &[endpoint, desk] : desks_) {
+        const core::Time open = desk.flow.open_at(now);
+        if (!desk.at_hand.empty() && desk.flow.load() < free && open != core::kNever) {
+            wait = std::min(wait, std::max(1L, milliseconds_until(open, now, most)));
+        }
+        const core::Time look = std::min(desk.waiting.look, desk.replays.look);
+        if (look != core::kNever) {
+            if (room_of(desk, now) > 0) {
+                wait = std::min(wait, milliseconds_until(look, now, most));
+            } else if (open != core::kNever) {
+                wait = std::min(wait, std::max(1L, milliseconds_until(std::max(look, open), now, most)));
+            }
+        }
+    }
+    return wait;
+}
+
+} // namespace hc::workers
