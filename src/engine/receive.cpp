@@ -181,7 +181,6 @@ bool Delivery::address(std::size_t i) {
     auto &in = std::get<core::ReceiptInput>(input);
     in.providers = account_.ids;
     in.more_ids = receipt.id_candidates;
-    in.part = account_.part_mode() != core::PartMode::provider;
     const auto known = [&](const core::WorkflowId &id, std::uint32_t attempt) {
         in.attempt = static_cast<std::uint16_t>(attempt);
         items_.push_back({id, std::move(input)});
@@ -189,7 +188,8 @@ bool Delivery::address(std::size_t i) {
     };
     const auto reference = receipt.client_ref ? core::parse_attempt_reference(*receipt.client_ref) : std::nullopt;
     const bool ours = reference && reference->attempt >= 1 && reference->attempt <= core::kMaxAttempts;
-    if (ours && !in.part) {
+    const bool parts = account_.part_mode() != core::PartMode::provider;
+    if (ours && !parts) {
         return known(reference->id, reference->attempt);
     }
     for (const std::int64_t hash : hashes_of(account_, receipt)) {
@@ -197,6 +197,7 @@ bool Delivery::address(std::size_t i) {
             return known(row->second.workflow_id, static_cast<std::uint32_t>(row->second.attempt));
         }
     }
+    in.part = parts; // of an answer that is not there yet
     return ours && known(reference->id, reference->attempt);
 }
 
