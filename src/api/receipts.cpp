@@ -49,8 +49,7 @@ HC_FUNCTION(hc_parse_receipts) {
     const core::ReceiptOptions options = core::parse_receipt_options(args.json(3, "options"));
     pg::ResultSet rows(args);
     engine::Verb verb;
-    const auto receipts =
-        core::parse_receipts(*engine::definitions().connector(connector), payload, headers, options);
+    const auto receipts = core::parse_receipts(*engine::definitions().connector(connector), payload, headers, options);
     verb.finish();
     return add_parsed(rows, receipts);
 }

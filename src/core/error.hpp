@@ -17,7 +17,6 @@ inline constexpr const char *configured_limit = "53400";       // a rate or back
 inline constexpr const char *insufficient_privilege = "42501"; // role may not act for this tenant
 inline constexpr const char *duplicate_object = "42710";       // name already in use
 inline constexpr const char *undefined_object = "42704";       // rule, provider, endpoint or secret does not exist
-inline constexpr const char *dependent_objects = "2BP01";      // something else names it
 inline constexpr const char *object_in_use = "55006";          // drop of something still referenced
 inline constexpr const char *not_prerequisite = "55000";       // object not in prerequisite state
 inline constexpr const char *feature_not_supported = "0A000";

@@ -197,15 +197,7 @@ void set_tenant_limits(const std::string &tenant, const std::optional<std::strin
 }
 
 void check_connectors() {
-    const std::vector<std::string> names = store::connector_names();
-    for (const Provider &provider : definitions().providers()) {
-        const std::string &named = provider.receipts.connector;
-        if (!provider.dropped && !named.empty() && std::find(names.begin(), names.end(), named) == names.end()) {
-            throw Error(sqlstate::dependent_objects, fmt::format("connector \"{}\" is in use", named),
-                        fmt::format("Provider \"{}\" names it.", provider.name), "Alter or drop the provider first.");
-        }
-    }
-    for (const std::string &name : names) {
+    for (const std::string &name : store::connector_names()) {
         try {
             core::parse_connector(store::find_connector(name).value().text);
         } catch (const Error &e) {
