@@ -583,7 +583,7 @@ def r10_early(world: World) -> None:
 
 
 def r10_early_by_reference(world: World) -> None:
-    """R10 with R4: a part that is reported before the answer with our reference is a part, not the message"""
+    """R10 with R4: what is reported before the answer with our reference is a part, or the message if it has one only"""
     ids = parts_of(2)
     cascade = Cascade(world, "parts", {"vonage": [Answer(ids=ids, delay=0.3, first=lambda reference: [
         vonage(ids[0], "delivered", ref=reference)])]})
@@ -591,6 +591,9 @@ def r10_early_by_reference(world: World) -> None:
     cascade.check_running("with a part missing")
     equal(results("vonage", vonage(ids[1], "delivered", ref=cascade.reference())), ["applied"], "the last part")
     cascade.ends("DELIVERED", "sms")
+    single = Cascade(world, "parts", {"vonage": [Answer(delay=0.3, first=lambda reference: [
+        vonage("another-spelling", "delivered", ref=reference)])]})
+    single.ends("DELIVERED", "sms")
 
 
 def r10_by_reference(world: World) -> None:
@@ -979,6 +982,10 @@ def m5_ambiguous_parts(world: World) -> None:
         equal(results("vonage", vonage(parts_of(1)[0], "delivered", ref=cascade.reference())), ["applied"], "receipt")
         cascade.ends("DELIVERED", "sms")
         equal(cascade.accounts(), ["vonage"], "sends")
+    early = Cascade(world, "ambiguous_parts", {"vonage": [Answer(500, b"", delay=0.3, first=lambda reference: [
+        vonage(parts_of(1)[0], "delivered", ref=reference)])]})
+    early.ends("DELIVERED", "sms")
+    equal(early.accounts(), ["vonage"], "sends")
 
 
 def signed_by_password(world: World) -> None:
