@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include <chrono>
+#include <ctime>
 
 namespace {
 
@@ -542,9 +543,9 @@ TEST(ReceiptRefused, ALargePayloadIsReadInLinearTime) {
     for (int i = 1; i < 4000; ++i)
         payload += "," + element;
     payload += R"(], "to": "T"}, "b": []})";
-    const auto began = std::chrono::steady_clock::now();
+    const std::clock_t began = std::clock(); // of the processor: other work on the machine does not count
     const Receipts receipts = parse(by, payload);
-    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5));
+    EXPECT_LT(std::clock() - began, 5 * CLOCKS_PER_SEC);
     ASSERT_EQ(receipts.size(), 4000U);
     EXPECT_EQ(receipts.back().recipient, "T");
 }
