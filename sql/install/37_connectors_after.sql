@@ -82,4 +82,4 @@ CREATE FUNCTION hermes.retry_parked_receipts(provider text, max_receipts integer
                    result hermes.signal_result)
     LANGUAGE C VOLATILE ROWS 10 AS 'MODULE_PATHNAME', 'hc_retry_parked_receipts';
 COMMENT ON FUNCTION hermes.retry_parked_receipts(text, integer) IS
-'Reads the parked receipts of a provider again, oldest first, after its connector has learned their words: those that are understood now are applied and leave the parking, the others stay. Rows as of receive_receipts.';
+'Reads the parked receipts of a provider again, oldest first, after its connector has learned their words: those that are understood now are applied and leave the parking, the others stay. At most 10000 a call. Rows as of receive_receipts.';

@@ -40,6 +40,9 @@ std::string to_string(const JsonPath &path);
 // Appends ".name" or "['any text']".
 void append_json_member(std::string &path, std::string_view member);
 
+// Nesting of brackets outside of strings; right for valid JSON, and a bound for anything else.
+std::size_t json_nesting_depth(std::string_view text);
+
 // True for exactly one JSON value in valid UTF-8 whose numbers fit a double; any depth.
 bool is_valid_json(std::string_view json);
 

@@ -33,29 +33,6 @@ std::string shown_key(std::string_view key) {
     return shown;
 }
 
-// Nesting of brackets outside of strings; right for valid JSON, and a bound for anything else.
-std::size_t nesting_depth(std::string_view text) {
-    std::size_t depth = 0;
-    std::size_t deepest = 0;
-    bool in_string = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (in_string) {
-            if (c == '\\')
-                ++i;
-            else if (c == '"')
-                in_string = false;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            deepest = std::max(deepest, ++depth);
-        } else if ((c == '}' || c == ']') && depth > 0) {
-            --depth;
-        }
-    }
-    return deepest;
-}
-
 void refuse_nul(const JsonNode &node) {
     const nlohmann::json &value = node.value();
     constexpr char kNul = '\0';
@@ -98,7 +75,7 @@ nlohmann::json parse_json_document(std::string_view text, const JsonDocumentRule
         throw Error(sqlstate::limit_exceeded, rules.message,
                     fmt::format("{}: the document has {} bytes.", root, text.size()),
                     fmt::format("At most {} bytes are allowed.", rules.max_bytes));
-    if (nesting_depth(text) > rules.max_depth)
+    if (json_nesting_depth(text) > rules.max_depth)
         throw Error(sqlstate::limit_exceeded, rules.message,
                     fmt::format("{}: the document is nested too deeply.", root),
                     fmt::format("At most {} levels of arrays and objects are allowed.", rules.max_depth));

@@ -55,29 +55,11 @@ int escape_at(std::string_view json, std::size_t at) {
 bool is_high(int code) { return code >= 0xD800 && code <= 0xDBFF; }
 bool is_low(int code) { return code >= 0xDC00 && code <= 0xDFFF; }
 
-std::size_t nesting(std::string_view json) {
-    std::size_t depth = 0;
-    std::size_t deepest = 0;
-    bool quoted = false;
-    for (std::size_t i = 0; i < json.size(); ++i) {
-        const char c = json[i];
-        if (quoted && c == '\\')
-            ++i;
-        else if (c == '"')
-            quoted = !quoted;
-        else if (!quoted && (c == '{' || c == '['))
-            deepest = std::max(deepest, ++depth);
-        else if (!quoted && (c == '}' || c == ']') && depth > 0)
-            --depth;
-    }
-    return deepest;
-}
-
 PayloadDocument json_document(std::string_view payload) {
     constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
     if (payload.starts_with(kByteOrderMark))
         payload.remove_prefix(kByteOrderMark.size());
-    if (nesting(payload) > kMaxReceiptDepth)
+    if (json_nesting_depth(payload) > kMaxReceiptDepth)
         return {{}, "It is nested more deeply than " + std::to_string(kMaxReceiptDepth) + " levels."};
     std::string json = repair_json_escapes(payload);
     if (!is_valid_json(json))

@@ -130,27 +130,6 @@ UrlParts split_url(std::string_view url) {
 
 bool is_get(const SignatureRequest &request) { return same_name(request.method, "GET"); }
 
-std::optional<Time> parse_seconds(std::string_view text) {
-    constexpr std::int64_t kMicrosPerSecond = 1'000'000;
-    if (text.empty() || text.front() < '0' || text.front() > '9')
-        return std::nullopt;
-    std::int64_t seconds = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-    if (error != std::errc{} || end != text.data() + text.size() || seconds > INT64_MAX / kMicrosPerSecond)
-        return std::nullopt;
-    return from_unix_micros(seconds * kMicrosPerSecond);
-}
-
-bool within_window(Time signed_at, Time now, Duration window) {
-    if (window < Duration::zero())
-        return false;
-    // Unsigned: the distance of any two times fits.
-    const auto [early, late] = std::minmax(signed_at, now);
-    const std::uint64_t distance =
-        static_cast<std::uint64_t>(to_unix_micros(late)) - static_cast<std::uint64_t>(to_unix_micros(early));
-    return distance <= static_cast<std::uint64_t>(window.count());
-}
-
 SignatureCheck with_time(const SignatureRequest &request, SignatureCheck check, Time signed_at) {
     if (check == SignatureCheck::ok && !within_window(signed_at, request.now, request.window))
         return SignatureCheck::stale;

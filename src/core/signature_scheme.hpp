@@ -4,6 +4,7 @@
 #include "core/form.hpp"
 #include "core/signature.hpp"
 #include "core/signature_crypto.hpp"
+#include "core/webhook.hpp"
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -31,10 +32,6 @@ struct UrlParts {
 UrlParts split_url(std::string_view url);
 
 bool is_get(const SignatureRequest &request);
-
-std::optional<Time> parse_seconds(std::string_view text); // decimal digits only
-
-bool within_window(Time signed_at, Time now, Duration window);
 
 // A right signature over a time that is too far away is stale.
 SignatureCheck with_time(const SignatureRequest &request, SignatureCheck check, Time signed_at);

@@ -33,8 +33,24 @@ std::string signature(std::string_view key, std::string_view message) {
     return std::string(kVersionPrefix) + base64_encode({reinterpret_cast<const char *>(digest.data()), digest.size()});
 }
 
-// Whole seconds in decimal digits only.
-std::optional<Time> parse_timestamp(std::string_view text) {
+// Compares every entry with every signature, whatever has matched before: the time taken tells nothing of the match.
+bool any_matches(std::string_view header, const std::vector<std::string> &expected) {
+    bool found = false;
+    while (!header.empty()) {
+        const std::size_t space = header.find(' ');
+        const std::string_view entry = header.substr(0, space);
+        header.remove_prefix(space == std::string_view::npos ? header.size() : space + 1);
+        if (!entry.starts_with(kVersionPrefix))
+            continue;
+        for (const std::string &signature : expected)
+            found = constant_time_equal(entry, signature) || found;
+    }
+    return found;
+}
+
+} // namespace
+
+std::optional<Time> parse_seconds(std::string_view text) {
     if (text.empty() || text.front() < '0' || text.front() > '9')
         return std::nullopt;
     std::int64_t seconds = 0;
@@ -53,23 +69,6 @@ bool within_window(Time timestamp, Time now, Duration window) {
         static_cast<std::uint64_t>(to_unix_micros(late)) - static_cast<std::uint64_t>(to_unix_micros(early));
     return distance <= static_cast<std::uint64_t>(window.count());
 }
-
-// Compares every entry with every signature, whatever has matched before: the time taken tells nothing of the match.
-bool any_matches(std::string_view header, const std::vector<std::string> &expected) {
-    bool found = false;
-    while (!header.empty()) {
-        const std::size_t space = header.find(' ');
-        const std::string_view entry = header.substr(0, space);
-        header.remove_prefix(space == std::string_view::npos ? header.size() : space + 1);
-        if (!entry.starts_with(kVersionPrefix))
-            continue;
-        for (const std::string &signature : expected)
-            found = constant_time_equal(entry, signature) || found;
-    }
-    return found;
-}
-
-} // namespace
 
 std::optional<std::string> parse_webhook_secret(std::string_view secret) {
     if (!secret.starts_with(kSecretPrefix))
@@ -99,7 +98,7 @@ std::string webhook_signature_header(std::span<const std::string> keys, std::str
 
 WebhookCheck verify_webhook(std::span<const std::string> keys, std::string_view id, std::string_view timestamp,
                             std::string_view body, std::string_view header, Time now, Duration window) {
-    const std::optional<Time> sent = parse_timestamp(timestamp);
+    const std::optional<Time> sent = parse_seconds(timestamp);
     if (!sent || !within_window(*sent, now, window))
         return WebhookCheck::bad_timestamp;
     if (!valid_id(id))

@@ -20,6 +20,12 @@ std::string sign_webhook(std::string_view key, std::string_view id, std::int64_t
 std::string webhook_signature_header(std::span<const std::string> keys, std::string_view id, std::int64_t timestamp_s,
                                      std::string_view body);
 
+// Unix seconds in decimal digits only.
+std::optional<Time> parse_seconds(std::string_view text);
+
+// Whether two times are at most `window` apart, whichever is first; never for a negative window.
+bool within_window(Time signed_at, Time now, Duration window);
+
 enum class WebhookCheck { ok, bad_timestamp, no_match };
 
 // `header` may hold several signatures; entries of other versions are skipped; constant time; window both ways.

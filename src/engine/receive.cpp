@@ -26,6 +26,8 @@ using core::CanonicalReceipt;
 using core::Disposition;
 using core::SignalResult;
 
+constexpr std::int32_t kMaxRetried = 10'000; // parked receipts read in one call
+
 // The account whose receipts these are: the provider in use, and dropped ones of the same name.
 struct Account {
     const Provider *provider = nullptr;
@@ -120,7 +122,7 @@ private:
     void sort_out(std::size_t i);
     bool address(std::size_t i);
     void apply();
-    void keep_unmatched(const std::vector<std::size_t> &unmatched);
+    void keep_unmatched();
     void park(std::size_t i);
 
     const Account &account_;
@@ -225,7 +227,6 @@ void Delivery::sort_out(std::size_t i) {
 
 void Delivery::apply() {
     const std::vector<ItemResult> results = engine::advance(items_, store::LockWait::wait, user_);
-    std::vector<std::size_t> gone;
     for (std::size_t k = 0; k < results.size(); ++k) {
         ReceivedReceipt &row = rows_[item_rows_[k]];
         if (results[k].status != ItemStatus::done) {
@@ -237,12 +238,12 @@ void Delivery::apply() {
         row.result = results[k].result;
     }
     pg::count(pg::Count::receipts_applied, static_cast<std::uint32_t>(results.size()));
-    keep_unmatched(unmatched_);
+    keep_unmatched();
 }
 
-void Delivery::keep_unmatched(const std::vector<std::size_t> &unmatched) {
+void Delivery::keep_unmatched() {
     std::vector<WaitingReceipt> waiting;
-    for (const std::size_t i : unmatched) {
+    for (const std::size_t i : unmatched_) {
         const CanonicalReceipt &receipt = receipts_[i];
         rows_[i].result = SignalResult::unmatched;
         if (!receipt.correlation_id) {
@@ -297,8 +298,8 @@ core::Headers parse_headers(const std::string &json) {
 }
 
 std::vector<ReceivedReceipt> retry_parked_receipts(const std::string &provider, std::int32_t limit, Oid user) {
-    if (limit < 1) {
-        throw Error(sqlstate::invalid_parameter, "max_receipts must be at least 1");
+    if (limit < 1 || limit > kMaxRetried) {
+        throw Error(sqlstate::invalid_parameter, fmt::format("max_receipts must be between 1 and {}", kMaxRetried));
     }
     const Account account = find_account(provider, user);
     std::vector<CanonicalReceipt> receipts;

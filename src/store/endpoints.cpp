@@ -12,23 +12,6 @@ using Ints = std::vector<std::int32_t>;
 using Smalls = std::vector<std::int16_t>;
 using Texts = std::vector<std::string>;
 
-namespace {
-
-struct Keys {
-    Ids ids;
-    Ints numbers;
-};
-Keys split(const std::vector<TaskKey> &keys) {
-    Keys result;
-    for (const TaskKey &key : keys) {
-        result.ids.push_back(key.workflow_id);
-        result.numbers.push_back(key.number);
-    }
-    return result;
-}
-
-} // namespace
-
 std::vector<ClaimedReport> claim_reports(std::int32_t queue, Time from, Time until, const Alive &alive,
                                          std::int64_t owner, std::int32_t limit, const Rooms &rooms) {
     constinit static pg::statement<ClaimedReport(std::int32_t, Time, Time, std::vector<std::int64_t>, std::int64_t,
@@ -55,7 +38,7 @@ void put_back_reports(const std::vector<TaskKey> &keys) {
         "UPDATE hermes.task t SET owner = NULL, claims = t.claims - 1, "
         "queue = CASE WHEN t.queue < $3 THEN $3 + 2 * t.target ELSE t.queue END "
         "FROM unnest($1, $2) AS u (id, number) WHERE t.workflow_id = u.id AND t.number = u.number");
-    const Keys k = split(keys);
+    const TaskKeyColumns k = columns_of(keys);
     put_back.execute(k.ids, k.numbers, pg::kFirstEndpointQueue);
 }
 
@@ -77,7 +60,7 @@ void retry_reports(const ReportRetries &retries) {
         "UPDATE hermes.task t SET owner = NULL, queue = u.queue, due = u.due, tries = t.tries + 1, claims = 0, "
         "last_error = u.error FROM unnest($1, $2, $3, $4, $5) AS u (id, number, queue, due, error) "
         "WHERE t.workflow_id = u.id AND t.number = u.number");
-    const Keys k = split(retries.keys);
+    const TaskKeyColumns k = columns_of(retries.keys);
     retry.execute(k.ids, k.numbers, retries.queues, retries.dues, retries.errors);
     for (std::size_t i = 0; i < retries.keys.size(); ++i) {
         pg::note_task(retries.queues[i], retries.dues[i]);
@@ -96,7 +79,7 @@ std::uint64_t bury_reports(const std::vector<TaskKey> &keys, const Texts &errors
         "error, created_at) "
         "SELECT g.workflow_id, (SELECT e.tenant FROM hermes.endpoint e WHERE e.id = g.target), g.kind, g.number, "
         "g.queue, g.target, g.attempt, g.tries, g.detail, g.error, $4 FROM gone g");
-    const Keys k = split(keys);
+    const TaskKeyColumns k = columns_of(keys);
     return bury.execute(k.ids, k.numbers, errors, now);
 }
 

@@ -21,20 +21,16 @@ struct BoolRow {
     bool value = false;
     auto fields() { return std::tie(value); }
 };
-struct Keys {
-    Ids ids;
-    Ints numbers;
-};
-Keys split(const std::vector<TaskKey> &keys) {
-    Keys result;
-    for (const TaskKey &key : keys) {
-        result.ids.push_back(key.workflow_id);
-        result.numbers.push_back(key.number);
-    }
-    return result;
-}
-
 } // namespace
+
+TaskKeyColumns columns_of(const std::vector<TaskKey> &keys) {
+    TaskKeyColumns columns;
+    for (const TaskKey &key : keys) {
+        columns.ids.push_back(key.workflow_id);
+        columns.numbers.push_back(key.number);
+    }
+    return columns;
+}
 
 void insert_tasks(const std::vector<Task> &tasks) {
     if (tasks.empty()) {
@@ -83,7 +79,7 @@ void delete_tasks(const std::vector<TaskKey> &keys) {
     constinit static pg::statement<void(Ids, Ints)> remove(
         "DELETE FROM hermes.task t USING unnest($1, $2) AS u (id, number) WHERE t.workflow_id = u.id AND t.number = "
         "u.number");
-    const Keys k = split(keys);
+    const TaskKeyColumns k = columns_of(keys);
     remove.execute(k.ids, k.numbers);
 }
 
@@ -128,7 +124,7 @@ void release_tasks(const std::vector<TaskKey> &keys, Time due) {
     constinit static pg::statement<DueRow(Ids, Ints, Time)> release(
         "UPDATE hermes.task t SET owner = NULL, due = $3, claims = t.claims - 1 FROM unnest($1, $2) AS u (id, number) "
         "WHERE t.workflow_id = u.id AND t.number = u.number RETURNING t.due");
-    const Keys k = split(keys);
+    const TaskKeyColumns k = columns_of(keys);
     release.query(k.ids, k.numbers, due);
 }
 

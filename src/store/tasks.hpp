@@ -41,6 +41,13 @@ struct TaskKey {
     std::int32_t number = 0;
     bool operator==(const TaskKey &) const = default;
 };
+// The keys as parameters of a statement: two arrays of one length.
+struct TaskKeyColumns {
+    std::vector<core::WorkflowId> ids;
+    std::vector<std::int32_t> numbers;
+};
+TaskKeyColumns columns_of(const std::vector<TaskKey> &keys);
+
 // Whether the outstanding send of an execution was ever claimed; waits for a dispatcher that is claiming it just now.
 // The caller holds the execution, and deletes the task if it wants none to claim it later.
 bool send_claimed(const core::WorkflowId &id);
