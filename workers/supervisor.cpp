@@ -1,12 +1,15 @@
 // Supervisor: one per database that has the extension. Fires timers, keeps the dispatchers at their number, creates and
 // drops partitions, checks the restore fence.
 #include "engine/dispatch.hpp"
+#include "engine/definitions.hpp"
 #include "engine/fence.hpp"
 #include "engine/timers.hpp"
 #include "pg/bgworker.hpp"
+#include "pg/catalog.hpp"
 #include "pg/guc.hpp"
 #include "pg/wake.hpp"
 #include "store/fence.hpp"
+#include "store/pauses.hpp"
 #include "store/receipts.hpp"
 #include "workers/session.hpp"
 #include "workers/workers.hpp"
@@ -21,6 +24,9 @@ using pg::WorkerRole;
 
 constexpr auto kMaintenanceEvery = std::chrono::seconds(60);
 constexpr auto kLockedRetry = std::chrono::milliseconds(5);
+constexpr auto kPausedTimersEvery = std::chrono::seconds(1);
+constexpr std::int32_t kReleasedAtOnce = 1000;
+constexpr auto kPausesKept = std::chrono::days(400); // longer than any deadline
 constexpr auto kInboxRetention = std::chrono::hours(72); // R4
 
 class Supervisor {
@@ -33,6 +39,8 @@ private:
     bool attempt(const char *what, Body body);
     void pass();
     void fire_timers();
+    void follow_pauses();
+    void release_paused();
     void split_timers();
     void keep_dispatchers();
     void start_dispatcher();
@@ -55,6 +63,11 @@ private:
     Clock::time_point next_maintenance_{};
     Clock::time_point last_rescan_{};
     Clock::time_point retry_timers_at_{};
+    std::uint64_t pauses_seen_ = 0; // generation of the definitions
+    bool paused_ = false;           // something is
+    Clock::time_point next_paused_timers_{};
+    core::Time last_resume_{};                // the newest end of a pause that was acted upon
+    std::vector<Clock::time_point> releases_; // when to put back what pauses have put aside
 };
 
 void stop_dispatchers() {
@@ -76,7 +89,7 @@ void Supervisor::fire_timers() {
     const core::Time from = pg::take_bound(pg::kTimerQueue);
     try {
         Transaction transaction("firing timers");
-        const engine::Fired fired = engine::fire_due(from, now, timer_limit_, timers_read_);
+        const engine::Fired fired = engine::fire_due(pg::kTimerQueue, from, now, timer_limit_, timers_read_);
         transaction.commit();
         slot_.batches.fetch_add(1, std::memory_order_relaxed);
         slot_.tasks.fetch_add(fired.tasks, std::memory_order_relaxed);
@@ -91,6 +104,50 @@ void Supervisor::fire_timers() {
         throw;
     }
     timer_limit_ = std::min(2 * timer_limit_, pg::guc::batch_size);
+}
+
+// While something is paused: timers that were put aside, for the validity that goes on meanwhile. After a resume: when
+// to put back what waits.
+void Supervisor::follow_pauses() {
+    const bool due = paused_ && Clock::now() >= next_paused_timers_;
+    if (!due && pauses_seen_ == pg::definition_generation()) {
+        return;
+    }
+    next_paused_timers_ = Clock::now() + kPausedTimersEvery;
+    Transaction transaction("following pauses");
+    pauses_seen_ = pg::definition_generation();
+    const std::vector<store::PauseRow> &pauses = engine::definitions().pauses();
+    paused_ = std::any_of(pauses.begin(), pauses.end(), [](const store::PauseRow &pause) { return !pause.until; });
+    if (paused_) {
+        std::vector<store::TaskKey> read;
+        engine::fire_due(-pg::kTimerQueue, core::from_unix_micros(0), pg::now(), pg::guc::batch_size, read);
+    }
+    for (const store::PauseRow &pause : pauses) {
+        if (pause.until && *pause.until > last_resume_) {
+            last_resume_ = *pause.until;
+            releases_.clear();
+            // again later: a decision under way may still have seen the pause
+            for (const int seconds : {0, 10, 60}) {
+                releases_.push_back(Clock::now() + std::chrono::seconds(seconds));
+            }
+        }
+    }
+    transaction.commit();
+}
+
+// Puts back what was put aside; what is still paused by another one will be put aside again when it is claimed.
+void Supervisor::release_paused() {
+    if (releases_.empty() || Clock::now() < releases_.front()) {
+        return;
+    }
+    releases_.erase(releases_.begin());
+    const core::Time now = pg::now();
+    std::size_t released = 0;
+    do {
+        Transaction transaction("putting back what was paused");
+        released = store::release_paused_tasks(now, kReleasedAtOnce);
+        transaction.commit();
+    } while (released == kReleasedAtOnce && !pg::shutdown_requested());
 }
 
 // A batch that fails is halved until the culprit is alone, which becomes a dead letter; its neighbours are not held up.
@@ -171,6 +228,7 @@ void Supervisor::maintain() {
     }
     Transaction transaction("dropping old partitions");
     store::delete_receipts_before(pg::now() - kInboxRetention, 10000);
+    store::delete_pauses_before(pg::now() - kPausesKept);
     store::drop_old_partitions(pg::guc::history_retention_s, pg::guc::attempt_retention_s, pg::guc::key_retention_s,
                                pg::guc::delivery_retention_s);
     transaction.commit();
@@ -204,6 +262,13 @@ long Supervisor::wait_milliseconds() {
     }
     if (!open()) {
         return most;
+    }
+    if (paused_) {
+        most = std::min<long>(most, std::chrono::milliseconds(kPausedTimersEvery).count());
+    }
+    if (!releases_.empty()) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(releases_.front() - now).count();
+        most = std::clamp<long>(left, 0, most);
     }
     if (now < retry_timers_at_) {
         return std::chrono::ceil<std::chrono::milliseconds>(retry_timers_at_ - now).count();
@@ -252,6 +317,9 @@ void Supervisor::run() {
         }
         if (due && !gone_ && open() && !attempt("firing timers", [this] { fire_timers(); })) {
             transient(failure_) ? backoff_.failed(Clock::now()) : split_timers();
+        }
+        if (due && !gone_ && open() && !attempt("following pauses", [this] { follow_pauses(), release_paused(); })) {
+            backoff_.failed(Clock::now());
         }
         if (!gone_ && open() && Clock::now() >= next_maintenance_) {
             next_maintenance_ = Clock::now() + kMaintenanceEvery; // after an error too

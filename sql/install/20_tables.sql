@@ -47,6 +47,19 @@ CREATE TABLE hermes.secret (
 );
 COMMENT ON TABLE hermes.secret IS 'Secrets by name. Read by dispatchers only; present in base backups and replicas.';
 
+-- One row a pause; those that are over are kept while a deadline may have to be moved by them.
+CREATE TABLE hermes.pause (
+    id       integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    scope    text NOT NULL CHECK (scope IN ('provider', 'tenant', 'rule')),
+    name     text,
+    provider integer NOT NULL,
+    since    timestamptz NOT NULL,
+    until    timestamptz,
+    reason   text
+);
+CREATE UNIQUE INDEX pause_current ON hermes.pause (scope, (coalesce(name, '')), provider) WHERE until IS NULL;
+COMMENT ON TABLE hermes.pause IS 'Pauses of providers, tenants and rules, past and present; name: tenant (NULL: cascades without one) or rule; provider: id, else 0.';
+
 CREATE TABLE hermes.tenant_access (
     role_name name NOT NULL,
     tenant    text NOT NULL,
@@ -85,7 +98,7 @@ CREATE TABLE hermes.task (
     PRIMARY KEY (workflow_id, number)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
 CREATE INDEX task_due ON hermes.task (queue, due);
-COMMENT ON TABLE hermes.task IS 'Outstanding work: one row a send, timer, sandbox receipt, rematch or report. owner: incarnation of the worker that claimed it.';
+COMMENT ON TABLE hermes.task IS 'Outstanding work: one row a send, timer, condition, sandbox receipt, rematch or report. owner: incarnation of the worker that claimed it; a negative queue: put aside by a hold or pause.';
 
 -- Archive, partitioned by range of the UUIDv7 id (start time). No key or index on the parent.
 CREATE TABLE hermes.closed (

@@ -34,9 +34,10 @@ COMMENT ON VIEW hermes.history IS 'Events of all cascades; filter by cascade_id.
 CREATE VIEW hermes.tasks WITH (security_barrier) AS
 SELECT t.workflow_id AS cascade_id, t.number AS task,
        CASE t.kind WHEN 1 THEN 'send' WHEN 2 THEN 'timer' WHEN 3 THEN 'report' WHEN 4 THEN 'sandbox_receipt'
-                   WHEN 5 THEN 'rematch' END AS kind,
+                   WHEN 5 THEN 'rematch' WHEN 6 THEN 'condition' END AS kind,
        -- the due time of a send is its place among the tenants, which may lie in the past
-       CASE WHEN t.kind = 1 THEN GREATEST(t.due, hermes.time_of_id(t.workflow_id)) ELSE t.due END AS due, t.owner IS NOT NULL AS claimed, t.owner AS incarnation, t.attempt::integer AS attempt,
+       CASE WHEN t.kind = 1 THEN GREATEST(t.due, hermes.time_of_id(t.workflow_id)) ELSE t.due END AS due, t.owner IS NOT NULL AS claimed, t.owner AS incarnation,
+       t.queue < 0 AS put_aside, CASE WHEN t.kind <> 6 THEN t.attempt::integer END AS attempt,
        CASE WHEN t.kind = 1 THEN (SELECT p.name FROM hermes.provider p WHERE p.id = t.target) END AS provider,
        CASE WHEN t.kind = 3 THEN t.target END AS endpoint_id,
        t.claims::integer AS claims, t.tries::integer AS tries, t.last_error
@@ -44,26 +45,25 @@ FROM hermes.task t
 WHERE (t.kind <> 5 OR hermes.tenant_visible('*')) -- a rematch belongs to no cascade: for who may act for all tenants
   AND hermes.tenant_visible((SELECT w.tenant FROM hermes.workflow w WHERE w.id = t.workflow_id
                              UNION ALL SELECT c.tenant FROM hermes.closed c WHERE c.id = t.workflow_id LIMIT 1));
-COMMENT ON VIEW hermes.tasks IS 'Outstanding work: sends, timers, reports. incarnation names the row of hermes.workers that claimed it.';
+COMMENT ON VIEW hermes.tasks IS 'Outstanding work: sends, timers, reports. put_aside: it waits for release_cascade or the end of a pause; incarnation names the row of hermes.workers that claimed it.';
 
 CREATE VIEW hermes.timers WITH (security_barrier) AS
 SELECT t.workflow_id AS cascade_id, t.number AS task, t.due, w.tenant
 FROM hermes.task t JOIN hermes.workflow w ON w.id = t.workflow_id
-WHERE t.queue = 1 AND t.kind = 2 AND hermes.tenant_visible(w.tenant);
+WHERE t.queue IN (1, -1) AND t.kind = 2 AND hermes.tenant_visible(w.tenant);
 COMMENT ON VIEW hermes.timers IS 'Timers that have not fired; order by due uses an index.';
 
 CREATE VIEW hermes.deliveries WITH (security_barrier) AS
-SELECT t.workflow_id AS cascade_id, c.tenant, t.target AS endpoint_id, e.url, t.detail::jsonb ->> 'type' AS event_type,
+SELECT t.workflow_id AS cascade_id, e.tenant, t.target AS endpoint_id, e.url, t.detail::jsonb ->> 'type' AS event_type,
        t.due AS next_try, t.tries::integer AS failed_tries, t.owner IS NOT NULL AS in_flight, t.last_error
 FROM hermes.task t
-     JOIN hermes.closed c ON c.id = t.workflow_id
-     LEFT JOIN hermes.endpoint e ON e.id = t.target
-WHERE (t.queue = 2 OR t.queue >= 1073741824) AND hermes.tenant_visible(c.tenant); -- the common queue, those of endpoints
+     JOIN hermes.endpoint e ON e.id = t.target -- of the cascade's tenant; a dropped one keeps its row
+WHERE (t.queue = 2 OR t.queue >= 1073741824) AND hermes.tenant_visible(e.tenant); -- the common queue, those of endpoints
 COMMENT ON VIEW hermes.deliveries IS 'Reports on their way to tenant webhooks; a delivered one shows as reported_at in hermes.cascades.';
 
 CREATE VIEW hermes.dead_letters WITH (security_barrier) AS
 SELECT d.id, d.workflow_id AS cascade_id, d.tenant, CASE d.kind WHEN 1 THEN 'send' WHEN 2 THEN 'timer' WHEN 3 THEN 'report'
-       WHEN 4 THEN 'sandbox_receipt' WHEN 5 THEN 'rematch' END AS kind, d.target, d.attempt::integer AS attempt,
+       WHEN 4 THEN 'sandbox_receipt' WHEN 5 THEN 'rematch' WHEN 6 THEN 'condition' END AS kind, d.target, d.attempt::integer AS attempt,
        d.tries::integer AS tries, d.error, d.created_at
 FROM hermes.dead_letter d
 WHERE hermes.tenant_visible(d.tenant);
@@ -95,7 +95,8 @@ COMMENT ON FUNCTION hermes.provider_states() IS 'State of the providers that wer
 
 CREATE VIEW hermes.providers_status AS
 SELECT p.name AS provider, p.config ->> 'channel' AS channel, p.config ->> 'kind' AS kind, coalesce(s.in_flight, 0) AS in_flight,
-       coalesce((p.config ->> 'concurrency')::integer, 64) AS concurrency, coalesce(s.breaker, 'closed') AS breaker, s.open_until,
+       coalesce((p.config ->> 'concurrency')::integer, 64) AS concurrency,
+       (SELECT a.since FROM hermes.pause a WHERE a.scope = 'provider' AND a.provider = p.id AND a.until IS NULL) AS paused_since, coalesce(s.breaker, 'closed') AS breaker, s.open_until,
        p.config -> 'rate' AS rate, s.throttled_until, coalesce(s.accepted, 0) AS accepted, coalesce(s.failed, 0) AS failed,
        coalesce(s.throttled, 0) AS throttled, coalesce(s.consecutive_failures, 0) AS consecutive_failures, s.last_failure_at,
        s.last_failure,

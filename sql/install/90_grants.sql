@@ -11,7 +11,7 @@ GRANT EXECUTE ON FUNCTION
     hermes.start_cascade(text, jsonb, text, text, jsonb), hermes.start_cascades(text, jsonb[], text[], text, jsonb),
     hermes.signal_cascade(uuid, text, jsonb, text), hermes.signal_cascades(uuid[], text[], jsonb[], text[]),
     hermes.apply_receipt(text, text, jsonb), hermes.cancel_cascade(uuid, text),
-    hermes.receive_receipts(text, text, jsonb, jsonb)
+    hermes.receive_receipts(text, text, jsonb, jsonb), hermes.hold_cascade(uuid, text), hermes.release_cascade(uuid)
 TO hermes_admin, hermes_app;
 
 GRANT EXECUTE ON FUNCTION
@@ -29,12 +29,14 @@ GRANT EXECUTE ON FUNCTION
     hermes.terminate_cascade(uuid, text), hermes.retry_dead_letter(bigint), hermes.confirm_restore(),
     hermes.retry_parked_receipts(text, integer), hermes.set_tenant_limits(text, jsonb), hermes.generate_webhook_secret(),
     hermes.rotate_endpoint_secret(integer, text, interval), hermes.enable_endpoint(integer),
+    hermes.pause_provider(text, text), hermes.resume_provider(text), hermes.pause_tenant(text, text), hermes.resume_tenant(text),
+    hermes.pause_cascade_rule(text, text), hermes.resume_cascade_rule(text),
     hermes.replay_webhook(uuid, integer, integer), hermes.replay_webhooks(integer, timestamptz, timestamptz, boolean)
 TO hermes_admin;
 
 GRANT SELECT ON
     hermes.cascades, hermes.history, hermes.tasks, hermes.timers, hermes.deliveries, hermes.dead_letters, hermes.workers,
-    hermes.stats, hermes.receipts_parked, hermes.providers_status, hermes.endpoints, hermes.delivery_log
+    hermes.stats, hermes.receipts_parked, hermes.providers_status, hermes.endpoints, hermes.delivery_log, hermes.pauses
 TO hermes_admin, hermes_app, hermes_monitor;
 
 -- Operators extend connectors by rows of their own; shipped rows are not theirs to change.

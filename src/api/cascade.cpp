@@ -22,13 +22,15 @@ void check_length(std::size_t given, std::size_t wanted, const char *name, const
     }
 }
 
+pg::Return result_of(core::SignalResult result) { return pg::make_enum("signal_result", core::to_string(result)); }
+
 pg::Return cancel(const pg::Arguments &args, bool terminate) {
     const core::WorkflowId id = args.uuid(0, "cascade_id");
     const std::optional<std::string> reason = args.optional_text(1);
     engine::Verb verb;
     const core::SignalResult result = engine::cancel_cascade(id, reason, terminate, verb.user());
     verb.finish();
-    return pg::make_enum("signal_result", core::to_string(result));
+    return result_of(result);
 }
 
 } // namespace
@@ -162,4 +164,21 @@ HC_FUNCTION(hc_retry_dead_letter) {
     engine::retry_dead_letter(id);
     verb.finish();
     return pg::make_void();
+}
+
+HC_FUNCTION(hc_hold_cascade) {
+    const core::WorkflowId id = args.uuid(0, "cascade_id");
+    const std::optional<std::string> reason = args.optional_text(1);
+    engine::Verb verb;
+    const core::SignalResult result = engine::hold_cascade(id, reason, verb.user());
+    verb.finish();
+    return result_of(result);
+}
+
+HC_FUNCTION(hc_release_cascade) {
+    const core::WorkflowId id = args.uuid(0, "cascade_id");
+    engine::Verb verb;
+    const core::SignalResult result = engine::release_cascade(id, verb.user());
+    verb.finish();
+    return result_of(result);
 }

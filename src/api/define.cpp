@@ -1,5 +1,6 @@
 // SQL functions of sql/install/40_define.sql: argument checks, then one engine call.
 #include "engine/fence.hpp"
+#include "engine/pauses.hpp"
 #include "engine/verb.hpp"
 #include "pg/function.hpp"
 
@@ -141,3 +142,33 @@ HC_FUNCTION(hc_confirm_restore) {
     verb.finish();
     return pg::make_void();
 }
+
+namespace {
+
+pg::Return pause(const pg::Arguments &args, engine::PauseScope scope) {
+    const std::optional<std::string> name =
+        scope == engine::PauseScope::tenant ? args.optional_text(0) : std::optional(args.text(0, "name"));
+    const std::optional<std::string> reason = args.optional_text(1);
+    engine::Verb verb;
+    const bool changed = engine::pause(scope, name, reason);
+    verb.finish();
+    return pg::make_bool(changed);
+}
+
+pg::Return resume(const pg::Arguments &args, engine::PauseScope scope) {
+    const std::optional<std::string> name =
+        scope == engine::PauseScope::tenant ? args.optional_text(0) : std::optional(args.text(0, "name"));
+    engine::Verb verb;
+    const bool changed = engine::resume(scope, name);
+    verb.finish();
+    return pg::make_bool(changed);
+}
+
+} // namespace
+
+HC_FUNCTION(hc_pause_provider) { return pause(args, engine::PauseScope::provider); }
+HC_FUNCTION(hc_resume_provider) { return resume(args, engine::PauseScope::provider); }
+HC_FUNCTION(hc_pause_tenant) { return pause(args, engine::PauseScope::tenant); }
+HC_FUNCTION(hc_resume_tenant) { return resume(args, engine::PauseScope::tenant); }
+HC_FUNCTION(hc_pause_cascade_rule) { return pause(args, engine::PauseScope::rule); }
+HC_FUNCTION(hc_resume_cascade_rule) { return resume(args, engine::PauseScope::rule); }

@@ -1,5 +1,6 @@
-// One run of decide(): the state machine's verbs, shared by the files that implement them (steps and timers in
-// cascade.cpp, answers in cascade_send.cpp, receipts in cascade_receipt.cpp). Private to the core. Pure.
+// One run of decide(): the state machine's verbs, shared by the files that implement them (inputs and tasks in
+// cascade.cpp, steps in cascade_steps.cpp, holds, pauses and windows in cascade_hold.cpp, answers in cascade_send.cpp,
+// receipts in cascade_receipt.cpp). Private to the core. Pure.
 #pragma once
 
 #include "core/cascade.hpp"
@@ -14,8 +15,7 @@ namespace hc::core {
 
 class CascadeMachine {
 public:
-    CascadeMachine(const Program &program, State &state, Time now, double random01,
-                   std::span<const std::int32_t> unavailable);
+    CascadeMachine(const Program &program, State &state, Time now, const Surroundings &around);
 
     Decision run(const Input &input);
 
@@ -27,16 +27,33 @@ private:
     SignalResult on(const ParkInput &in);
     SignalResult on(const TimerInput &in);
     SignalResult on(const CancelInput &in);
+    SignalResult on(const HoldInput &in);
+    SignalResult on(const ReleaseInput &in);
+    SignalResult on(const ConditionAnswer &in);
     SignalResult on(const SignalInput &in);
 
     // ---- steps ----
-    void start_steps(std::size_t step);
-    void fail_step(std::string_view reason);
-    void schedule(std::int32_t provider, Time due);
-    void try_next_provider(std::string_view reason);
+    void start_from(std::size_t step);
+    void begin_step(std::size_t step);
+    void send_step(std::size_t step);
+    void end_step(EventType how, std::size_t step, std::string_view reason, std::uint16_t attempt = 0);
+    void fail_step(std::size_t step, std::string_view reason);
+    void skip_step(std::size_t step, std::string_view reason);
+    void settle_group();
+    void schedule(std::size_t step, std::int32_t provider, Time due);
+    void try_next_provider(std::size_t step, std::string_view reason);
     const ProviderRef *choose_provider(std::size_t step) const;
+    void take_success(std::uint16_t attempt);
     void complete(Outcome outcome, std::uint16_t attempt, std::uint32_t flags = 0, bool claimed = true);
     std::uint32_t contact_flags(Outcome outcome, std::uint16_t attempt, bool claimed) const;
+
+    // ---- holds, pauses, windows ----
+    void settle_holds();
+    bool paused(std::int32_t provider = 0) const;
+    std::optional<Time> allowed_due(std::size_t step, Time due) const;
+    Time deadline(std::size_t step, Duration timeout) const;
+    void defer(const AttemptState &attempt, std::string_view reason);
+    void due_deadlines();
 
     // ---- answers ----
     void take_accepted(const SendAnswer &in, bool live);
@@ -64,30 +81,37 @@ private:
     void take_buffered(std::uint16_t attempt);
     void follow_receipt(std::uint16_t attempt, std::string_view reason);
     void fail_attempt(std::uint16_t attempt, FailureKind kind, std::string_view reason);
+    bool step_met(std::size_t step) const;
+    bool group_met(std::size_t step) const;
+    bool others_met(std::size_t step) const;
 
     // ---- facts ----
     const Step &step_of(std::size_t index) const;
+    Group group(std::size_t step) const;
+    bool all_must_succeed(std::size_t step) const;
     std::span<const ProviderRef> providers_of(std::size_t step) const;
     const AttemptState *find(std::uint16_t attempt) const;
     const AttemptState &get(std::uint16_t attempt) const { return state_.attempts[attempt - 1U]; }
+    const Branch *live_branch(std::size_t step) const;
     bool newest_of_step(std::uint16_t attempt) const;
     bool closed() const { return state_.closed_p(); }
     bool expired() const { return state_.expires && now_ >= *state_.expires; }
     bool seen(std::uint64_t hash) const;
     bool room() const { return state_.events < kMaxHistoryEvents; }
     std::size_t total_sends() const;
-    bool outstanding(std::uint32_t task) const;
-    std::array<std::uint32_t, 2> outstanding_tasks() const;
 
+    // ---- events and tasks ----
     void emit(HistoryEvent event);
     void rearm();
-    void settle_tasks(const std::array<std::uint32_t, 2> &before);
+    bool outstanding(std::uint32_t task) const;
+    std::vector<std::uint32_t> outstanding_tasks() const;
+    void settle_tasks(const std::vector<std::uint32_t> &before);
+    void put_task(const HistoryEvent &e);
 
     const Program &program_;
     State &state_;
     const Time now_;
-    const double random01_;
-    const std::span<const std::int32_t> unavailable_;
+    const Surroundings &around_;
     std::uint32_t consumed_ = 0; // task carried out by this input: it vanishes even when the input is ignored
     Decision decision_;
 };
@@ -95,6 +119,10 @@ private:
 // Whether a receipt state is success enough for a step. Words that say nothing of progress (`deferred`, `unknown`) only
 // show that the provider took the message.
 bool meets(ReceiptState state, SuccessOn success_on);
+
+// Of [from, to), the time that lies in one of the pauses that concern the provider (0: only those of the whole cascade)
+// or since `held`.
+Duration held_time(std::span<const Pause> pauses, std::int32_t provider, std::optional<Time> held, Time from, Time to);
 
 // The earlier of two deadlines, absent meaning never.
 std::optional<Time> earlier(std::optional<Time> a, std::optional<Time> b);

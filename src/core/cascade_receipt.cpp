@@ -172,25 +172,28 @@ SignalResult CascadeMachine::take_receipt(HistoryEvent event, bool from_buffer) 
 SignalResult CascadeMachine::take_closed(HistoryEvent event, SignalResult merged) {
     const AttemptState &a = get(event.attempt);
     const bool delivered = effective_outcome(state_) == Outcome::delivered;
-    const ReceiptState after = state_after(a, event);
-    const bool success = !delivered && meets(after, step_of(a.step).success_on);
-    const bool failure = delivered && a.number == state_.outcome_attempt && is_failure(after);
+    const std::uint16_t attempt = event.attempt;
+    const bool rests_on_it =
+        delivered && (attempt == state_.outcome_attempt ||
+                      (all_must_succeed(a.step) && group(a.step).first == group(get(state_.outcome_attempt).step).first));
+    const bool failure = rests_on_it && is_failure(state_after(a, event));
+    const bool could_succeed = !delivered && meets(state_after(a, event), step_of(a.step).success_on);
+    const bool wanted = could_succeed ? program_.rule->late_success == LateSuccess::complete
+                                      : failure && program_.rule->late_failure == LateFailure::notify;
+    event.result = merged;
+    const bool success = could_succeed && (!all_must_succeed(a.step) || others_met(a.step));
     if (!success && !failure) {
-        event.result = merged;
         emit(std::move(event));
         return merged;
     }
-    const bool wanted = success ? program_.rule->late_success == LateSuccess::complete
-                                : program_.rule->late_failure == LateFailure::notify;
     const bool correct = wanted && state_.reports < kMaxReports;
-    const std::uint16_t attempt = event.attempt;
     event.result = correct ? SignalResult::corrected : SignalResult::applied;
     emit(std::move(event));
     if (!correct)
         return SignalResult::applied;
 
     const auto holds = [this](const AttemptState &other) {
-        return meets(other.receipt.state, step_of(other.step).success_on);
+        return meets(other.receipt.state, step_of(other.step).success_on) && group_met(other.step);
     };
     const auto other = std::find_if(state_.attempts.begin(), state_.attempts.end(), holds);
     const bool still = other != state_.attempts.end();
@@ -203,6 +206,32 @@ SignalResult CascadeMachine::take_closed(HistoryEvent event, SignalResult merged
           .sequence = std::int64_t{state_.reports} + 1});
     decision_.report = true;
     return SignalResult::corrected;
+}
+
+// Whether all steps of the element but this one have succeeded.
+bool CascadeMachine::others_met(std::size_t step) const {
+    const Group g = group(step);
+    for (std::size_t i = g.first; i < g.end; ++i) {
+        if (i != step && !step_met(i))
+            return false;
+    }
+    return true;
+}
+
+// Whether an attempt of the step has reached what the step asks for.
+bool CascadeMachine::step_met(std::size_t step) const {
+    return std::any_of(state_.attempts.begin(), state_.attempts.end(), [&](const AttemptState &a) {
+        return a.step == step && meets(a.receipt.state, step_of(step).success_on);
+    });
+}
+
+// The same of the element of the rule that the step belongs to.
+bool CascadeMachine::group_met(std::size_t step) const {
+    const Group g = group(step);
+    std::size_t met = 0;
+    for (std::size_t i = g.first; i < g.end; ++i)
+        met += step_met(i) ? 1U : 0U;
+    return all_must_succeed(step) ? met == g.end - g.first : met > 0;
 }
 
 // Receipts that came before the answer that names their id.
@@ -231,11 +260,8 @@ void CascadeMachine::follow_receipt(std::uint16_t attempt, std::string_view reas
     const Step &step = step_of(a.step);
     const bool newest = newest_of_step(attempt);
     const bool unknown = newest && a.receipt.state == ReceiptState::unknown;
-    if (meets(a.receipt.state, step.success_on) || (unknown && step.on_unknown == OnUnknown::success)) {
-        if (a.step == state_.step || program_.rule->late_success == LateSuccess::complete)
-            complete(Outcome::delivered, attempt);
-        return;
-    }
+    if (meets(a.receipt.state, step.success_on) || (unknown && step.on_unknown == OnUnknown::success))
+        return take_success(attempt);
     if (newest && is_failure(a.receipt.state))
         fail_attempt(attempt, a.receipt.kind, reason);
     else if (unknown && step.on_unknown == OnUnknown::failure)
@@ -244,14 +270,16 @@ void CascadeMachine::follow_receipt(std::uint16_t attempt, std::string_view reas
 
 void CascadeMachine::fail_attempt(std::uint16_t attempt, FailureKind kind, std::string_view reason) {
     const AttemptState &a = get(attempt);
+    const std::uint16_t step = a.step;
     if (kind == FailureKind::hard || kind == FailureKind::policy)
-        return fail_step(reason);
+        return fail_step(step, reason);
     const std::int32_t provider = a.provider;
-    const std::optional<Time> due = kind == FailureKind::config ? std::nullopt : retry_time(a, reason, std::nullopt);
+    const std::optional<Time> wanted = kind == FailureKind::config ? std::nullopt : retry_time(a, reason, std::nullopt);
+    const std::optional<Time> due = wanted ? allowed_due(step, *wanted) : std::nullopt;
     if (due)
-        schedule(provider, *due);
+        schedule(step, provider, *due);
     else
-        try_next_provider(reason);
+        try_next_provider(step, reason);
 }
 
 } // namespace hc::core

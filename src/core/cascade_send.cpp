@@ -57,6 +57,13 @@ SignalResult CascadeMachine::on(const SendAnswer &in) {
     case SendVerdict::next_channel:
         take_refused(in);
         break;
+    case SendVerdict::skip:
+        take_late(in);
+        skip_step(get(in.attempt).step, in.reason);
+        break;
+    case SendVerdict::not_now:
+        defer(*a, in.reason);
+        break;
     }
     return SignalResult::applied;
 }
@@ -67,7 +74,7 @@ void CascadeMachine::take_accepted(const SendAnswer &in, bool live) {
     const bool success = live && step.success_on == SuccessOn::accepted;
     HistoryEvent e{.type = EventType::send_completed, .attempt = in.attempt, .state = ReceiptState::accepted};
     if (live && !success)
-        e.due = now_ + step.timeout;
+        e.due = deadline(get(in.attempt).step, step.timeout);
     e.code = in.code;
     e.text = std::string(cut_utf8(in.provider_message_id, kMaxTextBytes));
     for (std::size_t i = 0; i < std::min(in.more_message_ids.size(), kMaxParts - 1); ++i)
@@ -77,7 +84,7 @@ void CascadeMachine::take_accepted(const SendAnswer &in, bool live) {
     emit(std::move(e));
     take_buffered(in.attempt);
     if (success && newest_of_step(in.attempt)) // else a receipt that came first has led elsewhere
-        complete(Outcome::delivered, in.attempt);
+        take_success(in.attempt);
 }
 
 // The answer to an attempt that the cascade no longer waits for.
@@ -95,6 +102,9 @@ void CascadeMachine::take_late(const SendAnswer &in) {
         return record_failed(in, ReceiptState::rejected, kind_or(in.kind, FailureKind::config));
     case SendVerdict::next_channel:
         return record_failed(in, state_of_kind(hard), hard);
+    case SendVerdict::skip:
+    case SendVerdict::not_now:
+        return record_failed(in, ReceiptState::canceled, FailureKind::policy);
     }
 }
 
@@ -112,11 +122,11 @@ void CascadeMachine::take_ambiguous(const SendAnswer &in) {
         return;
     if (!taken && step.on_ambiguous == OnAmbiguous::next_channel) {
         record_failed(in, ReceiptState::failed, FailureKind::soft);
-        return fail_step(in.reason);
+        return fail_step(a.step, in.reason);
     }
     emit({.type = EventType::send_ambiguous,
           .attempt = in.attempt,
-          .due = now_ + step.timeout,
+          .due = deadline(a.step, step.timeout),
           .code = in.code,
           .reason = cut(in.reason)});
     take_buffered(in.attempt);
@@ -125,14 +135,17 @@ void CascadeMachine::take_ambiguous(const SendAnswer &in) {
 // Surely not taken, and not to be sent again by this attempt.
 void CascadeMachine::take_refused(const SendAnswer &in) {
     take_late(in);
+    const std::uint16_t step = get(in.attempt).step;
     if (in.verdict == SendVerdict::next_channel)
-        fail_step(in.reason);
+        fail_step(step, in.reason);
     else
-        try_next_provider(in.reason);
+        try_next_provider(step, in.reason);
 }
 
 bool CascadeMachine::retry_send(const SendAnswer &in) {
-    const std::optional<Time> due = retry_time(get(in.attempt), in.reason, in.retry_after);
+    const AttemptState &a = get(in.attempt);
+    const std::optional<Time> wanted = retry_time(a, in.reason, in.retry_after);
+    const std::optional<Time> due = wanted ? allowed_due(a.step, *wanted) : std::nullopt;
     if (!due)
         return false;
     emit({.type = EventType::send_retry,
@@ -152,7 +165,7 @@ void CascadeMachine::record_failed(const SendAnswer &in, ReceiptState failure, F
           .state = failure,
           .kind = kind,
           .code = in.code,
-          .flags = in.verdict == SendVerdict::ambiguous ? kFlagContacted : 0U,
+          .flags = in.verdict == SendVerdict::ambiguous || in.partly_taken ? kFlagContacted : 0U,
           .reason = cut(in.reason)});
 }
 
@@ -183,8 +196,10 @@ std::optional<Time> CascadeMachine::retry_time(const AttemptState &attempt, std:
     }
     if (retry_after)
         retry_after = std::min(*retry_after, kMaxRetryAfter);
-    const std::optional<Time> limit = earlier(state_.expires, state_.dispatch_deadline);
-    const NextRetry next = next_retry(policy, sends, now_, limit, retry_after, random01_);
+    const Branch *branch = find_branch(state_, attempt.step);
+    const std::optional<Time> limit =
+        earlier(state_.expires, branch != nullptr ? branch->dispatch_deadline : std::nullopt);
+    const NextRetry next = next_retry(policy, sends, now_, limit, retry_after, around_.random01);
     if (next.state != RetryState::in_progress)
         return std::nullopt;
     return now_ + next.interval;

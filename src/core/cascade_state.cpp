@@ -30,38 +30,88 @@ AttemptPhase settled_phase(const AttemptState &a) {
                                                                                               : AttemptPhase::over;
 }
 
-// The cascade goes on without the answer to its queued attempt; only the newest one can be queued. A send that is not
-// due yet has certainly not left and never will.
-void give_up_queued(State &s, Time now) {
-    if (s.attempts.empty() || s.attempts.back().phase != AttemptPhase::queued)
+// The cascade goes on without the answer to this queued attempt. A send that is not due yet has certainly not left and
+// never will.
+void give_up(AttemptState &a, Time now) {
+    if (a.phase != AttemptPhase::queued)
         return;
-    AttemptState &a = s.attempts.back();
     a.phase = settled_phase(a);
     a.task = 0;
+    a.held = false;
     if (a.due > now)
         a.due = kNever;
+}
+
+// Only the newest attempt of a step can be queued.
+void give_up_step(State &s, std::size_t step, Time now) {
+    const auto newest =
+        std::find_if(s.attempts.rbegin(), s.attempts.rend(), [step](const AttemptState &a) { return a.step == step; });
+    if (newest != s.attempts.rend())
+        give_up(*newest, now);
 }
 
 void clear_timer(State &s) {
     s.timer_task = 0;
     s.timer_due.reset();
+    s.timer_paused = false;
 }
 
-void clear_deadlines(State &s) {
-    s.dispatch_deadline.reset();
-    s.receipt_deadline.reset();
+Branch *branch_of(State &s, std::size_t step) {
+    const auto branch =
+        std::find_if(s.branches.begin(), s.branches.end(), [step](const Branch &b) { return b.step == step; });
+    return branch == s.branches.end() ? nullptr : &*branch;
+}
+
+Branch &branch_of(State &s, const HistoryEvent &e) {
+    Branch *branch = e.step ? branch_of(s, *e.step) : nullptr;
+    if (branch == nullptr)
+        corrupt(e);
+    return *branch;
+}
+
+// The receipt of an attempt is waited for, by its step as far as that is under way.
+void await_receipt(State &s, const AttemptState &a, const HistoryEvent &e) {
+    Branch *branch = branch_of(s, a.step);
+    if (!e.due || branch == nullptr)
+        return;
+    branch->receipt_deadline = e.due;
+    branch->counted_from = e.time;
 }
 
 void start_step(State &s, const HistoryEvent &e) {
-    s.step = e.step.value_or(0);
-    s.dispatch_deadline = e.due;
-    s.receipt_deadline.reset();
+    if ((e.flags & kFlagJoins) == 0) {
+        s.branches.clear();
+        s.step = e.step.value_or(0);
+    }
+    s.starts_at.reset();
+    Branch &branch = s.branches.emplace_back();
+    branch.step = e.step.value_or(0);
+    branch.dispatch_deadline = e.due;
+    branch.counted_from = e.time;
+}
+
+void end_step(State &s, const HistoryEvent &e) {
+    Branch &branch = branch_of(s, e);
+    give_up_step(s, branch.step, e.time);
+    branch.dispatch_deadline.reset();
+    branch.receipt_deadline.reset();
+    branch.condition_task = 0;
+    branch.over = true;
+    branch.succeeded = e.type == EventType::step_succeeded;
+    if (!e.sequence)
+        return;
+    s.reports = static_cast<std::uint32_t>(*e.sequence);
+    s.report_kind = e.type == EventType::step_failed    ? ReportKind::step_failed
+                    : e.type == EventType::step_skipped ? ReportKind::step_skipped
+                                                        : ReportKind::step_succeeded;
+    s.report_step = branch.step;
+    s.report_reason = e.reason;
 }
 
 void schedule(State &s, const HistoryEvent &e) {
     if (e.attempt != s.attempts.size() + 1 || !e.step || !e.due)
         corrupt(e);
-    give_up_queued(s, e.time);
+    give_up_step(s, *e.step, e.time);
     AttemptState &a = s.attempts.emplace_back();
     a.number = e.attempt;
     a.step = *e.step;
@@ -69,7 +119,32 @@ void schedule(State &s, const HistoryEvent &e) {
     a.task = e.task;
     a.due = *e.due;
     s.last_task = std::max(s.last_task, e.task);
-    s.receipt_deadline.reset(); // the attempt before it is not waited for any more
+    branch_of(s, e).receipt_deadline.reset(); // the attempt before it is not waited for any more
+}
+
+void defer_send(State &s, const HistoryEvent &e) {
+    AttemptState &a = attempt_of(s, e);
+    if (a.phase != AttemptPhase::queued || !e.due)
+        corrupt(e);
+    a.task = e.task;
+    a.due = *e.due;
+    a.held = (e.flags & kFlagHeld) != 0;
+    s.last_task = std::max(s.last_task, e.task);
+}
+
+void schedule_condition(State &s, const HistoryEvent &e) {
+    branch_of(s, e).condition_task = e.task;
+    s.last_task = std::max(s.last_task, e.task);
+}
+
+void extend_deadlines(State &s, const HistoryEvent &e) {
+    Branch &branch = branch_of(s, e);
+    const Duration by(std::max<std::int64_t>(e.sequence.value_or(0), 0));
+    for (std::optional<Time> *deadline : {&branch.dispatch_deadline, &branch.receipt_deadline}) {
+        if (*deadline)
+            **deadline = **deadline > kNever - by ? kNever : **deadline + by;
+    }
+    branch.counted_from = e.time;
 }
 
 // Ids of parts are separated by line breaks; the sequence tells how they count together.
@@ -113,8 +188,7 @@ void complete_send(State &s, const HistoryEvent &e) {
         a.receipt = {.state = ReceiptState::accepted, .kind = FailureKind::none, .time = {}, .sequence = {}};
     a.contact = !is_failure(a.receipt.state);
     a.reason = a.contact ? std::string() : a.reason;
-    if (e.due)
-        s.receipt_deadline = e.due;
+    await_receipt(s, a, e);
 }
 
 void ambiguous_send(State &s, const HistoryEvent &e) {
@@ -126,8 +200,7 @@ void ambiguous_send(State &s, const HistoryEvent &e) {
     a.contact = !is_failure(a.receipt.state);
     if (!known)
         a.reason = e.reason;
-    if (e.due)
-        s.receipt_deadline = e.due;
+    await_receipt(s, a, e);
 }
 
 void retry_send(State &s, const HistoryEvent &e) {
@@ -195,20 +268,25 @@ void buffer_receipt(State &s, const HistoryEvent &e) {
 void start_timer(State &s, const HistoryEvent &e) {
     s.timer_task = e.task;
     s.timer_due = e.due;
+    s.timer_paused = (e.flags & kFlagPaused) != 0;
     s.last_task = std::max(s.last_task, e.task);
 }
 
 void complete_cascade(State &s, const HistoryEvent &e) {
     if (e.outcome == Outcome::none || e.attempt > s.attempts.size())
         corrupt(e);
-    give_up_queued(s, e.time);
+    for (AttemptState &a : s.attempts)
+        give_up(a, e.time);
     clear_timer(s);
-    clear_deadlines(s);
+    s.branches.clear();
+    s.starts_at.reset();
+    s.held_since.reset();
     s.outcome = e.outcome;
     s.outcome_attempt = e.attempt;
     s.closed = e.time;
     s.flags = e.flags;
     s.reports = static_cast<std::uint32_t>(e.sequence.value_or(0));
+    s.report_kind = ReportKind::outcome;
 }
 
 void correct_outcome(State &s, const HistoryEvent &e) {
@@ -217,6 +295,7 @@ void correct_outcome(State &s, const HistoryEvent &e) {
     s.corrected = e.outcome;
     s.outcome_attempt = e.attempt;
     s.reports = static_cast<std::uint32_t>(e.sequence.value_or(0));
+    s.report_kind = ReportKind::correction;
 }
 
 void apply_by_type(State &s, const HistoryEvent &e) {
@@ -227,6 +306,10 @@ void apply_by_type(State &s, const HistoryEvent &e) {
         if (e.code < 0 || e.code > static_cast<std::int32_t>(Priority::marketing))
             corrupt(e);
         s.priority = static_cast<Priority>(e.code);
+        s.time_zone = e.text;
+        return;
+    case EventType::start_delayed:
+        s.starts_at = e.due;
         return;
     case EventType::step_started:
         return start_step(s, e);
@@ -250,8 +333,24 @@ void apply_by_type(State &s, const HistoryEvent &e) {
     case EventType::timer_canceled:
         return clear_timer(s);
     case EventType::step_failed:
-        give_up_queued(s, e.time);
-        return clear_deadlines(s);
+    case EventType::step_skipped:
+    case EventType::step_succeeded:
+        return end_step(s, e);
+    case EventType::send_deferred:
+        return defer_send(s, e);
+    case EventType::condition_scheduled:
+        return schedule_condition(s, e);
+    case EventType::condition_evaluated:
+        branch_of(s, e).condition_task = 0;
+        return;
+    case EventType::cascade_held:
+        s.held_since = e.time;
+        return;
+    case EventType::cascade_released:
+        s.held_since.reset();
+        return;
+    case EventType::deadlines_extended:
+        return extend_deadlines(s, e);
     case EventType::receipt_parked:
     case EventType::signal_received:
         return remember(s, e.hash);
@@ -297,10 +396,25 @@ Outcome effective_outcome(const State &state) {
     return state.corrected != Outcome::none ? state.corrected : state.outcome;
 }
 
-std::string report_type(const State &state) {
-    if (state.reports > 1)
+bool is_of_step(ReportKind kind) {
+    return kind == ReportKind::step_failed || kind == ReportKind::step_skipped || kind == ReportKind::step_succeeded;
+}
+
+std::string_view report_type(ReportKind kind, Outcome outcome) {
+    switch (kind) {
+    case ReportKind::step_failed:
+        return "message.step_failed";
+    case ReportKind::step_skipped:
+        return "message.step_skipped";
+    case ReportKind::step_succeeded:
+        return "message.step_succeeded";
+    case ReportKind::correction:
         return "message.status_corrected";
-    switch (state.outcome) {
+    case ReportKind::none:
+    case ReportKind::outcome:
+        break;
+    }
+    switch (outcome) {
     case Outcome::delivered:
         return "message.delivered";
     case Outcome::exhausted:
@@ -313,6 +427,31 @@ std::string report_type(const State &state) {
         break;
     }
     return {};
+}
+
+std::string_view report_type(const State &state) { return report_type(state.report_kind, state.outcome); }
+
+const Branch *find_branch(const State &state, std::size_t step) {
+    const auto branch = std::find_if(state.branches.begin(), state.branches.end(),
+                                     [step](const Branch &b) { return b.step == step; });
+    return branch == state.branches.end() ? nullptr : &*branch;
+}
+
+const AttemptState *newest_attempt(const State &state, std::size_t step) {
+    const auto newest = std::find_if(state.attempts.rbegin(), state.attempts.rend(),
+                                     [step](const AttemptState &a) { return a.step == step; });
+    return newest == state.attempts.rend() ? nullptr : &*newest;
+}
+
+const AttemptState *reported_attempt(const State &state) {
+    return is_of_step(state.report_kind) ? newest_attempt(state, state.report_step) : deciding_attempt(state);
+}
+
+std::optional<std::uint16_t> reported_step(const State &state) {
+    if (is_of_step(state.report_kind))
+        return state.report_step;
+    const AttemptState *deciding = deciding_attempt(state);
+    return deciding != nullptr ? std::optional(deciding->step) : std::nullopt;
 }
 
 const AttemptState *deciding_attempt(const State &state) {

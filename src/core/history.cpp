@@ -273,7 +273,7 @@ void Reader::event(HistoryEvent &e, Time previous) {
 }
 
 // In the order of EventType, whose first value is 1.
-constexpr std::array<std::string_view, 21> kEventNames = {
+constexpr std::array<std::string_view, 30> kEventNames = {
     "",
     "CascadeStarted",
     "StepStarted",
@@ -295,6 +295,15 @@ constexpr std::array<std::string_view, 21> kEventNames = {
     "Terminated",
     "CascadeCompleted",
     "OutcomeCorrected",
+    "StepSkipped",
+    "StepSucceeded",
+    "SendDeferred",
+    "ConditionScheduled",
+    "ConditionEvaluated",
+    "CascadeHeld",
+    "CascadeReleased",
+    "DeadlinesExtended",
+    "StartDelayed",
 };
 constexpr std::array<std::string_view, 5> kOutcomeNames = {"", "DELIVERED", "EXHAUSTED", "EXPIRED", "CANCELED"};
 constexpr std::array<std::string_view, 10> kResultNames = {

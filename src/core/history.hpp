@@ -22,28 +22,39 @@
 namespace hc::core {
 
 enum class EventType : std::uint8_t {
-    cascade_started = 1,    // due: end of validity (absent: none)
-    step_started = 2,       // step, due: end of dispatch_timeout (absent: none)
+    cascade_started = 1,    // due: end of validity (absent: none), code: priority, text: time zone (absent: UTC)
+    step_started = 2,       // step, due: end of dispatch_timeout (absent: none), flags: kFlagJoins
     send_scheduled = 3,     // attempt, step, provider, task, due
     send_completed = 4,     // attempt, code (HTTP status), text (provider message id), due: receipt deadline, state
     send_ambiguous = 5,     // attempt, code, reason, due: receipt deadline (absent: none set)
     send_retry = 6,         // attempt, code, kind, reason, task, due: the same attempt is sent again with the same key
                             // flags: kFlagContacted when the send before it may have been taken (ambiguous)
-    send_failed = 7,        // attempt, code, kind, reason, state: this attempt is over; flags as in send_retry
+    send_failed = 7,        // attempt, code, kind, reason, state: this attempt is over; flags as in send_retry, also
+                            // when a part of the message was taken
     receipt_recorded = 8,   // attempt, state, kind, result, provider_time, sequence, hash, reason (raw code), text (id)
     receipt_buffered = 9,   // text (provider message id), state, kind, provider_time, sequence, hash, reason
     receipt_parked = 10,    // text (raw payload, cut to kMaxParkedBytes), hash
     receipt_unmatched = 11, // attempt (as claimed, may be absent), text (provider message id), state, hash
-    timer_started = 12,     // task, due; replaces the timer before it
+    timer_started = 12,     // task, due; replaces the timer before it; flags: kFlagPaused
     timer_fired = 13,       // task
     timer_canceled = 14,    // task
-    step_failed = 15,       // step, reason
+    step_failed = 15,       // step, reason, sequence: report number (absent: not reported)
     signal_received = 16,   // text (name), reason (payload, cut), result, hash
     cancel_requested = 17,  // reason
     terminated = 18,        // reason
     cascade_completed = 19, // outcome, step, attempt, state (delivered, exhausted ..), flags, sequence: report number
     outcome_corrected = 20, // outcome (new), step, attempt, state, sequence: report number
+    step_skipped = 21,      // step, reason, sequence as in step_failed: over, and nothing of it was sent
+    step_succeeded = 22,    // step, attempt, sequence as in step_failed: one of several that must all succeed
+    send_deferred = 23,     // attempt, task, due, reason: to be sent later; flags: kFlagHeld, kFlagPaused
+    condition_scheduled = 24, // step, task, due
+    condition_evaluated = 25, // step, task, code: ConditionVerdict, reason
+    cascade_held = 26,      // reason
+    cascade_released = 27,  //
+    deadlines_extended = 28, // step, sequence: by so many microseconds, in which the cascade or its provider was held
+    start_delayed = 29,     // due: the first step starts then
 };
+inline constexpr EventType kLastEventType = EventType::start_delayed;
 
 enum class Outcome : std::uint8_t { none, delivered, exhausted, expired, canceled };
 
@@ -65,6 +76,9 @@ enum EventFlag : std::uint32_t {
     kFlagDuplicateContact = 1, // another attempt may have reached, or may yet reach, the recipient
     kFlagContacted = 2,        // canceled or expired after an attempt had left or may have left and did not surely fail
     kFlagTerminated = 4,       // ended by terminate_cascade
+    kFlagJoins = 8,            // this step runs at once with the one started before it
+    kFlagHeld = 16,            // until release_cascade
+    kFlagPaused = 32,          // until its tenant, rule or provider is resumed
 };
 
 inline constexpr std::size_t kMaxReasonBytes = 256;

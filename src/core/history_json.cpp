@@ -1,6 +1,6 @@
 // Histories for people: the JSON attributes of an event, ISO 8601 times, text cut to size. Pure.
+#include "core/cascade.hpp"
 #include "core/history.hpp"
-#include "core/rule.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -36,6 +36,8 @@ const char *text_name(EventType type) {
         return "raw";
     case EventType::signal_received:
         return "signal";
+    case EventType::cascade_started:
+        return "time_zone";
     default:
         return "provider_message_id";
     }
@@ -51,6 +53,18 @@ Json split_lines(std::string_view text) {
     return lines;
 }
 
+const char *verdict_word(std::int32_t code) {
+    switch (static_cast<ConditionVerdict>(code)) {
+    case ConditionVerdict::yes:
+        return "yes";
+    case ConditionVerdict::no:
+        return "no";
+    case ConditionVerdict::failed:
+        break;
+    }
+    return "failed";
+}
+
 const char *reason_name(EventType type) { return type == EventType::signal_received ? "payload" : "reason"; }
 
 Json flag_words(std::uint32_t flags) {
@@ -61,6 +75,12 @@ Json flag_words(std::uint32_t flags) {
         words.push_back("contacted");
     if ((flags & kFlagTerminated) != 0)
         words.push_back("terminated");
+    if ((flags & kFlagJoins) != 0)
+        words.push_back("parallel");
+    if ((flags & kFlagHeld) != 0)
+        words.push_back("held");
+    if ((flags & kFlagPaused) != 0)
+        words.push_back("paused");
     return words;
 }
 
@@ -73,7 +93,7 @@ void add_what(Json &out, const HistoryEvent &e) {
         out["provider_id"] = e.provider;
     if (e.task != 0)
         out["task"] = e.task;
-    if (e.due)
+    if (e.due && *e.due != kNever)
         out["due"] = format_iso8601(*e.due);
     if (e.state)
         out["state"] = std::string(to_string(*e.state));
@@ -88,12 +108,16 @@ void add_what(Json &out, const HistoryEvent &e) {
 void add_detail(Json &out, const HistoryEvent &e) {
     if (e.type == EventType::cascade_started && e.code != 0)
         out["priority"] = to_string(static_cast<Priority>(e.code));
+    else if (e.type == EventType::condition_evaluated)
+        out["verdict"] = verdict_word(e.code);
     else if (e.code != 0)
         out["code"] = e.code;
     if (e.hash != 0)
         out["hash"] = fmt::format("{:016x}", e.hash);
     const bool parts = e.type == EventType::send_completed && e.sequence.has_value();
-    if (e.sequence && !parts)
+    if (e.sequence && e.type == EventType::deadlines_extended)
+        out["by_ms"] = *e.sequence / 1000;
+    else if (e.sequence && !parts)
         out["sequence"] = *e.sequence;
     if (e.provider_time)
         out["provider_time"] = format_iso8601(*e.provider_time);

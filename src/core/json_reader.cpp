@@ -264,8 +264,9 @@ JsonNode JsonObject::require(std::string_view key) const {
 }
 
 std::vector<std::string> read_webhook_events(const JsonNode &node) {
-    constexpr std::array<std::string_view, 5> kEvents{"message.delivered", "message.failed", "message.expired",
-                                                      "message.canceled", "message.status_corrected"};
+    constexpr std::array<std::string_view, 8> kEvents{
+        "message.delivered",        "message.failed",      "message.expired",      "message.canceled",
+        "message.status_corrected", "message.step_failed", "message.step_skipped", "message.step_succeeded"};
     std::vector<std::string> events;
     for (const JsonNode &item : node.items(kEvents.size())) {
         std::string event = item.word(kEvents);

@@ -281,6 +281,7 @@ SendAnswer refused_by(const CanonicalReceipt &refused, bool any_taken, const Htt
     SendAnswer result;
     result.code = answer.status;
     result.verdict = verdict_of(refused.kind);
+    result.partly_taken = any_taken;
     if (any_taken && result.verdict == SendVerdict::retry_same)
         result.verdict = SendVerdict::next_provider;
     result.kind = refused.kind;

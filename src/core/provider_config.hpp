@@ -26,7 +26,9 @@
 //   Default script: [{"answer": "accepted", "receipts": [{"status": "delivered", "after": "0s"}]}].
 //
 // Placeholders: {{message.<path>}}, {{secret.<name>}}, {{attempt.id}}, {{attempt.number}},
-// {{cascade.id}}, {{cascade.key}}, {{cascade.tenant}}, {{step.number}}, {{step.channel}}, {{provider.name}}.
+// {{cascade.id}}, {{cascade.key}}, {{cascade.tenant}}, {{step.number}}, {{step.channel}}, {{provider.name}},
+// {{step.timeout_seconds}} (for the receipt) and, where the rule has a validity, {{cascade.validity_seconds}} (what is left
+// of it, at least 1), {{cascade.expires_at}} (ISO 8601) and {{cascade.expires_unix}} (seconds).
 // A string that is one placeholder takes the value's JSON type; "?" before the braces close makes it optional
 // ({{message.title?}}: an object member or header without a value is left out, elsewhere it is empty). A JSON null and
 // an empty key or tenant are no value. Arrays and objects of the message can only be whole values of a JSON body. In
@@ -121,6 +123,9 @@ struct TemplateValues {
     std::uint32_t attempt = 0;
     std::uint32_t step = 0; // 0-based; shown 1-based
     std::string channel, provider_name;
+    Duration step_timeout{};       // for the receipt
+    std::optional<Time> expires{}; // end of the cascade's validity
+    Time now{};
     std::function<std::optional<std::string>(std::string_view)> secret; // by name
 };
 

@@ -33,6 +33,9 @@ constexpr FailureKind default_kind(SendVerdict verdict) {
         return FailureKind::config;
     case SendVerdict::next_channel:
         return FailureKind::hard;
+    case SendVerdict::skip:
+    case SendVerdict::not_now: // words of no configuration
+        break;
     }
     return FailureKind::none;
 }

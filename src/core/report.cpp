@@ -52,6 +52,19 @@ Json attempt_json(const AttemptState &a, const StatusFacts &facts, std::size_t i
     return json;
 }
 
+// Steps that run at once.
+Json branches_json(const State &state, const StatusFacts &facts) {
+    Json branches = Json::array();
+    for (const Branch &b : state.branches) {
+        Json json;
+        json["step"] = b.step + 1;
+        json["channel"] = b.step < facts.channels.size() ? Json(facts.channels[b.step]) : Json();
+        json["status"] = b.succeeded ? "succeeded" : b.over ? "over" : "running";
+        branches.push_back(std::move(json));
+    }
+    return branches;
+}
+
 Json report_state_json(const State &state, const StatusFacts &facts) {
     Json json;
     json["state"] = facts.report_state;
@@ -65,23 +78,26 @@ Json report_state_json(const State &state, const StatusFacts &facts) {
 } // namespace
 
 std::string report_json(const State &state, const ReportFacts &facts) {
-    const AttemptState *deciding = deciding_attempt(state);
+    const AttemptState *about = reported_attempt(state);
+    const std::optional<std::uint16_t> step = reported_step(state);
     Json data;
     data["cascade_id"] = to_string(facts.id);
     data["key"] = text_or_null(facts.key);
     data["tenant"] = text_or_null(facts.tenant);
     data["rule"] = facts.rule;
-    data["outcome"] = std::string(to_string(effective_outcome(state)));
+    data["outcome"] = outcome_or_null(effective_outcome(state));
     if (state.corrected != Outcome::none) {
         data["previous_outcome"] = std::string(to_string(state.outcome));
     }
     data["channel"] = text_or_null(facts.channel);
-    data["step"] = deciding != nullptr ? Json(deciding->step + 1) : Json();
-    data["attempt"] = deciding != nullptr ? Json(deciding->number) : Json();
+    data["step"] = step ? Json(*step + 1) : Json();
+    data["attempt"] = about != nullptr ? Json(about->number) : Json();
     data["provider"] = text_or_null(facts.provider);
-    data["provider_message_id"] = deciding != nullptr ? text_or_null(deciding->provider_message_id) : Json();
-    data["state"] = deciding != nullptr ? Json(std::string(to_string(deciding->receipt.state))) : Json();
-    data["reason"] = state.attempts.empty() ? Json() : text_or_null(state.attempts.back().reason);
+    data["provider_message_id"] = about != nullptr ? text_or_null(about->provider_message_id) : Json();
+    data["state"] = about != nullptr ? Json(std::string(to_string(about->receipt.state))) : Json();
+    data["reason"] = text_or_null(is_of_step(state.report_kind) ? state.report_reason
+                                  : state.attempts.empty()      ? std::string()
+                                                                : state.attempts.back().reason);
     data["duplicate_contact"] = (state.flags & kFlagDuplicateContact) != 0;
     data["contacted"] = (state.flags & kFlagContacted) != 0 || effective_outcome(state) == Outcome::delivered;
     data["sequence"] = state.reports;
@@ -100,8 +116,9 @@ std::string_view report_type_of(std::string_view body) {
     return body.substr(0, std::min(body.find('"'), body.size()));
 }
 
-// A report is made at the end of a decision, which is the event that it is about, but for receipts that had waited for
-// the answer's message id: those follow it, with the time of the answer.
+// A report about a step is made at its event. One about the outcome is made at the end of a decision, which is the event
+// that it is about, but for receipts that had waited for the answer's message id: those follow it, with the time of the
+// answer.
 std::vector<State> states_at_reports(std::span<const HistoryEvent> events) {
     std::vector<State> states;
     State state;
@@ -110,7 +127,14 @@ std::vector<State> states_at_reports(std::span<const HistoryEvent> events) {
         apply(state, events[i]);
         if (events[i].type == EventType::send_completed)
             answered = events[i].time;
-        if (events[i].type != EventType::cascade_completed && events[i].type != EventType::outcome_corrected)
+        const bool outcome =
+            events[i].type == EventType::cascade_completed || events[i].type == EventType::outcome_corrected;
+        const bool of_step = events[i].sequence && (events[i].type == EventType::step_failed ||
+                                                    events[i].type == EventType::step_skipped ||
+                                                    events[i].type == EventType::step_succeeded);
+        if (of_step)
+            states.push_back(state);
+        if (!outcome)
             continue;
         while (answered == events[i].time && i + 1 < events.size() && events[i + 1].time == events[i].time)
             apply(state, events[++i]);
@@ -137,14 +161,18 @@ std::string status_json(const State &state, const StatusFacts &facts) {
     json["step"] = step + 1;
     json["channel"] = step < facts.channels.size() ? Json(facts.channels[step]) : Json();
     json["started_at"] = format_iso8601(state.started);
+    json["starts_at"] = time_or_null(state.starts_at);
     json["expires_at"] = time_or_null(state.expires);
+    json["held_since"] = time_or_null(state.held_since);
     json["closed_at"] = state.closed_p() ? Json(format_iso8601(state.closed)) : Json();
+    if (state.branches.size() > 1)
+        json["parallel"] = branches_json(state, facts);
     Json attempts = Json::array();
     for (std::size_t i = 0; i < state.attempts.size(); ++i) {
         attempts.push_back(attempt_json(state.attempts[i], facts, i));
     }
     json["attempts"] = std::move(attempts);
-    json["next_timer"] = state.closed_p() ? Json() : time_or_null(state.timer_due);
+    json["next_timer"] = state.closed_p() || state.timer_due == kNever ? Json() : time_or_null(state.timer_due);
     json["duplicate_contact"] = (state.flags & kFlagDuplicateContact) != 0;
     json["contacted"] = (state.flags & kFlagContacted) != 0;
     json["terminated"] = (state.flags & kFlagTerminated) != 0;

@@ -2,6 +2,7 @@
 // No error text here ever holds the value of a placeholder.
 #include "core/address.hpp"
 #include "core/error.hpp"
+#include "core/history.hpp"
 #include "core/request_template.hpp"
 
 #include <fmt/format.h>
@@ -19,6 +20,16 @@ constexpr const char *kHeaderHint = "The value of a header is one line of text."
 
 [[noreturn]] void fail_render(std::string_view where, std::string_view what, const char *hint) {
     throw Error(sqlstate::invalid_parameter, kRenderMessage, fmt::format("{}: {}.", where, what), hint);
+}
+
+bool is_number(Source source) {
+    return source == Source::attempt_number || source == Source::step_number || source == Source::step_timeout ||
+           source == Source::validity_left || source == Source::expires_unix;
+}
+
+// Providers take whole seconds, and none of them takes zero.
+std::int64_t whole_seconds(Duration d) {
+    return std::max<std::int64_t>(std::chrono::duration_cast<std::chrono::seconds>(d).count(), 1);
 }
 
 // Looks values up for one rendering.
@@ -50,7 +61,7 @@ public:
                 value = std::string(*raw);
         } else {
             value = other_value(p);
-            if (value && p.source != Source::attempt_number && p.source != Source::step_number)
+            if (value && !is_number(p.source))
                 value = quote_json(*value);
         }
         return checked(p, where, std::move(value));
@@ -101,6 +112,16 @@ private:
             return given(values_.channel);
         case Source::provider_name:
             return given(values_.provider_name);
+        case Source::step_timeout:
+            return std::to_string(whole_seconds(values_.step_timeout));
+        case Source::validity_left:
+            return values_.expires ? std::optional(std::to_string(whole_seconds(*values_.expires - values_.now)))
+                                   : std::nullopt;
+        case Source::expires_at:
+            return values_.expires ? std::optional(format_iso8601(*values_.expires)) : std::nullopt;
+        case Source::expires_unix:
+            return values_.expires ? std::optional(std::to_string(to_unix_micros(*values_.expires) / 1'000'000))
+                                   : std::nullopt;
         }
         return std::nullopt;
     }

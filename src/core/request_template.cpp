@@ -18,15 +18,20 @@ namespace {
 
 constexpr const char *kPlaceholderHint =
     "Placeholders are {{message.<path>}}, {{secret.<name>}}, {{attempt.id}}, {{attempt.number}}, {{cascade.id}}, "
-    "{{cascade.key}}, {{cascade.tenant}}, {{step.number}}, {{step.channel}} and {{provider.name}}.";
+    "{{cascade.key}}, {{cascade.tenant}}, {{cascade.validity_seconds}}, {{cascade.expires_at}}, "
+    "{{cascade.expires_unix}}, {{step.number}}, {{step.channel}}, {{step.timeout_seconds}} and {{provider.name}}.";
 constexpr std::size_t kMaxShownBytes = 64;
 
-constexpr std::array<JsonWord<Source>, 8> kFixedSources{{{"attempt.id", Source::attempt_id},
+constexpr std::array<JsonWord<Source>, 12> kFixedSources{{{"attempt.id", Source::attempt_id},
                                                          {"attempt.number", Source::attempt_number},
                                                          {"cascade.id", Source::cascade_id},
                                                          {"cascade.key", Source::cascade_key},
                                                          {"cascade.tenant", Source::cascade_tenant},
                                                          {"step.number", Source::step_number},
+                                                         {"step.timeout_seconds", Source::step_timeout},
+                                                         {"cascade.validity_seconds", Source::validity_left},
+                                                         {"cascade.expires_at", Source::expires_at},
+                                                         {"cascade.expires_unix", Source::expires_unix},
                                                          {"step.channel", Source::step_channel},
                                                          {"provider.name", Source::provider_name}}};
 

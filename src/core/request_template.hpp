@@ -18,6 +18,10 @@ enum class Source : std::uint8_t {
     cascade_key,
     cascade_tenant,
     step_number,
+    step_timeout,
+    validity_left,
+    expires_at,
+    expires_unix,
     step_channel,
     provider_name,
 };

@@ -2,6 +2,7 @@
 #include "core/rule.hpp"
 
 #include "core/error.hpp"
+#include "core/json_path.hpp"
 #include "core/rule_words.hpp"
 
 #include <fmt/format.h>
@@ -24,11 +25,15 @@ constexpr double kMaxCoefficient = 1000;
 
 constexpr JsonDocumentRules kDocument{"invalid cascade rule", kMaxRuleBytes, kMaxRuleDepth};
 
-constexpr std::array<std::string_view, 6> kRuleKeys{"steps",        "validity", "late_success",
-                                                    "late_failure", "priority", "webhook_events"};
-constexpr std::array<std::string_view, 9> kStepKeys{"channel",      "providers",        "success_on",
-                                                    "timeout",      "dispatch_timeout", "retry",
-                                                    "on_ambiguous", "on_unknown",       "revocable"};
+constexpr std::size_t kMaxZoneBytes = 63;
+constexpr Duration kMaxConditionTimeout = std::chrono::seconds(30);
+
+constexpr std::array<std::string_view, 9> kRuleKeys{
+    "steps", "validity", "late_success", "late_failure", "priority", "window", "time_zone", "run_as", "webhook_events"};
+constexpr std::array<std::string_view, 2> kGroupKeys{"parallel", "mode"};
+constexpr std::array<std::string_view, 12> kStepKeys{
+    "channel",    "providers", "success_on", "timeout",   "dispatch_timeout", "retry", "on_ambiguous",
+    "on_unknown", "revocable", "window",     "condition", "condition_timeout"};
 constexpr std::array<std::string_view, 6> kRetryKeys{
     "initial_interval", "backoff_coefficient", "maximum_interval", "maximum_attempts", "jitter", "non_retryable"};
 
@@ -46,6 +51,8 @@ constexpr std::array<JsonWord<LateSuccess>, 2> kLateSuccess{
     {{"complete", LateSuccess::complete}, {"ignore", LateSuccess::ignore}}};
 constexpr std::array<JsonWord<LateFailure>, 2> kLateFailure{
     {{"notify", LateFailure::notify}, {"ignore", LateFailure::ignore}}};
+
+constexpr std::array<JsonWord<GroupMode>, 2> kGroupMode{{{"any", GroupMode::any}, {"all", GroupMode::all}}};
 
 RetryPolicy read_retry(const JsonNode &node) {
     const JsonObject object(node, kRetryKeys);
@@ -69,9 +76,17 @@ RetryPolicy read_retry(const JsonNode &node) {
     return policy;
 }
 
-Step read_step(const JsonNode &node) {
+// `false` takes away the window of the rule.
+std::optional<SendWindow> read_window(const JsonNode &node, bool may_be_false) {
+    if (may_be_false && node.value().is_boolean() && !node.boolean())
+        return std::nullopt;
+    return read_send_window(node);
+}
+
+Step read_step(const JsonNode &node, const Rule &rule) {
     const JsonObject object(node, kStepKeys);
     Step step;
+    step.window = rule.window;
     step.channel = object.require("channel").name();
     step.revocable = step.channel == "email";
     if (auto n = object.find("providers"))
@@ -90,7 +105,51 @@ Step read_step(const JsonNode &node) {
         step.on_unknown = n->word(kOnUnknown);
     if (auto n = object.find("revocable"))
         step.revocable = n->boolean();
+    if (auto n = object.find("window"))
+        step.window = read_window(*n, true);
+    if (auto n = object.find("condition"))
+        step.condition = n->text(kMaxConditionBytes);
+    if (auto n = object.find("condition_timeout"))
+        step.condition_timeout = n->duration(kMinDuration, kMaxConditionTimeout);
     return step;
+}
+
+// An element of "steps": a step, or several that run at once.
+void read_element(const JsonNode &node, Rule &rule) {
+    const std::size_t first = rule.steps.size();
+    GroupMode mode = GroupMode::any;
+    if (node.value().is_object() && node.value().contains("parallel")) {
+        const JsonObject object(node, kGroupKeys);
+        for (const JsonNode &step : object.require("parallel").items(kMaxSteps))
+            rule.steps.push_back(read_step(step, rule));
+        if (auto n = object.find("mode"))
+            mode = n->word(kGroupMode);
+    } else {
+        rule.steps.push_back(read_step(node, rule));
+    }
+    if (rule.steps.size() > kMaxSteps)
+        node.fail_limit(fmt::format("is step {} or more", kMaxSteps + 1),
+                        fmt::format("At most {} steps are allowed, those of parallel elements counted.", kMaxSteps));
+    for (std::size_t i = first; i < rule.steps.size(); ++i) {
+        rule.steps[i].joins = i > first;
+        rule.steps[i].mode = mode;
+    }
+}
+
+// A name, or where the message has one.
+void read_time_zone(const JsonNode &node, Rule &rule) {
+    static constexpr std::array<std::string_view, 2> kKeys{"path", "default"};
+    if (!node.value().is_object()) {
+        rule.time_zone = node.text(kMaxZoneBytes);
+        return;
+    }
+    const JsonObject object(node, kKeys);
+    const JsonNode path = object.require("path");
+    rule.time_zone_path = path.text(kMaxJsonPathBytes);
+    if (!parse_json_path(rule.time_zone_path))
+        path.fail("is not a JSON path", "Write a path such as \"$.recipient.time_zone\".");
+    if (auto n = object.find("default"))
+        rule.time_zone = n->text(kMaxZoneBytes);
 }
 
 } // namespace
@@ -99,8 +158,14 @@ Rule parse_rule(std::string_view json) {
     const nlohmann::json document = parse_json_document(json, kDocument);
     const JsonObject object(JsonNode(document, "$", kDocument.message), kRuleKeys);
     Rule rule;
-    for (const JsonNode &step : object.require("steps").items(kMaxSteps))
-        rule.steps.push_back(read_step(step));
+    if (auto n = object.find("window"))
+        rule.window = read_window(*n, false);
+    for (const JsonNode &element : object.require("steps").items(kMaxSteps))
+        read_element(element, rule);
+    if (auto n = object.find("time_zone"))
+        read_time_zone(*n, rule);
+    if (auto n = object.find("run_as"))
+        rule.run_as = n->text(kMaxZoneBytes);
     if (auto n = object.find("validity"))
         rule.validity = n->duration(kMinDuration, kMaxDuration);
     if (auto n = object.find("late_success"))
@@ -112,6 +177,21 @@ Rule parse_rule(std::string_view json) {
     if (auto n = object.find("webhook_events"))
         rule.webhook_events = read_webhook_events(*n);
     return rule;
+}
+
+bool report_wanted(const Rule &rule, std::string_view type) {
+    if (rule.webhook_events.empty())
+        return !type.starts_with("message.step_");
+    return std::find(rule.webhook_events.begin(), rule.webhook_events.end(), type) != rule.webhook_events.end();
+}
+
+Group group_of(const Rule &rule, std::size_t step) {
+    Group group{step, step + 1};
+    while (group.first > 0 && rule.steps[group.first].joins)
+        --group.first;
+    while (group.end < rule.steps.size() && rule.steps[group.end].joins)
+        ++group.end;
+    return group;
 }
 
 std::string_view to_string(Priority p) {

@@ -14,7 +14,22 @@
 //     "late_success": "complete",                 complete (default) | ignore
 //     "late_failure": "notify",                   notify (default) | ignore
 //     "priority": "transactional",                otp | transactional (default) | marketing; a start may say otherwise
-//     "webhook_events": ["message.delivered"] }   optional: default all
+//     "window": {"from": "08:00", "to": "20:00", "days": ["mon", "fri"], "outside": "hold"},   optional: see SendWindow;
+//                                                 a step may have one of its own, or false
+//     "time_zone": "Europe/Berlin",               of the windows: a name, or {"path": "$.tz", "default": "UTC"}
+//     "run_as": "reporting",                      optional: role that runs conditions of tenants that have none
+//     "webhook_events": ["message.delivered"] }   optional: default all outcomes; message.step_* only if named
+//
+// More keys of a step:
+//     "condition": "message->>'plan' = 'gold'"    SQL expression, evaluated by an executor before the step; not true:
+//                                                 the step is skipped
+//     "condition_timeout": "1s"                   up to 30s; default hermes.condition_timeout
+//
+// An element of steps may be several steps that run at once:
+//     {"parallel": [ {step}, {step} ], "mode": "any"}   any (default): the first success ends the cascade and takes back
+//                                                 what has not left; all: each must succeed. When that can no longer
+//                                                 be, and all of them are over, the next element starts.
+// Steps are numbered through: the members of a parallel element count each.
 //
 // Durations are strings with units, or numbers of seconds. Unknown keys are errors. Limits: 1 to kMaxSteps steps,
 // document at most kMaxRuleBytes, nesting at most kMaxRuleDepth, durations 1 ms to 365 days.
@@ -22,6 +37,7 @@
 
 #include "core/receipt.hpp"
 #include "core/retry.hpp"
+#include "core/send_window.hpp"
 #include "core/time.hpp"
 
 #include <cstdint>
@@ -35,6 +51,7 @@ namespace hc::core {
 inline constexpr std::size_t kMaxSteps = 32;
 inline constexpr std::size_t kMaxRuleBytes = 64 * 1024;
 inline constexpr std::size_t kMaxRuleDepth = 16;
+inline constexpr std::size_t kMaxConditionBytes = 4096;
 
 enum class SuccessOn : std::uint8_t { accepted, sent, delivered, read };
 enum class OnAmbiguous : std::uint8_t { automatic, retry, wait_for_dlr, next_channel };
@@ -47,6 +64,8 @@ enum class LateFailure : std::uint8_t { notify, ignore };
 enum class Priority : std::uint8_t { transactional, otp, marketing };
 std::string_view to_string(Priority p);
 
+enum class GroupMode : std::uint8_t { any, all };
+
 struct Step {
     std::string channel;
     std::vector<std::string> providers; // empty: all enabled providers of the channel, by position
@@ -57,6 +76,11 @@ struct Step {
     OnAmbiguous on_ambiguous = OnAmbiguous::automatic;
     OnUnknown on_unknown = OnUnknown::wait;
     bool revocable = false;
+    std::optional<SendWindow> window;
+    std::string condition; // SQL; empty: none
+    std::optional<Duration> condition_timeout;
+    bool joins = false; // runs at once with the step before it: a further member of a "parallel" element
+    GroupMode mode = GroupMode::any; // of its parallel element
 };
 
 struct Rule {
@@ -65,8 +89,22 @@ struct Rule {
     LateSuccess late_success = LateSuccess::complete;
     LateFailure late_failure = LateFailure::notify;
     Priority priority = Priority::transactional;
-    std::vector<std::string> webhook_events; // empty: all
+    std::optional<SendWindow> window; // of the steps that have none of their own
+    std::string time_zone;      // of the windows; empty: UTC
+    std::string time_zone_path; // of the message's own; empty: it has none
+    std::string run_as;         // empty: none
+    std::vector<std::string> webhook_events; // empty: all outcomes
 };
+
+// Whether a report of this type is wanted by a list of events: of a rule, or of an endpoint, which gets what the rule
+// asks for.
+bool report_wanted(const Rule &rule, std::string_view type);
+
+// The steps that run at once with a step, itself included: [first, end).
+struct Group {
+    std::size_t first = 0, end = 0;
+};
+Group group_of(const Rule &rule, std::size_t step);
 
 // Throws hc::Error (sqlstate 22023, or 54000 for a passed limit) whose detail starts with the JSON path, e.g.
 // "$.steps[0].timeout: must be positive.", and whose hint names what is allowed.

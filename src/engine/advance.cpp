@@ -7,9 +7,8 @@
 #include "core/report.hpp"
 #include "engine/definitions.hpp"
 #include "engine/placement.hpp"
-#include "engine/provider_health.hpp"
+#include "engine/pauses.hpp"
 #include "engine/receipts.hpp"
-#include "pg/random.hpp"
 #include "pg/wake.hpp"
 #include "store/receipts.hpp"
 
@@ -60,7 +59,7 @@ private:
     store::LockWait mode_;
     Oid user_;
     core::Time now_ = pg::now();
-    std::vector<std::int32_t> unavailable_ = unavailable_providers();
+    BatchSurroundings around_;
     std::vector<ItemResult> results_;
     std::unordered_map<WorkflowId, Execution> executions_;
     std::unordered_map<WorkflowId, bool> locked_;
@@ -143,9 +142,10 @@ void Batch::decide(std::size_t i) {
     if (auto *receipt = std::get_if<core::ReceiptInput>(&input)) {
         name_part(*receipt, execution.state);
     }
-    core::Decision decision =
-        core::decide(execution.subject.rule->program, execution.state, input, now_, pg::random01(), unavailable_);
-    results_[i] = {ItemStatus::done, decision.result, !decision.events.empty()};
+    const Subject &subject = execution.subject;
+    core::Decision decision = core::decide(subject.rule->program, execution.state, input, now_,
+                                           around_.of(*subject.rule, subject.tenant, execution.state));
+    results_[i] = {ItemStatus::done, decision.result};
     note_effects(execution, input, decision);
     execution.events.insert(execution.events.end(), std::make_move_iterator(decision.events.begin()),
                             std::make_move_iterator(decision.events.end()));
@@ -153,9 +153,7 @@ void Batch::decide(std::size_t i) {
 
 void Batch::note_effects(Execution &execution, const core::Input &input, const core::Decision &decision) {
     collect_tasks(execution.subject, execution.state, decision, execution.tasks);
-    if (decision.report) {
-        collect_report(execution.subject, execution.state, execution.tasks);
-    }
+    collect_reports(execution.subject, execution.state, decision, execution.tasks);
     if (decision.completed) {
         count_outcome(execution.state.outcome);
     }
@@ -230,6 +228,28 @@ void Writes::add(TaskChanges &&changes) {
     tasks.drops.insert(tasks.drops.end(), changes.drops.begin(), changes.drops.end());
 }
 
+namespace {
+
+store::Task make_task(const Subject &subject, core::Priority priority, const core::TaskPut &put) {
+    store::Task task{subject.id, static_cast<std::int32_t>(put.number), store::Kind::timer, pg::kTimerQueue, put.due,
+                     put.attempt, put.provider, std::nullopt};
+    if (put.kind == core::TaskKind::send) {
+        const Place place = place_send(subject.tenant, priority, put);
+        task.kind = store::Kind::send;
+        task.queue = place.queue;
+        task.due = place.due;
+    } else if (put.kind == core::TaskKind::condition) {
+        task.kind = store::Kind::condition;
+        task.attempt = put.step;
+    }
+    if (put.hold != core::TaskHold::none) {
+        task.queue = -task.queue; // put aside
+    }
+    return task;
+}
+
+} // namespace
+
 void collect_tasks(const Subject &subject, const core::State &state, const core::Decision &decision,
                    TaskChanges &changes) {
     for (const std::uint32_t number : decision.drops) {
@@ -244,43 +264,56 @@ void collect_tasks(const Subject &subject, const core::State &state, const core:
         }
     }
     for (const core::TaskPut &put : decision.puts) {
-        const bool send = put.kind == core::TaskKind::send;
-        const Place place = send ? place_send(subject.tenant, state.priority, put) : Place{pg::kTimerQueue, put.due};
-        changes.puts.push_back({subject.id, static_cast<std::int32_t>(put.number),
-                                send ? store::Kind::send : store::Kind::timer, place.queue, place.due, put.attempt,
-                                put.provider, std::nullopt});
+        changes.puts.push_back(make_task(subject, state.priority, put));
     }
 }
 
 std::string report_body(const Subject &subject, const core::State &state) {
     core::ReportFacts facts{subject.id, subject.tenant, subject.key, subject.rule->name, {}, {}};
-    if (const core::AttemptState *deciding = core::deciding_attempt(state); deciding != nullptr) {
-        facts.channel = subject.rule->rule.steps.at(deciding->step).channel;
-        const Provider *provider = definitions().provider(deciding->provider);
+    const core::AttemptState *about = core::reported_attempt(state);
+    if (about != nullptr) {
+        const Provider *provider = definitions().provider(about->provider);
         facts.provider = provider != nullptr ? provider->name : "";
+    }
+    if (const std::optional<std::uint16_t> step = core::reported_step(state)) {
+        facts.channel = subject.rule->rule.steps.at(*step).channel;
     }
     return core::report_json(state, facts);
 }
 
-bool report_wanted(const std::vector<std::string> &events, const std::string &type) {
+bool report_wanted(const Endpoint &endpoint, std::string_view type) {
+    const std::vector<std::string> &events = endpoint.config.events;
     return events.empty() || std::find(events.begin(), events.end(), type) != events.end();
 }
 
+namespace {
+
 void collect_report(const Subject &subject, const core::State &state, TaskChanges &changes) {
     const std::vector<Endpoint> &endpoints = definitions().endpoints(subject.tenant);
-    const std::string type = core::report_type(state);
-    const auto wants = [&type](const std::vector<std::string> &events) { return report_wanted(events, type); };
-    if (endpoints.empty() || !wants(subject.rule->rule.webhook_events)) {
+    const std::string_view type = core::report_type(state);
+    if (endpoints.empty() || !core::report_wanted(subject.rule->rule, type)) {
         return;
     }
     const std::string body = report_body(subject, state);
     for (const Endpoint &endpoint : endpoints) {
-        if (!wants(endpoint.config.events)) {
+        if (!report_wanted(endpoint, type)) {
             continue;
         }
         changes.puts.push_back({subject.id, store::report_number(state.reports, endpoint.id), store::Kind::report,
                                 pg::kWebhookQueue, state.last_event, static_cast<std::int32_t>(state.reports),
                                 endpoint.id, body});
+    }
+}
+
+} // namespace
+
+void collect_reports(const Subject &subject, const core::State &state, const core::Decision &decision,
+                     TaskChanges &changes) {
+    for (const core::State &at : decision.step_reports) {
+        collect_report(subject, at, changes);
+    }
+    if (decision.report) {
+        collect_report(subject, state, changes);
     }
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/cascade.hpp"
 #include "core/id.hpp"
+#include "engine/definitions.hpp"
 #include "store/executions.hpp"
 #include "store/tasks.hpp"
 
@@ -26,7 +27,6 @@ enum class ItemStatus : std::uint8_t {
 struct ItemResult {
     ItemStatus status = ItemStatus::unknown;
     core::SignalResult result = core::SignalResult::ignored;
-    bool changed = false; // an event was recorded
 };
 
 // Who acts: rows of tenants the user may not act for count as unknown. InvalidOid: a worker, all tenants.
@@ -51,15 +51,18 @@ struct Writes {
 // What a decision means for the tasks, the counters and the reports of an execution.
 struct Subject {
     core::WorkflowId id;
-    const struct RuleVersion *rule = nullptr;
+    const RuleVersion *rule = nullptr;
     std::optional<std::string> tenant, key;
 };
 // `state` is the one after the decision: it knows the priority.
 void collect_tasks(const Subject &subject, const core::State &state, const core::Decision &decision,
                    TaskChanges &changes);
-void collect_report(const Subject &subject, const core::State &state, TaskChanges &changes);
+// Reports of a decision: those about steps, then that of the outcome.
+void collect_reports(const Subject &subject, const core::State &state, const core::Decision &decision,
+                     TaskChanges &changes);
 std::string report_body(const Subject &subject, const core::State &state); // the same whenever it is made
-bool report_wanted(const std::vector<std::string> &events, const std::string &type);
+// Whether an endpoint wants a report of this type that its rule wants.
+bool report_wanted(const Endpoint &endpoint, std::string_view type);
 void count_outcome(core::Outcome outcome);
 
 } // namespace hc::engine

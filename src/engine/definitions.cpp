@@ -73,6 +73,7 @@ void Definitions::refresh() {
     access_.clear();
     limits_loaded_ = false;
     limits_.clear();
+    pauses_.reset();
     generation_ = now;
 }
 
@@ -247,6 +248,20 @@ const core::TenantLimits &Definitions::tenant_limits(const std::optional<std::st
     }
     const auto it = tenant ? limits_.find(*tenant) : limits_.end();
     return it != limits_.end() ? it->second : kNone;
+}
+
+const std::vector<store::PauseRow> &Definitions::pauses() {
+    if (!pauses_) {
+        pauses_ = store::all_pauses();
+    }
+    return *pauses_;
+}
+
+bool Definitions::paused(std::int32_t provider) {
+    const std::vector<store::PauseRow> &all = pauses();
+    return std::any_of(all.begin(), all.end(), [provider](const store::PauseRow &row) {
+        return row.provider == provider && row.scope == store::kPauseProvider && !row.until;
+    });
 }
 
 bool Definitions::tenant_allowed(Oid user, const std::optional<std::string> &tenant) {

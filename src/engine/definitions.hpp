@@ -7,6 +7,7 @@
 #include "core/endpoint_config.hpp"
 #include "core/provider_config.hpp"
 #include "pg/catalog.hpp"
+#include "store/pauses.hpp"
 
 #include <map>
 #include <memory>
@@ -63,6 +64,8 @@ public:
     // How a provider's receipts and answers are read: its connector, else "hermes".
     std::shared_ptr<const core::Connector> connector_of(const Provider &provider);
     const core::TenantLimits &tenant_limits(const std::optional<std::string> &tenant);
+    const std::vector<store::PauseRow> &pauses(); // also those that are over
+    bool paused(std::int32_t provider);           // by pause_provider
     bool tenant_known(Oid user) const { return access_.contains(user); }
     bool tenant_allowed(Oid user, const std::optional<std::string> &tenant);
     const pg::Owner &owner();
@@ -88,6 +91,7 @@ private:
     std::unordered_map<Oid, Access> access_;
     bool limits_loaded_ = false;
     std::unordered_map<std::string, core::TenantLimits> limits_; // of those that have some
+    std::optional<std::vector<store::PauseRow>> pauses_;
 };
 
 Definitions &definitions(); // of this process

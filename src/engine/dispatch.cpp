@@ -4,7 +4,7 @@
 #include "core/cascade.hpp"
 #include "core/error.hpp"
 #include "engine/definitions.hpp"
-#include "engine/provider_health.hpp"
+#include "engine/pauses.hpp"
 #include "pg/fairness.hpp"
 #include "pg/guc.hpp"
 #include "pg/wake.hpp"
@@ -19,18 +19,25 @@ namespace {
 
 using core::WorkflowId;
 
-core::SandboxStep refused(std::uint16_t attempt, std::uint32_t task, const std::string &reason) {
+// An answer that needs no request.
+core::SandboxStep immediate(const Send &send, core::SendVerdict verdict, core::FailureKind kind,
+                            const std::string &reason) {
     core::SandboxStep step;
-    step.answer.attempt = attempt;
-    step.answer.task = task;
-    step.answer.verdict = core::SendVerdict::next_provider;
-    step.answer.kind = core::FailureKind::config;
+    step.answer.attempt = send.attempt;
+    step.answer.task = static_cast<std::uint32_t>(send.key.number);
+    step.answer.verdict = verdict;
+    step.answer.kind = kind;
     step.answer.reason = reason;
     return step;
 }
 
+core::SandboxStep refused(const Send &send, const std::string &reason) {
+    return immediate(send, core::SendVerdict::next_provider, core::FailureKind::config, reason);
+}
+
 core::TemplateValues template_values(const store::SendRow &row, const RuleVersion &rule,
-                                     const core::AttemptState &attempt, const Provider &provider) {
+                                     const core::State &state, const core::AttemptState &attempt,
+                                     const Provider &provider) {
     core::TemplateValues values;
     values.message_json = row.message.text;
     values.cascade_id = core::to_string(row.id);
@@ -38,6 +45,9 @@ core::TemplateValues template_values(const store::SendRow &row, const RuleVersio
     values.tenant = row.tenant.value_or("");
     values.attempt = attempt.number;
     values.step = attempt.step;
+    values.step_timeout = rule.rule.steps.at(attempt.step).timeout;
+    values.expires = state.expires;
+    values.now = pg::now();
     values.channel = rule.rule.steps.at(attempt.step).channel;
     values.provider_name = provider.name;
     values.secret = [](std::string_view name) { return definitions().secret(std::string(name)); };
@@ -51,41 +61,82 @@ std::uint32_t nth_at_provider(const core::State &state, const core::AttemptState
         }));
 }
 
-// Fills the request, or the answer that needs none.
-void prepare(Send &send, const store::ClaimedTask &task, const store::SendRow &row) {
-    Definitions &defs = definitions();
-    const auto number = static_cast<std::uint32_t>(task.number);
-    const Provider *provider = defs.provider(task.target);
-    if (provider == nullptr || provider->config == nullptr) {
-        send.immediate = refused(send.attempt, number, "provider is not available");
-        return;
-    }
+// A claimed send on its way to a request, or to an answer that needs none.
+class Preparation {
+public:
+    Preparation(const ClaimRequest &request, BatchSurroundings &around) : request_(request), around_(around) {}
+
+    // False: it waits for its provider.
+    bool prepare(Send &send, const store::SendRow &row);
+
+private:
+    bool decide(Send &send, const store::SendRow &row, const core::State &state, const core::AttemptState &attempt);
+    void render(Send &send, const store::SendRow &row, const core::State &state, const core::AttemptState &attempt);
+
+    const ClaimRequest &request_;
+    BatchSurroundings &around_;
+};
+
+bool Preparation::prepare(Send &send, const store::SendRow &row) {
     try {
         const core::State state = core::replay(core::decode_events(row.history.data));
         const auto attempt = std::find_if(state.attempts.begin(), state.attempts.end(),
                                           [&](const core::AttemptState &a) { return a.number == send.attempt; });
-        if (attempt == state.attempts.end() || attempt->task != number) { // the cascade has gone on without it
-            send.immediate = refused(send.attempt, number, "attempt is not waited for");
-            return;
+        if (attempt == state.attempts.end() || attempt->task != static_cast<std::uint32_t>(send.key.number)) {
+            send.immediate = refused(send, "attempt is not waited for"); // the cascade has gone on without it
+            return true;
         }
-        send.leaves = true;
-        send.config = provider->config;
-        if (provider->config->kind == core::ProviderKind::sandbox) {
-            send.immediate = core::sandbox_step(*provider->config, row.message.text, nth_at_provider(state, *attempt));
-            send.immediate.answer.attempt = send.attempt;
-            send.immediate.answer.task = number;
-            if (send.immediate.answer.provider_message_id.empty()) {
-                send.immediate.answer.provider_message_id = "sandbox-" + core::attempt_reference(row.id, send.attempt);
-            }
-            return;
-        }
-        send.request = provider->request->render(template_values(row, defs.rule(row.rule_id), *attempt, *provider));
-        if (!send.config->has_response && !send.config->receipts.connector.empty()) {
-            send.connector = defs.connector_of(*provider);
-        }
+        return decide(send, row, state, *attempt);
     } catch (const Error &e) { // recording the refusal of a cascade that does not decode fails, and buries the task
         send.leaves = false;
-        send.immediate = refused(send.attempt, number, e.detail().empty() ? e.message() : e.detail());
+        send.immediate = refused(send, e.detail().empty() ? e.message() : e.detail());
+        return true;
+    }
+}
+
+bool Preparation::decide(Send &send, const store::SendRow &row, const core::State &state,
+                         const core::AttemptState &attempt) {
+    Definitions &defs = definitions();
+    const RuleVersion &rule = defs.rule(row.rule_id);
+    const bool paused = defs.paused(send.provider);
+    if ((paused || request_.open_until) &&
+        core::has_alternative(rule.program, state, attempt, around_.unavailable())) {
+        send.immediate = refused(send, paused ? "provider_paused" : "provider_unavailable");
+        return true;
+    }
+    if (!core::may_send(rule.program, state, attempt, request_.now, around_.of(rule, row.tenant, state))) {
+        send.immediate = immediate(send, core::SendVerdict::not_now, core::FailureKind::none, "not_now");
+        return true;
+    }
+    if (request_.open_until) {
+        return false;
+    }
+    render(send, row, state, attempt);
+    return true;
+}
+
+void Preparation::render(Send &send, const store::SendRow &row, const core::State &state,
+                         const core::AttemptState &attempt) {
+    Definitions &defs = definitions();
+    const Provider *provider = defs.provider(send.provider);
+    if (provider == nullptr || provider->config == nullptr) {
+        send.immediate = refused(send, "provider is not available");
+        return;
+    }
+    send.leaves = true;
+    send.config = provider->config;
+    if (provider->config->kind == core::ProviderKind::sandbox) {
+        send.immediate = core::sandbox_step(*provider->config, row.message.text, nth_at_provider(state, attempt));
+        send.immediate.answer.attempt = send.attempt;
+        send.immediate.answer.task = static_cast<std::uint32_t>(send.key.number);
+        if (send.immediate.answer.provider_message_id.empty()) {
+            send.immediate.answer.provider_message_id = "sandbox-" + core::attempt_reference(row.id, send.attempt);
+        }
+        return;
+    }
+    send.request = provider->request->render(template_values(row, defs.rule(row.rule_id), state, attempt, *provider));
+    if (!send.config->has_response && !send.config->receipts.connector.empty()) {
+        send.connector = defs.connector_of(*provider);
     }
 }
 
@@ -102,17 +153,6 @@ core::Time last_due_of(const std::vector<store::ClaimedTask> &tasks, core::Time 
         low = std::min(low, task.due);
     }
     return low;
-}
-
-// Whether a send of a provider that is out has somewhere else to go; what does not decode goes its way to the grave.
-bool has_alternative(const store::ClaimedTask &task, const store::SendRow &row) {
-    try {
-        const core::State state = core::replay(core::decode_events(row.history.data));
-        return core::has_alternative(definitions().rule(row.rule_id).program, state, task.target,
-                                     unavailable_providers());
-    } catch (const Error &) {
-        return true;
-    }
 }
 
 bool poison(const store::ClaimedTask &task) { return task.claims > pg::guc::max_claims; }
@@ -139,6 +179,8 @@ Claim claim_sends(const ClaimRequest &request) {
             rows.emplace(id, std::move(row));
         }
     }
+    BatchSurroundings around;
+    Preparation preparation(request, around);
     std::vector<store::TaskKey> waiting;
     for (const store::ClaimedTask &task : tasks) {
         const store::TaskKey key{task.workflow_id, task.number};
@@ -148,19 +190,14 @@ Claim claim_sends(const ClaimRequest &request) {
                 {key, row == rows.end() ? "cascade does not exist" : "claimed too often without an answer"});
             continue;
         }
-        if (request.open_until && !has_alternative(task, row->second)) {
-            waiting.push_back(key);
-            continue;
-        }
         Send send;
         send.key = key;
         send.queue = request.queue;
         send.provider = task.target;
         send.attempt = static_cast<std::uint16_t>(task.attempt);
-        if (request.open_until) {
-            send.immediate = refused(send.attempt, static_cast<std::uint32_t>(task.number), "provider_unavailable");
-        } else {
-            prepare(send, task, row->second);
+        if (!preparation.prepare(send, row->second)) {
+            waiting.push_back(key);
+            continue;
         }
         claim.sends.push_back(std::move(send));
     }

@@ -1,12 +1,21 @@
 // See provider_health.hpp.
 #include "engine/provider_health.hpp"
 
+#include "engine/definitions.hpp"
 #include "pg/provider_state.hpp"
 #include "pg/values.hpp"
 
 namespace hc::engine {
 
-std::vector<std::int32_t> unavailable_providers() { return pg::open_providers(pg::now()); }
+std::vector<std::int32_t> unavailable_providers() {
+    std::vector<std::int32_t> out = pg::open_providers(pg::now());
+    for (const store::PauseRow &row : definitions().pauses()) {
+        if (row.scope == store::kPauseProvider && !row.until) {
+            out.push_back(row.provider);
+        }
+    }
+    return out;
+}
 
 core::circuit_breaker::Result health_result(const core::SendAnswer &answer) {
     using core::circuit_breaker::Result;
@@ -21,6 +30,9 @@ core::circuit_breaker::Result health_result(const core::SendAnswer &answer) {
     case core::SendVerdict::ambiguous:
     case core::SendVerdict::next_provider:
         break;
+    case core::SendVerdict::skip:
+    case core::SendVerdict::not_now: // nothing was sent
+        return Result::ignored;
     }
     return Result::failure;
 }

@@ -9,7 +9,7 @@
 
 namespace hc::engine {
 
-// Providers whose circuit breaker is open now; empty as a rule.
+// Providers whose circuit breaker is open now, or that are paused; empty as a rule.
 std::vector<std::int32_t> unavailable_providers();
 
 // Failures are: no answer, 5xx, not reached, refused for reasons of the account (config). A throttled request (429)

@@ -62,7 +62,7 @@ std::vector<std::size_t> record_sends(const std::vector<RecordedSend> &answers,
             locked.push_back(i);
             continue;
         }
-        if (!results[i].changed) { // the cascade has moved on: nothing names this task any more
+        if (results[i].result == core::SignalResult::ignored) { // it has moved on: nothing names this task any more
             leftovers.push_back(answers[i].key);
             continue;
         }

@@ -27,6 +27,15 @@ core::Input input_of(const Signal &signal) {
     return core::SignalInput{signal.name, signal.payload_json, hash};
 }
 
+core::SignalResult act(const core::WorkflowId &id, core::Input input, Oid user) {
+    const Item item{id, std::move(input)};
+    const ItemResult result = engine::advance({&item, 1}, store::LockWait::wait, user).front();
+    if (result.status != ItemStatus::done) {
+        throw_not_found(id);
+    }
+    return result.result;
+}
+
 } // namespace
 
 void throw_not_found(const core::WorkflowId &id) {
@@ -55,12 +64,13 @@ std::vector<core::SignalResult> signal_cascades(const std::vector<Signal> &signa
 
 core::SignalResult cancel_cascade(const core::WorkflowId &id, const std::optional<std::string> &reason, bool terminate,
                                   Oid user) {
-    const Item item{id, core::CancelInput{reason.value_or(""), terminate}};
-    const ItemResult result = engine::advance({&item, 1}, store::LockWait::wait, user).front();
-    if (result.status != ItemStatus::done) {
-        throw_not_found(id);
-    }
-    return result.result;
+    return act(id, core::CancelInput{reason.value_or(""), terminate}, user);
 }
+
+core::SignalResult hold_cascade(const core::WorkflowId &id, const std::optional<std::string> &reason, Oid user) {
+    return act(id, core::HoldInput{reason.value_or("")}, user);
+}
+
+core::SignalResult release_cascade(const core::WorkflowId &id, Oid user) { return act(id, core::ReleaseInput{}, user); }
 
 } // namespace hc::engine

@@ -25,6 +25,10 @@ std::vector<core::SignalResult> signal_cascades(const std::vector<Signal> &signa
 core::SignalResult cancel_cascade(const core::WorkflowId &id, const std::optional<std::string> &reason, bool terminate,
                                   Oid user);
 
+// applied, duplicate (it is, or is not, held already) or closed.
+core::SignalResult hold_cascade(const core::WorkflowId &id, const std::optional<std::string> &reason, Oid user);
+core::SignalResult release_cascade(const core::WorkflowId &id, Oid user);
+
 [[noreturn]] void throw_not_found(const core::WorkflowId &id);
 
 } // namespace hc::engine

@@ -4,11 +4,12 @@
 #include "core/cascade.hpp"
 #include "core/crypto.hpp"
 #include "core/error.hpp"
+#include "core/json_path.hpp"
 #include "core/start_options.hpp"
 #include "engine/advance.hpp"
 #include "engine/definitions.hpp"
+#include "engine/pauses.hpp"
 #include "engine/placement.hpp"
-#include "engine/provider_health.hpp"
 #include "pg/provider_state.hpp"
 #include "pg/random.hpp"
 #include "pg/wake.hpp"
@@ -189,28 +190,49 @@ void check_tenant_limits(const StartRequest &request, const RuleVersion &rule, c
     }
 }
 
+// The recipient's time zone, where the rule has windows; throws 22023 for one that does not exist.
+std::string time_zone_of(const core::Rule &rule, const pg::jsonb_view &message) {
+    const auto windowed = [](const core::Step &step) { return step.window.has_value(); };
+    if (std::none_of(rule.steps.begin(), rule.steps.end(), windowed)) {
+        return {};
+    }
+    std::string zone = rule.time_zone;
+    if (!rule.time_zone_path.empty()) {
+        const std::string text = pg::jsonb_text(message);
+        const auto value = core::find_json(text, *core::parse_json_path(rule.time_zone_path));
+        zone = value ? core::json_scalar_text(*value).value_or(zone) : zone;
+    }
+    zone_clock(zone); // exists
+    return zone;
+}
+
 // Rows of the new cascades. All start now with the same rule, so their first decision is one and the same, unless their
-// providers are chosen by chance.
-void insert_rows(const StartRequest &request, const RuleVersion &rule, const core::StartInput &input, core::Time now,
+// providers are chosen by chance, or their time zones differ.
+void insert_rows(const StartRequest &request, const RuleVersion &rule, core::StartInput input, core::Time now,
                  const std::vector<WorkflowId> &ids, const std::vector<bool> &fresh) {
     core::State state;
     core::Decision decision;
     pg::bytes history;
-    const auto decide = [&] {
+    BatchSurroundings around;
+    const auto decide = [&](std::size_t i) {
         state = {};
-        decision = core::decide(rule.program, state, input, now, pg::random01(), unavailable_providers());
+        input.time_zone = time_zone_of(rule.rule, request.messages[i]);
+        core::Surroundings surroundings = around.of(rule, request.tenant, state);
+        surroundings.zone = zone_clock(input.time_zone);
+        decision = core::decide(rule.program, state, input, now, surroundings);
         history = pg::bytes{core::encode_events(decision.events, std::nullopt)};
     };
-    const bool alike = !core::first_choice_varies(rule.program);
-    decide();
+    const bool alike = !core::first_choice_varies(rule.program) && rule.rule.time_zone_path.empty();
+    bool decided = false;
     store::NewExecutions rows;
     Writes writes;
     for (std::size_t i = 0; i < ids.size(); ++i) {
         if (!fresh[i]) {
             continue;
         }
-        if (!alike && i > 0) {
-            decide();
+        if (!alike || !decided) {
+            decide(i);
+            decided = true;
         }
         const std::optional<std::string> key = request.keys.empty() ? std::nullopt : request.keys[i];
         const Subject subject{ids[i], &rule, request.tenant, key};
@@ -222,8 +244,8 @@ void insert_rows(const StartRequest &request, const RuleVersion &rule, const cor
         rows.messages.push_back(request.messages[i]);
         TaskChanges changes;
         collect_tasks(subject, state, decision, changes);
+        collect_reports(subject, state, decision, changes);
         if (decision.completed) { // a rule whose providers have all been dropped ends at once
-            collect_report(subject, state, changes);
             writes.closing.ids.push_back(ids[i]);
             writes.closing.events.push_back(pg::bytes{});
             writes.closing.outcomes.push_back(static_cast<std::int16_t>(state.outcome));
@@ -243,9 +265,9 @@ void insert_rows(const StartRequest &request, const RuleVersion &rule, const cor
 
 std::vector<WorkflowId> start_cascades(const StartRequest &request, Oid user) {
     check_request(request, user);
-    const core::StartOptions options = core::parse_start_options(request.options_json);
-    const RuleVersion &rule = definitions().current_rule(request.rule);
     const core::Time now = pg::now();
+    const core::StartOptions options = core::parse_start_options(request.options_json, now);
+    const RuleVersion &rule = definitions().current_rule(request.rule);
     check_tenant_limits(request, rule, options.priority.value_or(rule.rule.priority), now);
     std::vector<WorkflowId> ids;
     ids.reserve(request.messages.size());
@@ -259,7 +281,7 @@ std::vector<WorkflowId> start_cascades(const StartRequest &request, Oid user) {
     if (!request.keys.empty()) {
         ids = Keys(request, ids, options.error_on_conflict).resolve(fresh);
     }
-    insert_rows(request, rule, {options.priority}, now, ids, fresh);
+    insert_rows(request, rule, {options.priority, options.send_at, {}}, now, ids, fresh);
     return ids;
 }
 

@@ -60,6 +60,13 @@ Due sort_out(const std::vector<store::ClaimedTask> &tasks) {
         case store::Kind::rematch:
             due.rematches.push_back({key, parse_hash(task.detail.value_or("")), task.tries});
             break;
+        case store::Kind::condition: // no executor takes it
+            due.items.push_back({task.workflow_id,
+                                 core::ConditionAnswer{static_cast<std::uint32_t>(task.number),
+                                                       core::ConditionVerdict::failed, "no executor role"}});
+            due.keys.push_back(key);
+            due.tries.push_back(task.tries);
+            break;
         case store::Kind::send:
         case store::Kind::report:
             break; // never on this queue
@@ -87,9 +94,10 @@ void run_rematches(const std::vector<Rematch> &rematches, core::Time now, std::v
 
 } // namespace
 
-Fired fire_due(core::Time from, core::Time now, std::int32_t limit, std::vector<store::TaskKey> &read) {
+Fired fire_due(std::int32_t queue, core::Time from, core::Time now, std::int32_t limit,
+               std::vector<store::TaskKey> &read) {
     Fired fired;
-    const std::vector<store::ClaimedTask> tasks = store::read_due(pg::kTimerQueue, from, now, limit);
+    const std::vector<store::ClaimedTask> tasks = store::read_due(queue, from, now, limit);
     fired.tasks = static_cast<std::uint32_t>(tasks.size());
     fired.more = tasks.size() >= static_cast<std::size_t>(limit);
     read.clear();
@@ -118,7 +126,7 @@ Fired fire_due(core::Time from, core::Time now, std::int32_t limit, std::vector<
         }
     }
     store::delete_tasks(done);
-    fired.resume = store::next_due(pg::kTimerQueue, from, store::Alive{});
+    fired.resume = store::next_due(queue, from, store::Alive{});
     fired.locked = fired.locked || (!fired.more && fired.resume && *fired.resume <= now);
     return fired;
 }

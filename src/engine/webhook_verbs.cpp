@@ -47,9 +47,8 @@ public:
             if (sequence && state.reports != static_cast<std::uint32_t>(*sequence)) {
                 continue;
             }
-            const std::string type = core::report_type(state);
-            const bool wanted =
-                report_wanted(endpoint.config.events, type) && report_wanted(subject.rule->rule.webhook_events, type);
+            const std::string_view type = core::report_type(state);
+            const bool wanted = report_wanted(endpoint, type) && core::report_wanted(subject.rule->rule, type);
             if (any_event || wanted) {
                 put(subject.id, static_cast<std::int32_t>(state.reports), endpoint.id, report_body(subject, state));
             }

@@ -1,13 +1,29 @@
-// See values.hpp. Everything here but unexpected_null pallocs: call it inside pg::call.
+// See values.hpp. Everything in detail but unexpected_null pallocs: call it inside pg::call.
 #include "pg/values.hpp"
 
 #include "core/error.hpp"
+#include "pg/call.hpp"
 
 namespace hc::pg {
 
 std::string_view jsonb_bytes(jsonb_view v) noexcept {
     const auto *value = static_cast<const struct varlena *>(v.datum);
     return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+}
+
+std::string jsonb_text(jsonb_view v) {
+    struct Span {
+        const char *data;
+        std::size_t size;
+    };
+    const Span span = call([v]() -> Span {
+        auto *value = static_cast<Jsonb *>(const_cast<void *>(v.datum));
+        StringInfoData text;
+        initStringInfo(&text);
+        JsonbToCString(&text, &value->root, VARSIZE(value));
+        return {text.data, static_cast<std::size_t>(text.len)};
+    });
+    return {span.data, span.size};
 }
 
 bool jsonb_is_object(jsonb_view v) noexcept { return JB_ROOT_IS_OBJECT(static_cast<const Jsonb *>(v.datum)); }

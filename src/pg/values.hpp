@@ -34,6 +34,7 @@ struct jsonb_view {
 };
 std::string_view jsonb_bytes(jsonb_view v) noexcept; // the binary form, equal for equal documents
 bool jsonb_is_object(jsonb_view v) noexcept;
+std::string jsonb_text(jsonb_view v);
 
 // jsonb column read as text.
 struct json_text {

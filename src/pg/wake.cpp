@@ -187,6 +187,9 @@ void on_subtransaction(SubXactEvent event, SubTransactionId /*mine*/, SubTransac
 } // namespace
 
 void note_task(std::int32_t queue, core::Time due) {
+    if (queue < 0) { // put aside
+        return;
+    }
     // all of one bound are one note
     const std::int32_t noted = queue < kFirstEndpointQueue ? queue : kFirstEndpointQueue;
     add_note(noted, to_timestamptz(due), GetCurrentTransactionNestLevel());

@@ -33,7 +33,8 @@ inline constexpr std::int32_t replay_queue(std::int32_t endpoint) { return waiti
 inline constexpr std::int32_t endpoint_of_queue(std::int32_t queue) { return (queue - kFirstEndpointQueue) / 2; }
 inline constexpr bool is_replay_queue(std::int32_t queue) { return (queue - kFirstEndpointQueue) % 2 != 0; }
 
-void note_task(std::int32_t queue, core::Time due); // a task inserted in this (sub)transaction
+// A task inserted in this (sub)transaction. One that is put aside (negative queue) wakes nobody.
+void note_task(std::int32_t queue, core::Time due);
 void note_workers(); // CREATE or DROP EXTENSION, or a change of the restore fence: launcher and workers look again
 
 void wake_dispatchers() noexcept; // of this database, now

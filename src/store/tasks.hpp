@@ -10,7 +10,7 @@
 
 namespace hc::store {
 
-enum class Kind : std::int16_t { send = 1, timer = 2, report = 3, sandbox_receipt = 4, rematch = 5 };
+enum class Kind : std::int16_t { send = 1, timer = 2, report = 3, sandbox_receipt = 4, rematch = 5, condition = 6 };
 
 // Numbers from here on are the engine's: sandbox receipts, rematches, reports. Below: given out by the state machine.
 inline constexpr std::size_t kMaxEndpointsPerTenant = 64;
@@ -30,8 +30,8 @@ struct Task {
     Kind kind{};
     std::int32_t queue = 0;
     core::Time due{};
-    std::int32_t attempt = 0;
-    std::int32_t target = 0; // provider of a send or receipt, endpoint of a report
+    std::int32_t attempt = 0; // of a send; the step (0-based) of a condition
+    std::int32_t target = 0;  // provider of a send or receipt, endpoint of a report
     std::optional<std::string> detail;
 };
 void insert_tasks(const std::vector<Task> &tasks); // notes the wake-ups

@@ -126,7 +126,7 @@ TEST(CascadeAnswer, AmbiguousFollowsTheRule) {
         EXPECT_EQ(b.state.attempts.size(), c.attempts);
         EXPECT_TRUE(b.attempt(1).contact) << "it may have reached the recipient";
         if (c.phase == AttemptPhase::ambiguous) {
-            EXPECT_EQ(b.state.receipt_deadline, kStart + 60s);
+            EXPECT_EQ(b.receipt_deadline(), kStart + 60s);
         }
     }
 }
@@ -138,7 +138,7 @@ TEST(CascadeAnswer, AmbiguousRetriesUsedUpWaitForTheReceipt) {
     b.answer(1, SendVerdict::ambiguous);
     b.answer(1, SendVerdict::ambiguous);
     EXPECT_EQ(b.attempt(1).phase, AttemptPhase::ambiguous);
-    EXPECT_TRUE(b.state.receipt_deadline);
+    EXPECT_TRUE(b.receipt_deadline());
 }
 
 TEST(CascadeAnswer, AmbiguousIsNotRepeatedWhenAReceiptProvesItWasTaken) {
@@ -163,7 +163,7 @@ TEST(CascadeAnswer, LateAnswerOfAGivenUpAttemptIsRecordedOnly) {
     EXPECT_EQ(d.events.size(), 1U);
     EXPECT_EQ(b.attempt(1).phase, AttemptPhase::answered);
     EXPECT_EQ(b.state.step, 1);
-    EXPECT_FALSE(b.state.receipt_deadline);
+    EXPECT_FALSE(b.receipt_deadline());
     b.receipt_by_id("id1", ReceiptState::delivered);
     EXPECT_EQ(b.state.outcome, Outcome::delivered) << "its late success counts";
 }

@@ -47,11 +47,15 @@ public:
         const Program program{.rule = &rule, .providers = providers};
         const bool was_closed = state.closed_p();
         const std::uint32_t reports = state.reports;
-        Decision d = decide(program, state, input, now, random01);
+        Decision d = decide(program, state, input, now, around(random01));
         append(d);
         settle(d);
         check(d, was_closed, reports);
         return d;
+    }
+
+    Surroundings around(double random01) const {
+        return {.random01 = random01, .unavailable = {}, .pauses = pauses, .zone = zone};
     }
 
     // ---- shorthands ----
@@ -107,6 +111,10 @@ public:
         static const HistoryEvent nothing{};
         return at == history.rend() ? nothing : *at;
     }
+    // Of the step under way, where it is the only one.
+    std::optional<Time> receipt_deadline() const {
+        return state.branches.empty() ? std::nullopt : state.branches.front().receipt_deadline;
+    }
     const AttemptState &attempt(std::size_t number) const { return state.attempts.at(number - 1); }
 
     Rule rule;
@@ -117,6 +125,8 @@ public:
     std::map<std::uint32_t, TaskPut> tasks;
     Time now = kStart;
     std::uint64_t last_hash = 0;
+    std::vector<Pause> pauses;
+    ZoneOffset zone;
 
 private:
     void append(const Decision &d) {
@@ -148,7 +158,7 @@ private:
         check_waiting();
         const bool closed = state.closed_p();
         EXPECT_EQ(d.completed, closed && !was_closed);
-        EXPECT_EQ(d.report, state.reports != reports);
+        EXPECT_EQ(d.step_reports.size() + (d.report ? 1U : 0U), state.reports - reports);
         EXPECT_EQ(count(EventType::cascade_completed), closed ? 1U : 0U);
         if (was_closed)
             check_late(d);
@@ -162,6 +172,10 @@ private:
             if (a.task != 0)
                 named[a.task] = TaskKind::send;
         }
+        for (const Branch &branch : state.branches) {
+            if (branch.condition_task != 0)
+                named[branch.condition_task] = TaskKind::condition;
+        }
         if (state.timer_task != 0)
             named[state.timer_task] = TaskKind::timer;
         EXPECT_EQ(named.size(), tasks.size());
@@ -171,8 +185,10 @@ private:
                 EXPECT_EQ(attempt(put.attempt).task, number);
                 EXPECT_EQ(attempt(put.attempt).provider, put.provider);
                 EXPECT_EQ(attempt(put.attempt).due, put.due);
-            } else {
+                EXPECT_EQ(attempt(put.attempt).held, put.hold == TaskHold::cascade);
+            } else if (put.kind == TaskKind::timer) {
                 EXPECT_EQ(state.timer_due, put.due);
+                EXPECT_EQ(state.timer_paused, put.hold == TaskHold::pause);
             }
         }
     }
@@ -184,12 +200,30 @@ private:
             EXPECT_TRUE(tasks.empty());
             return;
         }
-        EXPECT_FALSE(tasks.empty());
-        EXPECT_FALSE(state.attempts.empty());
-        const AttemptState &a = state.attempts.back();
-        EXPECT_EQ(a.step, state.step);
-        EXPECT_NE(a.phase, AttemptPhase::over);
-        EXPECT_TRUE(a.phase == AttemptPhase::queued || state.receipt_deadline.has_value());
+        EXPECT_TRUE(!tasks.empty() || state.held_since);
+        if (state.starts_at) {
+            EXPECT_TRUE(state.branches.empty() && state.attempts.empty());
+            return;
+        }
+        EXPECT_TRUE(std::any_of(state.branches.begin(), state.branches.end(), [](const Branch &b) { return !b.over; }));
+        for (const Branch &branch : state.branches)
+            check_branch(branch);
+    }
+
+    // A branch under way waits for its condition, for the answer to a send, or for a receipt.
+    void check_branch(const Branch &branch) const {
+        const AttemptState *a = newest_attempt(state, branch.step);
+        if (branch.over) {
+            EXPECT_TRUE(!branch.receipt_deadline && !branch.dispatch_deadline && branch.condition_task == 0);
+            return;
+        }
+        if (branch.condition_task != 0) {
+            EXPECT_EQ(a, nullptr);
+            return;
+        }
+        ASSERT_NE(a, nullptr);
+        EXPECT_NE(a->phase, AttemptPhase::over);
+        EXPECT_TRUE(a->phase == AttemptPhase::queued || branch.receipt_deadline.has_value());
     }
 
     static void check_late(const Decision &d) {

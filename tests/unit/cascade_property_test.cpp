@@ -183,7 +183,7 @@ TEST(CascadeProperty, RandomWalksKeepEveryInvariantAndReachEverything) {
         walk(seed, seen);
         ASSERT_FALSE(testing::Test::HasFailure()) << "seed " << seed;
     }
-    EXPECT_EQ(seen.types.size(), 20U) << "every event type";
+    EXPECT_EQ(seen.types.size(), 29U) << "every event type";
     EXPECT_EQ(seen.results.size(), 10U) << "every result";
     EXPECT_EQ(seen.outcomes, (std::set{Outcome::delivered, Outcome::exhausted, Outcome::expired, Outcome::canceled}));
     EXPECT_EQ(seen.corrected, (std::set{Outcome::none, Outcome::delivered, Outcome::exhausted}));
@@ -276,7 +276,7 @@ TEST(CascadeProperty, FloodOfReceiptsIsBounded) {
         in.facts.sequence = static_cast<std::int64_t>(i);
         in.provider_message_id = dice.one_in(3) ? "other" + std::to_string(dice.below(3)) : "";
         in.hash = i;
-        decide(program, bench.state, in, bench.now, 0.5);
+        decide(program, bench.state, in, bench.now, {.random01 = 0.5});
     }
     EXPECT_LT(bench.state.events, kMaxHistoryEvents + 100);
     EXPECT_LE(bench.state.reports, kMaxReports);

@@ -66,7 +66,7 @@ TEST(CascadeEarly, FailureByAttemptNumberActsAndTheAnswerIsRecordedOnly) {
     EXPECT_EQ(d.events.size(), 1U);
     EXPECT_EQ(b.attempt(1).receipt.state, ReceiptState::undeliverable);
     EXPECT_EQ(b.attempt(1).provider_message_id, "id1");
-    EXPECT_FALSE(b.state.receipt_deadline);
+    EXPECT_FALSE(b.receipt_deadline());
 }
 
 TEST(CascadeEarly, HigherRankedReceiptStaysWhenTheAnswerComes) {
@@ -75,7 +75,7 @@ TEST(CascadeEarly, HigherRankedReceiptStaysWhenTheAnswerComes) {
     b.receipt(1, ReceiptState::sent);
     b.accept(1, "id1");
     EXPECT_EQ(b.attempt(1).receipt.state, ReceiptState::sent);
-    EXPECT_EQ(b.state.receipt_deadline, kStart + 60s);
+    EXPECT_EQ(b.receipt_deadline(), kStart + 60s);
 }
 
 // ---- matching (R5) ----

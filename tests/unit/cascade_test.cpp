@@ -35,7 +35,7 @@ TEST(Cascade, DeliveredReceiptCompletes) {
     b.start();
     b.now += 100ms;
     b.accept(1, "id1");
-    EXPECT_EQ(b.state.receipt_deadline, kStart + 100ms + 60s);
+    EXPECT_EQ(b.receipt_deadline(), kStart + 100ms + 60s);
     const Decision d = b.receipt_by_id("id1", ReceiptState::delivered);
     EXPECT_EQ(d.result, SignalResult::applied);
     EXPECT_TRUE(d.completed && d.report);
@@ -89,7 +89,7 @@ TEST(Cascade, EventsNeverGoBackInTime) {
     b.start();
     b.now = kStart - 1h;
     const Program program{.rule = &b.rule, .providers = b.providers};
-    const Decision d = decide(program, b.state, CancelInput{}, b.now, 0.5);
+    const Decision d = decide(program, b.state, CancelInput{}, b.now, {.random01 = 0.5});
     for (const HistoryEvent &e : d.events)
         EXPECT_EQ(e.time, kStart);
 }
@@ -207,7 +207,7 @@ TEST(CascadeFailure, WaitingForARetryOutlivesTheOldReceiptDeadline) {
     b.start();
     b.accept(1);
     b.receipt(1, ReceiptState::failed);
-    EXPECT_FALSE(b.state.receipt_deadline);
+    EXPECT_FALSE(b.receipt_deadline());
     EXPECT_EQ(b.state.timer_task, 0U);
     EXPECT_EQ(b.attempt(2).due, kStart + 10min);
 }
@@ -423,7 +423,7 @@ TEST(CascadeSignal, TooManyAreAnErrorThatChangesNothing) {
     const Program program{.rule = &b.rule, .providers = b.providers};
     std::uint64_t hash = 0;
     const auto signal = [&] {
-        decide(program, b.state, SignalInput{.name = "s", .payload = "", .hash = ++hash}, b.now, 0.5);
+        decide(program, b.state, SignalInput{.name = "s", .payload = "", .hash = ++hash}, b.now, {.random01 = 0.5});
     };
     while (b.state.events < kMaxHistoryEvents)
         signal();
@@ -431,9 +431,9 @@ TEST(CascadeSignal, TooManyAreAnErrorThatChangesNothing) {
     EXPECT_EQ(sqlstate_of(signal), "WF003");
     EXPECT_EQ(b.state, before);
     const SignalInput known{.name = "s", .payload = "", .hash = 1};
-    EXPECT_EQ(decide(program, b.state, known, b.now, 0.5).result, SignalResult::duplicate);
+    EXPECT_EQ(decide(program, b.state, known, b.now, {.random01 = 0.5}).result, SignalResult::duplicate);
     EXPECT_EQ(b.state, before);
-    decide(program, b.state, CancelInput{}, b.now, 0.5);
+    decide(program, b.state, CancelInput{}, b.now, {.random01 = 0.5});
     EXPECT_EQ(b.state.outcome, Outcome::canceled) << "verbs still work";
 }
 

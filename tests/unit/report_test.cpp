@@ -21,7 +21,7 @@ protected:
 
     Decision put(const Input &input, int seconds = 0) {
         now_ += std::chrono::seconds(seconds);
-        return decide(program_, state_, input, now_, 0.5);
+        return decide(program_, state_, input, now_, {.random01 = 0.5});
     }
     void accept(std::uint16_t attempt) {
         SendAnswer answer;
@@ -158,7 +158,7 @@ class ReportAgainTest : public ReportTest {
 protected:
     ReportAgainTest() { // the start that the base has made, as events
         State fresh;
-        events_ = decide(program_, fresh, StartInput{}, now_, 0.5).events;
+        events_ = decide(program_, fresh, StartInput{}, now_, {.random01 = 0.5}).events;
     }
     void give(const Input &input) {
         const Decision d = put(input);

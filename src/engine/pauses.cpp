@@ -1,0 +1,94 @@
+// See pauses.hpp. Runs in callers' backends and in workers.
+#include "engine/pauses.hpp"
+
+#include "core/error.hpp"
+#include "engine/provider_health.hpp"
+#include "pg/random.hpp"
+#include "pg/time_zone.hpp"
+#include "pg/values.hpp"
+#include "pg/wake.hpp"
+#include "store/pauses.hpp"
+
+#include <fmt/format.h>
+
+namespace hc::engine {
+
+namespace {
+
+struct Target {
+    const char *scope = nullptr;
+    std::optional<std::string> name;
+    std::int32_t provider = 0;
+};
+
+Target find_target(PauseScope scope, const std::optional<std::string> &name) {
+    switch (scope) {
+    case PauseScope::provider: {
+        const std::int32_t id = definitions().providers_of_name(name.value_or("")).front();
+        if (definitions().provider(id)->dropped) {
+            throw Error(sqlstate::undefined_object, fmt::format("provider \"{}\" was dropped", *name));
+        }
+        return {store::kPauseProvider, std::nullopt, id};
+    }
+    case PauseScope::rule:
+        (void)definitions().current_rule(name.value_or(""));
+        return {store::kPauseRule, name, 0};
+    case PauseScope::tenant:
+        break;
+    }
+    if (name) {
+        check_tenant(*name);
+    }
+    return {store::kPauseTenant, name, 0};
+}
+
+} // namespace
+
+bool pause(PauseScope scope, const std::optional<std::string> &name, const std::optional<std::string> &reason) {
+    const Target target = find_target(scope, name);
+    if (reason) {
+        check_name(*reason, "reason");
+    }
+    const bool changed = store::insert_pause(target.scope, target.name, target.provider, pg::now(), reason);
+    pg::invalidate_definitions();
+    return changed;
+}
+
+bool resume(PauseScope scope, const std::optional<std::string> &name) {
+    const Target target = find_target(scope, name);
+    const bool changed = store::end_pause(target.scope, target.name, target.provider, pg::now());
+    pg::invalidate_definitions();
+    pg::note_task(pg::kTimerQueue, pg::now()); // the supervisor puts back what was put aside
+    return changed;
+}
+
+BatchSurroundings::BatchSurroundings() : unavailable_(unavailable_providers()) {}
+
+core::Surroundings BatchSurroundings::of(const RuleVersion &rule, const std::optional<std::string> &tenant,
+                                         const core::State &state) {
+    pauses_.clear();
+    for (const store::PauseRow &row : definitions().pauses()) {
+        const bool concerns = row.scope == store::kPauseProvider ||
+                              (row.scope == store::kPauseTenant && row.name == tenant) ||
+                              (row.scope == store::kPauseRule && row.name == rule.name);
+        if (concerns) {
+            pauses_.push_back({row.since, row.until, row.provider});
+        }
+    }
+    core::Surroundings around{.random01 = pg::random01(), .unavailable = unavailable_, .pauses = pauses_, .zone = {}};
+    if (!state.time_zone.empty()) {
+        around.zone = pg::find_time_zone(state.time_zone).value_or(core::ZoneOffset()); // gone since: UTC
+    }
+    return around;
+}
+
+core::ZoneOffset zone_clock(const std::string &name) {
+    std::optional<core::ZoneOffset> zone = pg::find_time_zone(name);
+    if (!zone) {
+        throw Error(sqlstate::invalid_parameter, fmt::format("time zone \"{}\" not recognized", name), {},
+                    "The view pg_timezone_names lists those that are.");
+    }
+    return *std::move(zone);
+}
+
+} // namespace hc::engine
