@@ -211,6 +211,7 @@ void retry_send(State &s, const HistoryEvent &e) {
         ++a.sends;
     a.task = e.task;
     a.due = *e.due;
+    a.held = false; // if the cascade is, its next claim will tell
     a.contact = a.contact || (e.flags & kFlagContacted) != 0;
     a.reason = e.reason;
     s.last_task = std::max(s.last_task, e.task);

@@ -231,7 +231,7 @@ private:
 };
 
 void Reader::event(HistoryEvent &e, Time previous) {
-    e.type = word(EventType::outcome_corrected);
+    e.type = word(kLastEventType);
     if (e.type == EventType{})
         fail("has an event without a type");
     e.time = advance(previous, number());

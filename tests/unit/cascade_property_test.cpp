@@ -42,6 +42,10 @@ Step random_step(Dice &dice) {
     step.on_ambiguous = dice.any(OnAmbiguous::next_channel);
     step.on_unknown = dice.any(OnUnknown::failure);
     step.revocable = dice.one_in(2);
+    if (dice.one_in(6))
+        step.condition = "true";
+    if (dice.one_in(6))
+        step.window = SendWindow{.from = 8 * 60, .to = 20 * 60, .outside = dice.any(OutsideWindow::skip)};
     return step;
 }
 
@@ -49,6 +53,13 @@ Rule random_rule(Dice &dice) {
     Rule rule;
     for (std::uint64_t n = 1 + dice.below(3); n > 0; --n)
         rule.steps.push_back(random_step(dice));
+    for (std::size_t i = 1; i < rule.steps.size(); ++i)
+        rule.steps[i].joins = dice.one_in(3);
+    for (std::size_t i = 0; i < rule.steps.size(); ++i)
+        rule.steps[i].mode = rule.steps[i].joins ? rule.steps[i - 1].mode : dice.any(GroupMode::all);
+    if (dice.one_in(3))
+        rule.webhook_events = {"message.step_failed", "message.step_skipped", "message.step_succeeded",
+                               "message.delivered"};
     if (dice.one_in(3))
         rule.validity = dice.pick<Duration>({1ms, 30s, 300s});
     rule.late_success = dice.any(LateSuccess::ignore);
@@ -71,7 +82,7 @@ std::vector<std::vector<ProviderRef>> random_providers(Dice &dice, std::size_t s
 SendAnswer random_answer(Dice &dice, std::uint16_t attempt) {
     SendAnswer in;
     in.attempt = attempt;
-    in.verdict = dice.one_in(2) ? SendVerdict::accepted : dice.any(SendVerdict::next_channel);
+    in.verdict = dice.one_in(2) ? SendVerdict::accepted : dice.any(SendVerdict::not_now);
     in.code = static_cast<std::int32_t>(dice.below(600));
     if (!dice.one_in(4))
         in.provider_message_id = "id" + std::to_string(attempt);
@@ -102,7 +113,7 @@ ReceiptInput random_receipt(Dice &dice, const State &state) {
 
 Input random_input(Dice &dice, const Bench &bench) {
     const auto attempts = static_cast<std::uint16_t>(bench.state.attempts.size());
-    switch (dice.below(16)) {
+    switch (dice.below(20)) {
     case 0:
     case 1:
     case 2:
@@ -121,9 +132,30 @@ Input random_input(Dice &dice, const Bench &bench) {
         if (dice.one_in(4))
             return CancelInput{.reason = "no more", .terminate = dice.one_in(2)};
         return SignalInput{.name = "opened", .payload = "{}", .hash = dice.below(5)};
+    case 10:
+        return HoldInput{.reason = "wait"};
+    case 11:
+        return ReleaseInput{};
+    case 12:
+        return ConditionAnswer{.task = static_cast<std::uint32_t>(dice.below(bench.state.last_task + 2U)),
+                               .verdict = dice.pick({ConditionVerdict::yes, ConditionVerdict::no, ConditionVerdict::failed}),
+                               .reason = "why"};
     default:
         return random_receipt(dice, bench.state);
     }
+}
+
+// Somebody pauses, or resumes what is paused.
+void change_pauses(Dice &dice, Bench &bench) {
+    if (!dice.one_in(6))
+        return;
+    for (Pause &pause : bench.pauses) {
+        if (!pause.until) {
+            pause.until = std::max(pause.since, bench.now);
+            return;
+        }
+    }
+    bench.pauses.push_back({.since = bench.now, .until = {}, .provider = dice.pick<std::int32_t>({0, 0, 1, 2})});
 }
 
 void pass_time(Dice &dice, Bench &bench) {
@@ -144,9 +176,15 @@ void carry_out_next_task(Dice &dice, Bench &bench) {
     const auto earliest = std::min_element(bench.tasks.begin(), bench.tasks.end(),
                                            [](const auto &a, const auto &b) { return a.second.due < b.second.due; });
     const TaskPut task = earliest->second;
-    bench.now = std::max(bench.now, task.due);
+    bench.now = task.hold == TaskHold::none ? std::max(bench.now, task.due) : bench.now + 1s; // a pause may end later
     if (task.kind == TaskKind::timer) {
         bench.give(TimerInput{.task = task.number});
+        return;
+    }
+    if (task.kind == TaskKind::condition) {
+        bench.give(ConditionAnswer{.task = task.number,
+                                   .verdict = dice.pick({ConditionVerdict::yes, ConditionVerdict::no}),
+                                   .reason = {}});
         return;
     }
     SendAnswer answer = random_answer(dice, task.attempt);
@@ -159,11 +197,18 @@ Bench walk(std::uint64_t seed, Seen &seen) {
     Rule rule = random_rule(dice);
     auto providers = random_providers(dice, rule.steps.size());
     Bench bench(std::move(rule), std::move(providers));
-    bench.start();
+    StartInput start;
+    if (dice.one_in(8))
+        start.send_at = kStart + 3600s;
+    bench.give(start);
     for (std::uint64_t n = dice.below(20); n > 0; --n) {
         pass_time(dice, bench);
+        change_pauses(dice, bench);
         seen.results.insert(bench.give(random_input(dice, bench), dice.share()).result);
     }
+    for (Pause &pause : bench.pauses)
+        pause.until = std::max(pause.since, pause.until.value_or(bench.now));
+    bench.give(ReleaseInput{});
     int left = 500;
     for (; !bench.state.closed_p() && left > 0; --left)
         carry_out_next_task(dice, bench);

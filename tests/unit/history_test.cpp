@@ -151,7 +151,7 @@ TEST(HistoryCodec, BytesThatAreNoHistoryAreRefused) {
     EXPECT_EQ(sqlstate_of(""), "WF004");
     EXPECT_EQ(sqlstate_of("\x02"s), "WF004");                                                 // format
     EXPECT_EQ(sqlstate_of("\x01\x00\x00\x00"s), "WF004");                                     // type 0
-    EXPECT_EQ(sqlstate_of("\x01\x15\x00\x00"s), "WF004");                                     // type 21
+    EXPECT_EQ(sqlstate_of("\x01\x1E\x00\x00"s), "WF004");                                     // type 30
     EXPECT_EQ(sqlstate_of("\x01\x01\x00\x80\x80\x04"s), "WF004");                             // mask bit 16
     EXPECT_EQ(sqlstate_of("\x01\x01\x00\x20\x0C"s), "WF004");                                 // state 12
     EXPECT_EQ(sqlstate_of("\x01\x01\x00\x01\x80\x80\x04"s), "WF004");                         // attempt 65536
@@ -162,12 +162,13 @@ TEST(HistoryCodec, BytesThatAreNoHistoryAreRefused) {
 }
 
 TEST(HistoryWords, EveryTypeResultAndOutcomeHasItsWord) {
-    for (int type = 1; type <= 20; ++type)
+    for (int type = 1; type <= static_cast<int>(kLastEventType); ++type)
         EXPECT_FALSE(to_string(static_cast<EventType>(type)).empty()) << type;
     EXPECT_EQ(to_string(EventType::cascade_started), "CascadeStarted");
     EXPECT_EQ(to_string(EventType::timer_started), "TimerStarted");
     EXPECT_EQ(to_string(EventType::outcome_corrected), "OutcomeCorrected");
-    EXPECT_EQ(to_string(static_cast<EventType>(21)), "");
+    EXPECT_EQ(to_string(EventType::start_delayed), "StartDelayed");
+    EXPECT_EQ(to_string(static_cast<EventType>(static_cast<int>(kLastEventType) + 1)), "");
     EXPECT_EQ(to_string(Outcome::none), "");
     EXPECT_EQ(to_string(Outcome::canceled), "CANCELED");
     EXPECT_EQ(to_string(SignalResult::applied), "applied");
