@@ -13,6 +13,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('cancel_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('cascade_history', 'cascade_id uuid', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
     ('cascade_status', 'cascade_id uuid', 'jsonb', 'stable', 'c'),
+    ('channel_of_step', 'rule jsonb, step integer', 'text', 'immutable', 'sql'),
     ('closed_between', 'of_tenant text, since timestamp with time zone, until timestamp with time zone, at_most integer', 'TABLE(id uuid, closed_at timestamp with time zone, rule_id integer, key text, history bytea)', 'stable', 'sql'),
     ('confirm_restore', '', 'void', 'volatile', 'c'),
     ('connectors_changed', '', 'trigger', 'volatile', 'c'),
@@ -27,18 +28,28 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('drop_old_partitions', 'history_age interval, attempt_age interval, key_age interval, delivery_age interval DEFAULT ''7 days''::interval', 'SETOF text', 'volatile', 'plpgsql'),
     ('drop_provider', 'name text', 'void', 'volatile', 'c'),
     ('drop_secret', 'name text', 'void', 'volatile', 'c'),
+    ('dry_run', 'rule text, message jsonb, script jsonb DEFAULT ''{}''::jsonb', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
+    ('dry_run_rule', 'rule jsonb, message jsonb, script jsonb DEFAULT ''{}''::jsonb', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
     ('enable_endpoint', 'id integer', 'void', 'volatile', 'c'),
     ('first_id_at', 'at timestamp with time zone', 'uuid', 'immutable', 'c'),
     ('generate_webhook_secret', '', 'text', 'volatile', 'c'),
     ('grant_tenant', 'role_name name, tenant text', 'void', 'volatile', 'c'),
+    ('hold_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('missing_partitions', '', 'TABLE(parent regclass, day timestamp with time zone)', 'stable', 'sql'),
     ('parse_receipts', 'connector text, payload text, headers jsonb DEFAULT ''{}''::jsonb, options jsonb DEFAULT ''{}''::jsonb', 'TABLE(ordinal integer, disposition text, correlation_id text, client_ref text, recipient text, event_id text, event_time timestamp with time zone, sequence bigint, raw_status text, raw_code text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text)', 'stable', 'c'),
     ('parse_response', 'connector text, http_status integer, headers jsonb, body text', 'TABLE(ordinal integer, disposition text, correlation_id text, client_ref text, recipient text, event_id text, event_time timestamp with time zone, sequence bigint, raw_status text, raw_code text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text)', 'stable', 'c'),
+    ('pause_cascade_rule', 'name text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
+    ('pause_provider', 'name text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
+    ('pause_tenant', 'tenant text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
     ('provider_states', '', 'TABLE(provider_id integer, in_flight integer, breaker text, open_until timestamp with time zone, throttled_until timestamp with time zone, accepted bigint, failed bigint, throttled bigint, consecutive_failures integer, last_failure_at timestamp with time zone, last_failure text)', 'volatile', 'c'),
     ('receive_receipts', 'provider text, payload text, headers jsonb DEFAULT ''{}''::jsonb, options jsonb DEFAULT ''{}''::jsonb', 'TABLE(ordinal integer, cascade_id uuid, attempt integer, state text, failure_kind text, result hermes.signal_result)', 'volatile', 'c'),
     ('refuse_shipped_row', '', 'trigger', 'volatile', 'plpgsql'),
+    ('release_cascade', 'cascade_id uuid', 'hermes.signal_result', 'volatile', 'c'),
     ('replay_webhook', 'cascade_id uuid, sequence integer DEFAULT NULL::integer, endpoint_id integer DEFAULT NULL::integer', 'integer', 'volatile', 'c'),
     ('replay_webhooks', 'endpoint_id integer, since timestamp with time zone, until timestamp with time zone DEFAULT now(), failed_only boolean DEFAULT false', 'bigint', 'volatile', 'c'),
+    ('resume_cascade_rule', 'name text', 'boolean', 'volatile', 'c'),
+    ('resume_provider', 'name text', 'boolean', 'volatile', 'c'),
+    ('resume_tenant', 'tenant text', 'boolean', 'volatile', 'c'),
     ('retry_dead_letter', 'id bigint', 'void', 'volatile', 'c'),
     ('retry_parked_receipts', 'provider text, max_receipts integer DEFAULT 1000', 'TABLE(ordinal integer, cascade_id uuid, attempt integer, state text, failure_kind text, result hermes.signal_result)', 'volatile', 'c'),
     ('revoke_tenant', 'role_name name, tenant text', 'void', 'volatile', 'c'),
@@ -74,10 +85,10 @@ SELECT is_empty($$ SELECT p.proname FROM pg_proc p WHERE p.pronamespace = 'herme
                 'none is a procedure, an aggregate or a window function');
 -- applications pass literals: no function may be strict (NULL has a meaning or is an error), but for the pure readers
 SELECT bag_eq($$ SELECT proname::text FROM pg_proc WHERE pronamespace = 'hermes'::regnamespace AND proisstrict $$,
-              ARRAY['decode_history', 'first_id_at', 'summarize_history', 'time_of_id'], 'only the pure readers are strict');
+              ARRAY['channel_of_step', 'decode_history', 'first_id_at', 'summarize_history', 'time_of_id'], 'only the pure readers are strict');
 -- parallel: what reads this process's cache or writes must not run in a parallel worker
 SELECT bag_eq($$ SELECT proname::text FROM pg_proc WHERE pronamespace = 'hermes'::regnamespace AND proparallel = 's' $$,
-              ARRAY['decode_history', 'first_id_at', 'summarize_history', 'time_of_id', 'verify_signature'], 'only the pure readers are parallel safe');
+              ARRAY['channel_of_step', 'decode_history', 'first_id_at', 'summarize_history', 'time_of_id', 'verify_signature'], 'only the pure readers are parallel safe');
 -- errors promised by the comments of the verbs
 SELECT alike(obj_description(p.oid, 'pg_proc'), '%Errors:%', format('%s: the COMMENT names its errors', proname))
 FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
@@ -94,10 +105,11 @@ CREATE TEMP TABLE contract_view (name, columns) AS VALUES
     ('delivery_log', 'at timestamp with time zone, cascade_id uuid, endpoint_id integer, tenant text, event_type text, sequence integer, try integer, http_status integer, result text, duration_ms integer, error text'),
     ('endpoints', 'id integer, tenant text, url text, enabled boolean, disabled_at timestamp with time zone, disabled_reason text, failing_since timestamp with time zone, last_delivery_at timestamp with time zone, last_failure_at timestamp with time zone, last_error text, pending integer'),
     ('history', 'cascade_id uuid, tenant text, event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb'),
-    ('providers_status', 'provider text, channel text, kind text, in_flight integer, concurrency integer, breaker text, open_until timestamp with time zone, rate jsonb, throttled_until timestamp with time zone, accepted bigint, failed bigint, throttled bigint, consecutive_failures integer, last_failure_at timestamp with time zone, last_failure text, oldest_waiting timestamp with time zone'),
+    ('pauses', 'scope text, name text, since timestamp with time zone, until timestamp with time zone, reason text'),
+    ('providers_status', 'provider text, channel text, kind text, in_flight integer, concurrency integer, paused_since timestamp with time zone, breaker text, open_until timestamp with time zone, rate jsonb, throttled_until timestamp with time zone, accepted bigint, failed bigint, throttled bigint, consecutive_failures integer, last_failure_at timestamp with time zone, last_failure text, oldest_waiting timestamp with time zone'),
     ('receipts_parked', 'id bigint, provider text, provider_message_id text, cascade_id uuid, reason text, payload text, received_at timestamp with time zone'),
     ('stats', 'name text, value bigint'),
-    ('tasks', 'cascade_id uuid, task integer, kind text, due timestamp with time zone, claimed boolean, incarnation bigint, attempt integer, provider text, endpoint_id integer, claims integer, tries integer, last_error text'),
+    ('tasks', 'cascade_id uuid, task integer, kind text, due timestamp with time zone, claimed boolean, incarnation bigint, put_aside boolean, attempt integer, provider text, endpoint_id integer, claims integer, tries integer, last_error text'),
     ('timers', 'cascade_id uuid, task integer, due timestamp with time zone, tenant text'),
     ('workers', 'role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer');
 SELECT is(array_to_string(ARRAY(SELECT a.attname || ' ' || format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
@@ -108,7 +120,7 @@ ORDER BY v.name;
 SELECT bag_eq($$ SELECT relname::text FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relkind IN ('v', 'm') $$,
               'SELECT name FROM contract_view', 'schema hermes has these views and no other');
 SELECT bag_eq($$ SELECT relname::text FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relkind = 'v' AND reloptions @> ARRAY['security_barrier=true'] $$,
-              ARRAY['cascades', 'dead_letters', 'deliveries', 'delivery_log', 'endpoints', 'history', 'receipts_parked', 'tasks', 'timers'], 'every view with rows of tenants is a security barrier');
+              ARRAY['cascades', 'dead_letters', 'deliveries', 'delivery_log', 'endpoints', 'history', 'pauses', 'receipts_parked', 'tasks', 'timers'], 'every view with rows of tenants is a security barrier');
 
 -- ---- connectors: the tables that operators write by hand ----
 CREATE TEMP TABLE contract_table (name, columns) AS VALUES

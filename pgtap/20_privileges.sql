@@ -54,12 +54,13 @@ SELECT bag_eq($$ SELECT grantee::regrole::text FROM granted WHERE kind = 'type' 
 
 CREATE TEMP TABLE expected (role, functions) AS VALUES
     ('hermes_worker', '{}'::text[]),
-    ('hermes_monitor', '{cascade_status,cascade_history,tenant_visible,decode_history,summarize_history,worker_slots,statistics,first_id_at,time_of_id,
+    ('hermes_monitor', '{cascade_status,cascade_history,dry_run,dry_run_rule,channel_of_step,tenant_visible,decode_history,summarize_history,worker_slots,statistics,first_id_at,time_of_id,
                         parse_receipts,parse_response,provider_states,verify_signature}'),
-    ('hermes_app', '{cascade_status,cascade_history,tenant_visible,decode_history,summarize_history,worker_slots,statistics,first_id_at,time_of_id,
+    ('hermes_app', '{cascade_status,cascade_history,dry_run,dry_run_rule,channel_of_step,hold_cascade,release_cascade,tenant_visible,decode_history,summarize_history,worker_slots,statistics,first_id_at,time_of_id,
                      parse_receipts,parse_response,provider_states,verify_signature,
                      start_cascade,start_cascades,signal_cascade,signal_cascades,apply_receipt,receive_receipts,cancel_cascade}'),
-    ('hermes_admin', '{cascade_status,cascade_history,tenant_visible,decode_history,summarize_history,worker_slots,statistics,first_id_at,time_of_id,
+    ('hermes_admin', '{cascade_status,cascade_history,dry_run,dry_run_rule,channel_of_step,hold_cascade,release_cascade,
+                       pause_provider,resume_provider,pause_tenant,resume_tenant,pause_cascade_rule,resume_cascade_rule,tenant_visible,decode_history,summarize_history,worker_slots,statistics,first_id_at,time_of_id,
                        parse_receipts,parse_response,provider_states,verify_signature,
                        start_cascade,start_cascades,signal_cascade,signal_cascades,apply_receipt,receive_receipts,cancel_cascade,
                        create_cascade_rule,alter_cascade_rule,drop_cascade_rule,create_provider,alter_provider,drop_provider,
@@ -70,7 +71,7 @@ SELECT is(ARRAY(SELECT object::text FROM granted WHERE kind = 'function' AND gra
           ARRAY(SELECT f FROM unnest(functions) AS f ORDER BY f COLLATE "C"), role || ' may execute exactly its functions')
 FROM expected;
 SELECT is(ARRAY(SELECT object::text FROM granted WHERE kind = 'view' AND grantee = role::regrole AND grantee <> owner ORDER BY object COLLATE "C"),
-          CASE role WHEN 'hermes_worker' THEN '{}' ELSE '{cascades,connector_documents,dead_letters,deliveries,delivery_log,endpoints,history,providers_status,receipts_parked,stats,tasks,timers,workers}'::text[] END,
+          CASE role WHEN 'hermes_worker' THEN '{}' ELSE '{cascades,connector_documents,dead_letters,deliveries,delivery_log,endpoints,history,pauses,providers_status,receipts_parked,stats,tasks,timers,workers}'::text[] END,
           role || ' may read exactly its views')
 FROM expected;
 
@@ -87,8 +88,8 @@ SELECT is_empty($$ SELECT proname FROM pg_proc WHERE pronamespace = 'hermes'::re
                    AND NOT coalesce(array_to_string(proconfig, ' ') ~ 'search_path=pg_catalog, pg_temp', false) $$, 'no SECURITY DEFINER without a pinned search_path');
 SELECT is_empty($$ SELECT proname FROM pg_proc WHERE pronamespace = 'hermes'::regnamespace AND prosecdef $$, 'in fact none is SECURITY DEFINER');
 SELECT is_empty($$ SELECT proname FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE pronamespace = 'hermes'::regnamespace
-                   AND l.lanname NOT IN ('c', 'internal') AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false) $$,
-                'every function that is not C pins its search_path');
+                   AND l.lanname NOT IN ('c', 'internal') AND p.prosqlbody IS NULL AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false) $$,
+                'every function whose body is text pins its search_path');
 SELECT bag_eq($$ SELECT c.relname::text, tgname::text, tgfoid::regproc::text, tgtype::integer, tgenabled::text, pg_get_expr(tgqual, tgrelid)
                  FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE c.relnamespace = 'hermes'::regnamespace AND NOT tgisinternal $$,
               $$ SELECT t AS relation, 'changed' AS name, 'hermes.connectors_changed' AS function, 4 + 8 + 16 + 32 AS type, 'O' AS enabled, NULL AS qualification FROM unnest(ARRAY['connector', 'connector_status', 'connector_error']) AS t

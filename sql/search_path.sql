@@ -78,4 +78,4 @@ CREATE TEMP TABLE rule_version (id integer);
 SELECT hermes.start_cascade('three', '{}') IS NOT NULL;
 SELECT count(*) FROM workflow;
 -- every function that is not C carries its own: none is listed
-SELECT p.proname FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.pronamespace = 'hermes'::regnamespace AND l.lanname <> 'c' AND NOT coalesce(p.proconfig @> ARRAY['search_path=pg_catalog, pg_temp'], false);
+SELECT p.proname FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.pronamespace = 'hermes'::regnamespace AND l.lanname <> 'c' AND p.prosqlbody IS NULL AND NOT coalesce(p.proconfig @> ARRAY['search_path=pg_catalog, pg_temp'], false);

@@ -1,7 +1,7 @@
 // Supervisor: one per database that has the extension. Fires timers, keeps the dispatchers at their number, creates and
 // drops partitions, checks the restore fence.
-#include "engine/dispatch.hpp"
 #include "engine/definitions.hpp"
+#include "engine/dispatch.hpp"
 #include "engine/fence.hpp"
 #include "engine/timers.hpp"
 #include "pg/bgworker.hpp"
@@ -26,7 +26,7 @@ constexpr auto kMaintenanceEvery = std::chrono::seconds(60);
 constexpr auto kLockedRetry = std::chrono::milliseconds(5);
 constexpr auto kPausedTimersEvery = std::chrono::seconds(1);
 constexpr std::int32_t kReleasedAtOnce = 1000;
-constexpr auto kPausesKept = std::chrono::days(400); // longer than any deadline
+constexpr auto kPausesKept = std::chrono::days(400);     // longer than any deadline
 constexpr auto kInboxRetention = std::chrono::hours(72); // R4
 
 class Supervisor {

@@ -50,6 +50,32 @@ CREATE FUNCTION hermes.cascade_history(cascade_id uuid)
 COMMENT ON FUNCTION hermes.cascade_history(uuid) IS
 'All events of a cascade in order, also after its end. Read-only. Errors: WF001. Example: SELECT * FROM hermes.cascade_history(id);';
 
+CREATE FUNCTION hermes.dry_run(rule text, message jsonb, script jsonb DEFAULT '{}')
+    RETURNS TABLE (event_id integer, event_time timestamptz, event_type text, attributes jsonb)
+    LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20 AS 'MODULE_PATHNAME', 'hc_dry_run';
+COMMENT ON FUNCTION hermes.dry_run(text, jsonb, jsonb) IS
+'The whole course that a cascade of the current version of a rule would take, without a row written or a request sent. script: {"channels": {"email": [{"answer": "accepted", "receipts": [{"status": "failed", "after": "5s"}]}]}, "conditions": {"2": false}, "start_at": "2026-12-01T22:15:00Z", "cancel_after": "10m"}, all optional: channels answer as a sandbox provider would, those not named deliver at once. Errors: 42704, 22023 with the JSON path, 54000 when it does not end. Example: SELECT * FROM hermes.dry_run(''welcome'', ''{"to": "a@example.com"}'', ''{"channels": {"email": [{"receipts": []}]}}'');';
+
+CREATE FUNCTION hermes.dry_run_rule(rule jsonb, message jsonb, script jsonb DEFAULT '{}')
+    RETURNS TABLE (event_id integer, event_time timestamptz, event_type text, attributes jsonb)
+    LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20 AS 'MODULE_PATHNAME', 'hc_dry_run_rule';
+COMMENT ON FUNCTION hermes.dry_run_rule(jsonb, jsonb, jsonb) IS
+'As dry_run, for a rule that is not created yet: a document as of create_cascade_rule. Errors: 22023, 54000.';
+
+-- Steps are numbered through, also those of parallel elements.
+CREATE FUNCTION hermes.channel_of_step(rule jsonb, step integer) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    BEGIN ATOMIC
+        SELECT f.channel
+        FROM (SELECT member.value ->> 'channel' AS channel, pg_catalog.row_number() OVER (ORDER BY element.n, member.n) AS n
+              FROM pg_catalog.jsonb_array_elements(rule -> 'steps') WITH ORDINALITY AS element (value, n)
+                   CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(
+                       COALESCE(element.value -> 'parallel', pg_catalog.jsonb_build_array(element.value)))
+                       WITH ORDINALITY AS member (value, n)) f
+        WHERE f.n = step;
+    END;
+COMMENT ON FUNCTION hermes.channel_of_step(jsonb, integer) IS 'Channel of a step of a rule, counted from 1.';
+
 CREATE FUNCTION hermes.retry_dead_letter(id bigint) RETURNS void
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_retry_dead_letter';
 COMMENT ON FUNCTION hermes.retry_dead_letter(bigint) IS

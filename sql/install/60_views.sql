@@ -4,14 +4,14 @@
 CREATE VIEW hermes.cascades WITH (security_barrier) AS
 SELECT u.* FROM (
     SELECT w.id AS cascade_id, r.name AS rule, r.version AS rule_version, w.tenant, w.key, 'RUNNING'::text AS status,
-           s.outcome, s.corrected_outcome, s.step, r.rule -> 'steps' -> (s.step - 1) ->> 'channel' AS channel,
+           s.outcome, s.corrected_outcome, s.step, hermes.channel_of_step(r.rule, s.step) AS channel,
            s.attempts, s.started_at, s.closed_at, s.next_timer, NULL::timestamptz AS reported_at
     FROM hermes.workflow w
          JOIN hermes.rule_version r ON r.id = w.rule_id
          CROSS JOIN LATERAL hermes.summarize_history(w.history) s
     UNION ALL
     SELECT c.id, r.name, r.version, c.tenant, c.key, 'CLOSED',
-           s.outcome, s.corrected_outcome, s.step, r.rule -> 'steps' -> (s.step - 1) ->> 'channel',
+           s.outcome, s.corrected_outcome, s.step, hermes.channel_of_step(r.rule, s.step),
            s.attempts, s.started_at, s.closed_at, NULL, c.reported_at
     FROM hermes.closed c
          JOIN hermes.rule_version r ON r.id = c.rule_id

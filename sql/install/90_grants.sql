@@ -15,7 +15,8 @@ GRANT EXECUTE ON FUNCTION
 TO hermes_admin, hermes_app;
 
 GRANT EXECUTE ON FUNCTION
-    hermes.cascade_status(uuid), hermes.cascade_history(uuid), hermes.tenant_visible(text), hermes.decode_history(bytea),
+    hermes.cascade_status(uuid), hermes.cascade_history(uuid), hermes.dry_run(text, jsonb, jsonb), hermes.dry_run_rule(jsonb, jsonb, jsonb),
+    hermes.channel_of_step(jsonb, integer), hermes.tenant_visible(text), hermes.decode_history(bytea),
     hermes.summarize_history(bytea), hermes.worker_slots(), hermes.statistics(), hermes.first_id_at(timestamptz),
     hermes.time_of_id(uuid), hermes.parse_receipts(text, text, jsonb, jsonb), hermes.parse_response(text, integer, jsonb, text),
     hermes.provider_states(), hermes.verify_signature(text, text, jsonb, text, text, timestamptz)

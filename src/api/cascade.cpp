@@ -151,6 +151,30 @@ HC_FUNCTION(hc_cascade_history) {
     return rows.done();
 }
 
+HC_FUNCTION(hc_dry_run) {
+    const std::string rule = args.text(0, "rule");
+    const std::string message = args.json(1, "message");
+    const std::string script = args.json(2, "script");
+    pg::ResultSet rows(args);
+    engine::Verb verb;
+    const std::vector<core::HistoryEvent> events = engine::dry_run(rule, message, script);
+    verb.finish();
+    add_events(rows, events);
+    return rows.done();
+}
+
+HC_FUNCTION(hc_dry_run_rule) {
+    const std::string rule = args.json(0, "rule");
+    const std::string message = args.json(1, "message");
+    const std::string script = args.json(2, "script");
+    pg::ResultSet rows(args);
+    engine::Verb verb;
+    const std::vector<core::HistoryEvent> events = engine::dry_run_rule(rule, message, script);
+    verb.finish();
+    add_events(rows, events);
+    return rows.done();
+}
+
 HC_FUNCTION(hc_decode_history) {
     const std::string history = args.bytea(0, "history");
     pg::ResultSet rows(args);

@@ -71,9 +71,8 @@ SignalResult CascadeMachine::on(const CancelInput &in) {
 
 SignalResult CascadeMachine::on(const ConditionAnswer &in) {
     consumed_ = in.task;
-    const auto asked =
-        std::find_if(state_.branches.begin(), state_.branches.end(),
-                     [&in](const Branch &b) { return in.task != 0 && b.condition_task == in.task; });
+    const auto asked = std::find_if(state_.branches.begin(), state_.branches.end(),
+                                    [&in](const Branch &b) { return in.task != 0 && b.condition_task == in.task; });
     if (closed() || asked == state_.branches.end())
         return SignalResult::ignored;
     const std::size_t step = asked->step;

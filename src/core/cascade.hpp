@@ -118,12 +118,12 @@ struct State {
     std::optional<Time> starts_at; // the first step waits until then
     std::string time_zone;         // of the recipient, for windows; empty: UTC
     Priority priority = Priority::transactional;
-    std::uint16_t step = 0;        // first step of the current element, or the last one when closed
-    std::vector<Branch> branches;  // of the current element
+    std::uint16_t step = 0;         // first step of the current element, or the last one when closed
+    std::vector<Branch> branches;   // of the current element
     std::optional<Time> held_since; // by hold_cascade
     std::uint32_t timer_task = 0;   // outstanding timer task, 0: none
     std::optional<Time> timer_due;
-    bool timer_paused = false; // it waits for the end of a pause, or for its due time
+    bool timer_paused = false;   // it waits for the end of a pause, or for its due time
     std::uint32_t last_task = 0; // highest task number given out
     std::vector<AttemptState> attempts;
     std::vector<BufferedReceipt> buffered;
@@ -132,8 +132,8 @@ struct State {
     Outcome corrected = Outcome::none; // outcome after the end, when a late receipt changed it (R9)
     std::uint16_t outcome_attempt = 0; // attempt that decided it, 0: none
     Time closed{};
-    std::uint32_t flags = 0;   // EventFlag bits of the completion
-    std::uint32_t reports = 0; // reports given out; the sequence of the last one
+    std::uint32_t flags = 0;                   // EventFlag bits of the completion
+    std::uint32_t reports = 0;                 // reports given out; the sequence of the last one
     ReportKind report_kind = ReportKind::none; // of the last one
     std::uint16_t report_step = 0;             // of the last one, when it is about a step
     std::string report_reason;                 // likewise

@@ -7,9 +7,7 @@ namespace hc::core {
 
 namespace {
 
-bool concerns(const Pause &pause, std::int32_t provider) {
-    return pause.provider == 0 || pause.provider == provider;
-}
+bool concerns(const Pause &pause, std::int32_t provider) { return pause.provider == 0 || pause.provider == provider; }
 
 bool going_on(const Pause &pause, Time now) { return pause.since <= now && (!pause.until || *pause.until > now); }
 
@@ -69,7 +67,8 @@ std::optional<Time> CascadeMachine::allowed_due(std::size_t step, Time due) cons
     if (!window)
         return due;
     const Time open = next_open(*window, around_.zone, due);
-    const bool never = open > due && (window->outside == OutsideWindow::skip || (state_.expires && open >= *state_.expires));
+    const bool never =
+        open > due && (window->outside == OutsideWindow::skip || (state_.expires && open >= *state_.expires));
     return never ? std::nullopt : std::optional(open);
 }
 

@@ -174,8 +174,9 @@ SignalResult CascadeMachine::take_closed(HistoryEvent event, SignalResult merged
     const bool delivered = effective_outcome(state_) == Outcome::delivered;
     const std::uint16_t attempt = event.attempt;
     const bool rests_on_it =
-        delivered && (attempt == state_.outcome_attempt ||
-                      (all_must_succeed(a.step) && group(a.step).first == group(get(state_.outcome_attempt).step).first));
+        delivered &&
+        (attempt == state_.outcome_attempt ||
+         (all_must_succeed(a.step) && group(a.step).first == group(get(state_.outcome_attempt).step).first));
     const bool failure = rests_on_it && is_failure(state_after(a, event));
     const bool could_succeed = !delivered && meets(state_after(a, event), step_of(a.step).success_on);
     const bool wanted = could_succeed ? program_.rule->late_success == LateSuccess::complete

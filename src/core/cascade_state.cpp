@@ -433,8 +433,8 @@ std::string_view report_type(ReportKind kind, Outcome outcome) {
 std::string_view report_type(const State &state) { return report_type(state.report_kind, state.outcome); }
 
 const Branch *find_branch(const State &state, std::size_t step) {
-    const auto branch = std::find_if(state.branches.begin(), state.branches.end(),
-                                     [step](const Branch &b) { return b.step == step; });
+    const auto branch =
+        std::find_if(state.branches.begin(), state.branches.end(), [step](const Branch &b) { return b.step == step; });
     return branch == state.branches.end() ? nullptr : &*branch;
 }
 

@@ -75,7 +75,8 @@ void CascadeMachine::skip_step(std::size_t step, std::string_view reason) {
 // Goes on once every step of the current element is over.
 void CascadeMachine::settle_group() {
     const std::vector<Branch> &branches = state_.branches;
-    if (closed() || branches.empty() || std::any_of(branches.begin(), branches.end(), [](const Branch &b) { return !b.over; }))
+    if (closed() || branches.empty() ||
+        std::any_of(branches.begin(), branches.end(), [](const Branch &b) { return !b.over; }))
         return;
     const bool all = std::all_of(branches.begin(), branches.end(), [](const Branch &b) { return b.succeeded; });
     if (!all)
@@ -187,7 +188,8 @@ std::uint32_t CascadeMachine::contact_flags(Outcome outcome, std::uint16_t attem
         const std::uint16_t step = get(attempt).step;
         const Group g = group(step);
         const bool asked_for = step_of(step).mode == GroupMode::all && a.step >= g.first && a.step < g.end;
-        return (a.number > attempt && !asked_for) || (a.step != step && !asked_for && a.step >= g.first && a.step < g.end);
+        return (a.number > attempt && !asked_for) ||
+               (a.step != step && !asked_for && a.step >= g.first && a.step < g.end);
     };
     if (outcome == Outcome::exhausted)
         return 0;

@@ -49,10 +49,10 @@ enum class EventType : std::uint8_t {
     send_deferred = 23,     // attempt, task, due, reason: to be sent later; flags: kFlagHeld, kFlagPaused
     condition_scheduled = 24, // step, task, due
     condition_evaluated = 25, // step, task, code: ConditionVerdict, reason
-    cascade_held = 26,      // reason
-    cascade_released = 27,  //
-    deadlines_extended = 28, // step, sequence: by so many microseconds, in which the cascade or its provider was held
-    start_delayed = 29,     // due: the first step starts then
+    cascade_held = 26,        // reason
+    cascade_released = 27,    //
+    deadlines_extended = 28,  // step, sequence: by so many microseconds, in which the cascade or its provider was held
+    start_delayed = 29,       // due: the first step starts then
 };
 inline constexpr EventType kLastEventType = EventType::start_delayed;
 

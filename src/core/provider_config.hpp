@@ -27,9 +27,9 @@
 //
 // Placeholders: {{message.<path>}}, {{secret.<name>}}, {{attempt.id}}, {{attempt.number}},
 // {{cascade.id}}, {{cascade.key}}, {{cascade.tenant}}, {{step.number}}, {{step.channel}}, {{provider.name}},
-// {{step.timeout_seconds}} (for the receipt) and, where the rule has a validity, {{cascade.validity_seconds}} (what is left
-// of it, at least 1), {{cascade.expires_at}} (ISO 8601) and {{cascade.expires_unix}} (seconds).
-// A string that is one placeholder takes the value's JSON type; "?" before the braces close makes it optional
+// {{step.timeout_seconds}} (for the receipt) and, where the rule has a validity, {{cascade.validity_seconds}} (what is
+// left of it, at least 1), {{cascade.expires_at}} (ISO 8601) and {{cascade.expires_unix}} (seconds). A string that is
+// one placeholder takes the value's JSON type; "?" before the braces close makes it optional
 // ({{message.title?}}: an object member or header without a value is left out, elsewhere it is empty). A JSON null and
 // an empty key or tenant are no value. Arrays and objects of the message can only be whole values of a JSON body. In
 // the URL placeholders stand in the path and the query only, percent-encoded, and cannot make a "." or ".." segment. In

@@ -116,9 +116,9 @@ std::string_view report_type_of(std::string_view body) {
     return body.substr(0, std::min(body.find('"'), body.size()));
 }
 
-// A report about a step is made at its event. One about the outcome is made at the end of a decision, which is the event
-// that it is about, but for receipts that had waited for the answer's message id: those follow it, with the time of the
-// answer.
+// A report about a step is made at its event. One about the outcome is made at the end of a decision, which is the
+// event that it is about, but for receipts that had waited for the answer's message id: those follow it, with the time
+// of the answer.
 std::vector<State> states_at_reports(std::span<const HistoryEvent> events) {
     std::vector<State> states;
     State state;
@@ -129,9 +129,9 @@ std::vector<State> states_at_reports(std::span<const HistoryEvent> events) {
             answered = events[i].time;
         const bool outcome =
             events[i].type == EventType::cascade_completed || events[i].type == EventType::outcome_corrected;
-        const bool of_step = events[i].sequence && (events[i].type == EventType::step_failed ||
-                                                    events[i].type == EventType::step_skipped ||
-                                                    events[i].type == EventType::step_succeeded);
+        const bool of_step = events[i].sequence &&
+                             (events[i].type == EventType::step_failed || events[i].type == EventType::step_skipped ||
+                              events[i].type == EventType::step_succeeded);
         if (of_step)
             states.push_back(state);
         if (!outcome)

@@ -23,17 +23,17 @@ constexpr const char *kPlaceholderHint =
 constexpr std::size_t kMaxShownBytes = 64;
 
 constexpr std::array<JsonWord<Source>, 12> kFixedSources{{{"attempt.id", Source::attempt_id},
-                                                         {"attempt.number", Source::attempt_number},
-                                                         {"cascade.id", Source::cascade_id},
-                                                         {"cascade.key", Source::cascade_key},
-                                                         {"cascade.tenant", Source::cascade_tenant},
-                                                         {"step.number", Source::step_number},
-                                                         {"step.timeout_seconds", Source::step_timeout},
-                                                         {"cascade.validity_seconds", Source::validity_left},
-                                                         {"cascade.expires_at", Source::expires_at},
-                                                         {"cascade.expires_unix", Source::expires_unix},
-                                                         {"step.channel", Source::step_channel},
-                                                         {"provider.name", Source::provider_name}}};
+                                                          {"attempt.number", Source::attempt_number},
+                                                          {"cascade.id", Source::cascade_id},
+                                                          {"cascade.key", Source::cascade_key},
+                                                          {"cascade.tenant", Source::cascade_tenant},
+                                                          {"step.number", Source::step_number},
+                                                          {"step.timeout_seconds", Source::step_timeout},
+                                                          {"cascade.validity_seconds", Source::validity_left},
+                                                          {"cascade.expires_at", Source::expires_at},
+                                                          {"cascade.expires_unix", Source::expires_unix},
+                                                          {"step.channel", Source::step_channel},
+                                                          {"provider.name", Source::provider_name}}};
 
 [[noreturn]] void fail_config(std::string_view where, std::string_view what, const char *hint) {
     throw Error(sqlstate::invalid_parameter, kProviderConfigMessage, fmt::format("{}: {}.", where, what), hint);

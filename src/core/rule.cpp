@@ -28,12 +28,12 @@ constexpr JsonDocumentRules kDocument{"invalid cascade rule", kMaxRuleBytes, kMa
 constexpr std::size_t kMaxZoneBytes = 63;
 constexpr Duration kMaxConditionTimeout = std::chrono::seconds(30);
 
-constexpr std::array<std::string_view, 9> kRuleKeys{
-    "steps", "validity", "late_success", "late_failure", "priority", "window", "time_zone", "run_as", "webhook_events"};
+constexpr std::array<std::string_view, 9> kRuleKeys{"steps",  "validity",  "late_success", "late_failure",  "priority",
+                                                    "window", "time_zone", "run_as",       "webhook_events"};
 constexpr std::array<std::string_view, 2> kGroupKeys{"parallel", "mode"};
 constexpr std::array<std::string_view, 12> kStepKeys{
-    "channel",    "providers", "success_on", "timeout",   "dispatch_timeout", "retry", "on_ambiguous",
-    "on_unknown", "revocable", "window",     "condition", "condition_timeout"};
+    "channel",      "providers",  "success_on", "timeout", "dispatch_timeout", "retry",
+    "on_ambiguous", "on_unknown", "revocable",  "window",  "condition",        "condition_timeout"};
 constexpr std::array<std::string_view, 6> kRetryKeys{
     "initial_interval", "backoff_coefficient", "maximum_interval", "maximum_attempts", "jitter", "non_retryable"};
 

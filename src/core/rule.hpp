@@ -14,7 +14,8 @@
 //     "late_success": "complete",                 complete (default) | ignore
 //     "late_failure": "notify",                   notify (default) | ignore
 //     "priority": "transactional",                otp | transactional (default) | marketing; a start may say otherwise
-//     "window": {"from": "08:00", "to": "20:00", "days": ["mon", "fri"], "outside": "hold"},   optional: see SendWindow;
+//     "window": {"from": "08:00", "to": "20:00", "days": ["mon", "fri"], "outside": "hold"},   optional: see
+//     SendWindow;
 //                                                 a step may have one of its own, or false
 //     "time_zone": "Europe/Berlin",               of the windows: a name, or {"path": "$.tz", "default": "UTC"}
 //     "run_as": "reporting",                      optional: role that runs conditions of tenants that have none
@@ -26,7 +27,8 @@
 //     "condition_timeout": "1s"                   up to 30s; default hermes.condition_timeout
 //
 // An element of steps may be several steps that run at once:
-//     {"parallel": [ {step}, {step} ], "mode": "any"}   any (default): the first success ends the cascade and takes back
+//     {"parallel": [ {step}, {step} ], "mode": "any"}   any (default): the first success ends the cascade and takes
+//     back
 //                                                 what has not left; all: each must succeed. When that can no longer
 //                                                 be, and all of them are over, the next element starts.
 // Steps are numbered through: the members of a parallel element count each.
@@ -79,7 +81,7 @@ struct Step {
     std::optional<SendWindow> window;
     std::string condition; // SQL; empty: none
     std::optional<Duration> condition_timeout;
-    bool joins = false; // runs at once with the step before it: a further member of a "parallel" element
+    bool joins = false;              // runs at once with the step before it: a further member of a "parallel" element
     GroupMode mode = GroupMode::any; // of its parallel element
 };
 
@@ -89,10 +91,10 @@ struct Rule {
     LateSuccess late_success = LateSuccess::complete;
     LateFailure late_failure = LateFailure::notify;
     Priority priority = Priority::transactional;
-    std::optional<SendWindow> window; // of the steps that have none of their own
-    std::string time_zone;      // of the windows; empty: UTC
-    std::string time_zone_path; // of the message's own; empty: it has none
-    std::string run_as;         // empty: none
+    std::optional<SendWindow> window;        // of the steps that have none of their own
+    std::string time_zone;                   // of the windows; empty: UTC
+    std::string time_zone_path;              // of the message's own; empty: it has none
+    std::string run_as;                      // empty: none
     std::vector<std::string> webhook_events; // empty: all outcomes
 };
 

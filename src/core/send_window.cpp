@@ -121,8 +121,13 @@ std::uint16_t read_clock(const JsonNode &node, bool end) {
 }
 
 std::uint8_t read_days(const JsonNode &node) {
-    static constexpr std::array<JsonWord<std::uint8_t>, 7> kDays{
-        {{"mon", 1U << 0}, {"tue", 1U << 1}, {"wed", 1U << 2}, {"thu", 1U << 3}, {"fri", 1U << 4}, {"sat", 1U << 5}, {"sun", 1U << 6}}};
+    static constexpr std::array<JsonWord<std::uint8_t>, 7> kDays{{{"mon", 1U << 0},
+                                                                  {"tue", 1U << 1},
+                                                                  {"wed", 1U << 2},
+                                                                  {"thu", 1U << 3},
+                                                                  {"fri", 1U << 4},
+                                                                  {"sat", 1U << 5},
+                                                                  {"sun", 1U << 6}}};
     std::uint8_t set = 0;
     for (const JsonNode &item : node.items(kDays.size())) {
         const std::uint8_t day = item.word(kDays);

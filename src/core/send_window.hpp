@@ -23,8 +23,8 @@ class JsonNode;
 enum class OutsideWindow : std::uint8_t { hold, skip };
 
 struct SendWindow {
-    std::uint16_t from = 0;      // minutes after midnight
-    std::uint16_t to = 24 * 60;  // of the same day, or below or equal `from`: of the next
+    std::uint16_t from = 0;        // minutes after midnight
+    std::uint16_t to = 24 * 60;    // of the same day, or below or equal `from`: of the next
     std::uint8_t days = 0b1111111; // bit 0: Monday
     OutsideWindow outside = OutsideWindow::hold;
 

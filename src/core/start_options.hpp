@@ -15,7 +15,7 @@ inline constexpr Duration kMaxSendAhead = std::chrono::days(366);
 struct StartOptions {
     std::optional<Priority> priority; // instead of the rule's
     std::optional<Time> send_at;
-    bool error_on_conflict = false;   // same key, other rule or message: error WF002 instead of a notice
+    bool error_on_conflict = false; // same key, other rule or message: error WF002 instead of a notice
 };
 
 // Throws hc::Error 22023 with the JSON path for unknown keys or words.

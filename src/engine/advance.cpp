@@ -6,8 +6,8 @@
 #include "core/receipt_ids.hpp"
 #include "core/report.hpp"
 #include "engine/definitions.hpp"
-#include "engine/placement.hpp"
 #include "engine/pauses.hpp"
+#include "engine/placement.hpp"
 #include "engine/receipts.hpp"
 #include "pg/wake.hpp"
 #include "store/receipts.hpp"
@@ -231,8 +231,14 @@ void Writes::add(TaskChanges &&changes) {
 namespace {
 
 store::Task make_task(const Subject &subject, core::Priority priority, const core::TaskPut &put) {
-    store::Task task{subject.id, static_cast<std::int32_t>(put.number), store::Kind::timer, pg::kTimerQueue, put.due,
-                     put.attempt, put.provider, std::nullopt};
+    store::Task task{subject.id,
+                     static_cast<std::int32_t>(put.number),
+                     store::Kind::timer,
+                     pg::kTimerQueue,
+                     put.due,
+                     put.attempt,
+                     put.provider,
+                     std::nullopt};
     if (put.kind == core::TaskKind::send) {
         const Place place = place_send(subject.tenant, priority, put);
         task.kind = store::Kind::send;

@@ -6,6 +6,7 @@
 #include "core/webhook.hpp"
 #include "engine/definitions.hpp"
 #include "engine/fence.hpp"
+#include "engine/pauses.hpp"
 #include "store/definitions.hpp"
 #include "store/tasks.hpp"
 
@@ -110,7 +111,9 @@ void check_tenant(const std::string &tenant) {
 
 std::int32_t create_rule(const std::string &name, const std::string &rule_json, bool must_exist) {
     check_name(name, "rule name");
-    check_providers_of(core::parse_rule(rule_json));
+    const core::Rule rule = core::parse_rule(rule_json);
+    check_providers_of(rule);
+    zone_clock(rule.time_zone); // exists
     if (must_exist && !store::find_current_rule(name)) {
         missing("cascade rule", name);
     }

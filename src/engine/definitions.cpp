@@ -148,6 +148,8 @@ const RuleVersion &Definitions::add(std::int32_t id, const std::string &name, st
     return *(rules_[id] = std::move(entry));
 }
 
+const RuleVersion &Definitions::provisional_rule(const std::string &json) { return add(0, "", 0, json); }
+
 const RuleVersion &Definitions::rule(std::int32_t id) {
     if (const auto it = rules_.find(id); it != rules_.end()) {
         return *it->second;

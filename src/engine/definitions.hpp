@@ -51,6 +51,8 @@ public:
 
     const RuleVersion &current_rule(const std::string &name); // throws 42704
     const RuleVersion &rule(std::int32_t id);
+    // A rule that is no row, with the providers as they are; valid until the next call or refresh.
+    const RuleVersion &provisional_rule(const std::string &json);
     const Provider *provider(std::int32_t id); // null: never existed
     // Providers of a name: the one in use first, then dropped ones, newest first. Throws 42704 when there never was
     // one.

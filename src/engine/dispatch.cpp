@@ -35,9 +35,8 @@ core::SandboxStep refused(const Send &send, const std::string &reason) {
     return immediate(send, core::SendVerdict::next_provider, core::FailureKind::config, reason);
 }
 
-core::TemplateValues template_values(const store::SendRow &row, const RuleVersion &rule,
-                                     const core::State &state, const core::AttemptState &attempt,
-                                     const Provider &provider) {
+core::TemplateValues template_values(const store::SendRow &row, const RuleVersion &rule, const core::State &state,
+                                     const core::AttemptState &attempt, const Provider &provider) {
     core::TemplateValues values;
     values.message_json = row.message.text;
     values.cascade_id = core::to_string(row.id);
@@ -99,8 +98,7 @@ bool Preparation::decide(Send &send, const store::SendRow &row, const core::Stat
     Definitions &defs = definitions();
     const RuleVersion &rule = defs.rule(row.rule_id);
     const bool paused = defs.paused(send.provider);
-    if ((paused || request_.open_until) &&
-        core::has_alternative(rule.program, state, attempt, around_.unavailable())) {
+    if ((paused || request_.open_until) && core::has_alternative(rule.program, state, attempt, around_.unavailable())) {
         send.immediate = refused(send, paused ? "provider_paused" : "provider_unavailable");
         return true;
     }

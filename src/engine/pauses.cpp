@@ -2,6 +2,7 @@
 #include "engine/pauses.hpp"
 
 #include "core/error.hpp"
+#include "core/json_path.hpp"
 #include "engine/provider_health.hpp"
 #include "pg/random.hpp"
 #include "pg/time_zone.hpp"
@@ -10,6 +11,8 @@
 #include "store/pauses.hpp"
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace hc::engine {
 
@@ -89,6 +92,20 @@ core::ZoneOffset zone_clock(const std::string &name) {
                     "The view pg_timezone_names lists those that are.");
     }
     return *std::move(zone);
+}
+
+std::string time_zone_of(const core::Rule &rule, const std::string &message_json) {
+    const auto windowed = [](const core::Step &step) { return step.window.has_value(); };
+    if (std::none_of(rule.steps.begin(), rule.steps.end(), windowed)) {
+        return {};
+    }
+    std::string zone = rule.time_zone;
+    if (!rule.time_zone_path.empty()) {
+        const auto value = core::find_json(message_json, *core::parse_json_path(rule.time_zone_path));
+        zone = value ? core::json_scalar_text(*value).value_or(zone) : zone;
+    }
+    zone_clock(zone); // exists
+    return zone;
 }
 
 } // namespace hc::engine

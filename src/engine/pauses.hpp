@@ -32,4 +32,7 @@ private:
 // The clock of a zone; throws 22023 when there is none of this name.
 core::ZoneOffset zone_clock(const std::string &name);
 
+// The recipient's time zone, where the rule has windows; throws 22023 for one that does not exist.
+std::string time_zone_of(const core::Rule &rule, const std::string &message_json);
+
 } // namespace hc::engine

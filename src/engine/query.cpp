@@ -2,9 +2,11 @@
 #include "engine/query.hpp"
 
 #include "core/cascade.hpp"
+#include "core/dry_run.hpp"
 #include "core/error.hpp"
 #include "core/report.hpp"
 #include "engine/definitions.hpp"
+#include "engine/pauses.hpp"
 #include "engine/signal.hpp"
 #include "store/executions.hpp"
 #include "store/tasks.hpp"
@@ -83,6 +85,30 @@ std::string cascade_status(const core::WorkflowId &id, Oid user) {
 
 std::vector<core::HistoryEvent> cascade_history(const core::WorkflowId &id, Oid user) {
     return core::decode_events(find(id, user).history);
+}
+
+namespace {
+
+std::vector<core::HistoryEvent> run_dry(const RuleVersion &rule, const std::string &message_json,
+                                        const std::string &script_json) {
+    const core::DryRunScript script = core::parse_dry_run_script(script_json);
+    core::StartInput start;
+    start.time_zone = time_zone_of(rule.rule, message_json);
+    core::Surroundings around;
+    around.zone = zone_clock(start.time_zone);
+    return core::dry_run(rule.program, script, start, pg::now(), around);
+}
+
+} // namespace
+
+std::vector<core::HistoryEvent> dry_run(const std::string &rule_name, const std::string &message_json,
+                                        const std::string &script_json) {
+    return run_dry(definitions().current_rule(rule_name), message_json, script_json);
+}
+
+std::vector<core::HistoryEvent> dry_run_rule(const std::string &rule_json, const std::string &message_json,
+                                             const std::string &script_json) {
+    return run_dry(definitions().provisional_rule(rule_json), message_json, script_json);
 }
 
 void retry_dead_letter(std::int64_t id) {

@@ -4,7 +4,6 @@
 #include "core/cascade.hpp"
 #include "core/crypto.hpp"
 #include "core/error.hpp"
-#include "core/json_path.hpp"
 #include "core/start_options.hpp"
 #include "engine/advance.hpp"
 #include "engine/definitions.hpp"
@@ -170,7 +169,8 @@ void check_request(const StartRequest &request, Oid user) {
 }
 
 // A clear refusal instead of a backlog without end: what a tenant may start, and how much of it may wait.
-void check_tenant_limits(const StartRequest &request, const RuleVersion &rule, core::Priority priority, core::Time now) {
+void check_tenant_limits(const StartRequest &request, const RuleVersion &rule, core::Priority priority,
+                         core::Time now) {
     const core::TenantLimits &limits = definitions().tenant_limits(request.tenant);
     const auto wanted = static_cast<std::int64_t>(request.messages.size());
     if (limits.max_backlog) {
@@ -190,22 +190,6 @@ void check_tenant_limits(const StartRequest &request, const RuleVersion &rule, c
     }
 }
 
-// The recipient's time zone, where the rule has windows; throws 22023 for one that does not exist.
-std::string time_zone_of(const core::Rule &rule, const pg::jsonb_view &message) {
-    const auto windowed = [](const core::Step &step) { return step.window.has_value(); };
-    if (std::none_of(rule.steps.begin(), rule.steps.end(), windowed)) {
-        return {};
-    }
-    std::string zone = rule.time_zone;
-    if (!rule.time_zone_path.empty()) {
-        const std::string text = pg::jsonb_text(message);
-        const auto value = core::find_json(text, *core::parse_json_path(rule.time_zone_path));
-        zone = value ? core::json_scalar_text(*value).value_or(zone) : zone;
-    }
-    zone_clock(zone); // exists
-    return zone;
-}
-
 // Rows of the new cascades. All start now with the same rule, so their first decision is one and the same, unless their
 // providers are chosen by chance, or their time zones differ.
 void insert_rows(const StartRequest &request, const RuleVersion &rule, core::StartInput input, core::Time now,
@@ -216,7 +200,8 @@ void insert_rows(const StartRequest &request, const RuleVersion &rule, core::Sta
     BatchSurroundings around;
     const auto decide = [&](std::size_t i) {
         state = {};
-        input.time_zone = time_zone_of(rule.rule, request.messages[i]);
+        const bool own_zone = !rule.rule.time_zone_path.empty();
+        input.time_zone = time_zone_of(rule.rule, own_zone ? pg::jsonb_text(request.messages[i]) : std::string());
         core::Surroundings surroundings = around.of(rule, request.tenant, state);
         surroundings.zone = zone_clock(input.time_zone);
         decision = core::decide(rule.program, state, input, now, surroundings);

@@ -15,7 +15,8 @@ std::optional<core::ZoneOffset> find_time_zone(const std::string &name) {
         return std::nullopt;
     }
     return core::ZoneOffset([zone](core::Time t) -> std::int32_t {
-        const auto seconds = static_cast<pg_time_t>(std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count());
+        const auto seconds =
+            static_cast<pg_time_t>(std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count());
         const struct pg_tm *local = pg_localtime(&seconds, zone);
         return local == nullptr ? 0 : static_cast<std::int32_t>(local->tm_gmtoff);
     });

@@ -94,7 +94,8 @@ public:
     }
 
     Decision condition(ConditionVerdict verdict, std::size_t step = 0) {
-        return give(ConditionAnswer{.task = find_branch(state, step)->condition_task, .verdict = verdict, .reason = {}});
+        return give(
+            ConditionAnswer{.task = find_branch(state, step)->condition_task, .verdict = verdict, .reason = {}});
     }
 
     // A dispatcher takes the send of an attempt, and finds that it must not leave.

@@ -268,7 +268,9 @@ TEST(StepReports, TellOfSkippedSteps) {
     b.start();
     const Decision d = b.condition(ConditionVerdict::no);
     ASSERT_EQ(d.step_reports.size(), 1U);
-    const std::string json = report_json(d.step_reports[0], ReportFacts{.id = {}, .tenant = {}, .key = {}, .rule = "r", .channel = "email", .provider = {}});
+    const std::string json =
+        report_json(d.step_reports[0],
+                    ReportFacts{.id = {}, .tenant = {}, .key = {}, .rule = "r", .channel = "email", .provider = {}});
     EXPECT_NE(json.find(R"("type":"message.step_skipped")"), std::string::npos) << json;
     EXPECT_NE(json.find(R"("step":1,"attempt":null)"), std::string::npos) << json;
     EXPECT_NE(json.find(R"("reason":"condition")"), std::string::npos) << json;

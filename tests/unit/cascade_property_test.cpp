@@ -72,7 +72,8 @@ std::vector<std::vector<ProviderRef>> random_providers(Dice &dice, std::size_t s
     std::int32_t id = 0;
     for (auto &list : providers) {
         for (std::uint64_t n = dice.below(4); n > 0; --n)
-            list.push_back({.id = ++id, .idempotent = dice.one_in(2), .position = static_cast<std::int32_t>(dice.below(2))});
+            list.push_back(
+                {.id = ++id, .idempotent = dice.one_in(2), .position = static_cast<std::int32_t>(dice.below(2))});
     }
     if (dice.one_in(8))
         providers.pop_back(); // a step whose channel nobody serves
@@ -138,7 +139,8 @@ Input random_input(Dice &dice, const Bench &bench) {
         return ReleaseInput{};
     case 12:
         return ConditionAnswer{.task = static_cast<std::uint32_t>(dice.below(bench.state.last_task + 2U)),
-                               .verdict = dice.pick({ConditionVerdict::yes, ConditionVerdict::no, ConditionVerdict::failed}),
+                               .verdict =
+                                   dice.pick({ConditionVerdict::yes, ConditionVerdict::no, ConditionVerdict::failed}),
                                .reason = "why"};
     default:
         return random_receipt(dice, bench.state);
@@ -182,9 +184,8 @@ void carry_out_next_task(Dice &dice, Bench &bench) {
         return;
     }
     if (task.kind == TaskKind::condition) {
-        bench.give(ConditionAnswer{.task = task.number,
-                                   .verdict = dice.pick({ConditionVerdict::yes, ConditionVerdict::no}),
-                                   .reason = {}});
+        bench.give(ConditionAnswer{
+            .task = task.number, .verdict = dice.pick({ConditionVerdict::yes, ConditionVerdict::no}), .reason = {}});
         return;
     }
     SendAnswer answer = random_answer(dice, task.attempt);

@@ -51,7 +51,8 @@ TEST(SendWindow, WholeDaysJoin) {
     const SendWindow working_days = window(0, 24 * 60, 0b11111);
     EXPECT_EQ(next_open(working_days, {}, at("2026-06-13T00:00:00Z")), at("2026-06-15T00:00:00Z")) << "Saturday";
     EXPECT_EQ(add_open_time(working_days, {}, at("2026-06-12T12:00:00Z"), 24h), at("2026-06-15T12:00:00Z"));
-    EXPECT_EQ(add_open_time(window(0, 24 * 60), {}, at("2026-06-12T12:00:00Z"), 100h), at("2026-06-12T12:00:00Z") + 100h);
+    EXPECT_EQ(add_open_time(window(0, 24 * 60), {}, at("2026-06-12T12:00:00Z"), 100h),
+              at("2026-06-12T12:00:00Z") + 100h);
 }
 
 TEST(SendWindow, CountsAllowedTimeOnly) {
@@ -75,7 +76,8 @@ TEST(SendWindow, SpringsForward) { // 02:00 to 03:00 does not exist on 29 March
 
 TEST(SendWindow, FallsBack) { // 02:00 to 03:00 comes twice on 25 October
     const SendWindow from_half_past_two = window(150, 1200);
-    EXPECT_EQ(next_open(from_half_past_two, kBerlin, at("2026-10-25T00:00:00Z")), at("2026-10-25T00:30:00Z")) << "the first";
+    EXPECT_EQ(next_open(from_half_past_two, kBerlin, at("2026-10-25T00:00:00Z")), at("2026-10-25T00:30:00Z"))
+        << "the first";
     const SendWindow until_half_past_two = window(60, 150);
     EXPECT_FALSE(is_open(until_half_past_two, kBerlin, at("2026-10-25T01:10:00Z"))) << "02:10 for the second time";
     const SendWindow day = window(60, 240); // 01:00 to 04:00: four hours long that day
@@ -111,14 +113,17 @@ TEST(SendWindow, IsReadWithClearErrors) {
         return R"({"steps": [{"channel": "sms", "window": )" + text + "}]}";
     };
     const SendWindow read =
-        *parse_rule(rule(R"({"from": "08:30", "to": "24:00", "days": ["sat", "sun"], "outside": "skip"})")).steps[0].window;
+        *parse_rule(rule(R"({"from": "08:30", "to": "24:00", "days": ["sat", "sun"], "outside": "skip"})"))
+             .steps[0]
+             .window;
     EXPECT_EQ(read, (SendWindow{.from = 510, .to = 1440, .days = 0b1100000, .outside = OutsideWindow::skip}));
     EXPECT_EQ(*parse_rule(rule("{}")).steps[0].window, SendWindow{});
     EXPECT_FALSE(parse_rule(rule("false")).steps[0].window);
-    for (const char *bad : {R"({"from": "8:30"})", R"({"from": "24:00"})", R"({"to": "24:01"})", R"({"from": "08:60"})",
-                            R"({"from": 8})", R"({"from": "08:00", "to": "08:00"})", R"({"to": "00:00"})", R"({"days": []})",
-                            R"({"days": ["mon", "mon"]})", R"({"days": ["monday"]})", R"({"outside": "drop"})",
-                            R"({"until": "08:00"})", "true", "\"08:00\"", R"({"from": "ab:cd"})"}) {
+    for (const char *bad :
+         {R"({"from": "8:30"})", R"({"from": "24:00"})", R"({"to": "24:01"})", R"({"from": "08:60"})", R"({"from": 8})",
+          R"({"from": "08:00", "to": "08:00"})", R"({"to": "00:00"})", R"({"days": []})", R"({"days": ["mon", "mon"]})",
+          R"({"days": ["monday"]})", R"({"outside": "drop"})", R"({"until": "08:00"})", "true", "\"08:00\"",
+          R"({"from": "ab:cd"})"}) {
         try {
             parse_rule(rule(bad));
             FAIL() << bad;

@@ -26,10 +26,9 @@ TEST(StartOptions, SendAtIsATimeWithAZone) {
 }
 
 TEST(StartOptions, RefusesUnknownKeysWordsAndTypes) {
-    for (const char *json :
-         {R"({"on_conflict": "ignore"})", R"({"on_conflict": true})", R"({"onconflict": "error"})", "[]", "1",
-          R"({"send_at": "tomorrow"})", R"({"send_at": "2026-11-22T08:00:00"})", R"({"send_at": 5})",
-          R"({"send_at": "2027-11-23T08:00:00Z"})"}) {
+    for (const char *json : {R"({"on_conflict": "ignore"})", R"({"on_conflict": true})", R"({"onconflict": "error"})",
+                             "[]", "1", R"({"send_at": "tomorrow"})", R"({"send_at": "2026-11-22T08:00:00"})",
+                             R"({"send_at": 5})", R"({"send_at": "2027-11-23T08:00:00Z"})"}) {
         try {
             parse_start_options(json, kNow);
             FAIL() << json;
