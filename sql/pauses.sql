@@ -71,3 +71,8 @@ SELECT n, test.try(statement) FROM (VALUES
     (9, 'SELECT hermes.create_cascade_rule(''bad'', ''{"steps": [{"channel": "sms", "window": {"from": "25:00"}}]}'')'),
     (10, 'SELECT hermes.create_cascade_rule(''bad'', ''{"steps": [{"parallel": [{"channel": "sms"}, {"chanel": "email"}]}]}'')')
 ) AS v (n, statement) ORDER BY n;
+-- a rule that is dropped while it is paused can be resumed; a provider that is dropped is not paused any more
+SELECT hermes.pause_cascade_rule('told'), hermes.drop_cascade_rule('told'), hermes.resume_cascade_rule('told');
+SELECT test.try('SELECT hermes.resume_cascade_rule(''told'')');
+SELECT hermes.pause_provider('push_a'), hermes.drop_provider('push_a');
+SELECT count(*) AS in_force FROM hermes.pauses WHERE until IS NULL;

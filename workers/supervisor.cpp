@@ -114,13 +114,13 @@ void Supervisor::follow_pauses() {
         return;
     }
     next_paused_timers_ = Clock::now() + kPausedTimersEvery;
+    timers_read_.clear(); // what fails here is not the fault of an earlier batch
     Transaction transaction("following pauses");
     pauses_seen_ = pg::definition_generation();
     const std::vector<store::PauseRow> &pauses = engine::definitions().pauses();
     paused_ = std::any_of(pauses.begin(), pauses.end(), [](const store::PauseRow &pause) { return !pause.until; });
     if (paused_) {
-        std::vector<store::TaskKey> read;
-        engine::fire_due(-pg::kTimerQueue, core::from_unix_micros(0), pg::now(), pg::guc::batch_size, read);
+        engine::fire_due(-pg::kTimerQueue, core::from_unix_micros(0), pg::now(), timer_limit_, timers_read_);
     }
     for (const store::PauseRow &pause : pauses) {
         if (pause.until && *pause.until > last_resume_) {
@@ -133,6 +133,7 @@ void Supervisor::follow_pauses() {
         }
     }
     transaction.commit();
+    timers_read_.clear();
 }
 
 // Puts back what was put aside; what is still paused by another one will be put aside again when it is claimed.
@@ -319,7 +320,7 @@ void Supervisor::run() {
             transient(failure_) ? backoff_.failed(Clock::now()) : split_timers();
         }
         if (due && !gone_ && open() && !attempt("following pauses", [this] { follow_pauses(), release_paused(); })) {
-            backoff_.failed(Clock::now());
+            transient(failure_) ? backoff_.failed(Clock::now()) : split_timers();
         }
         if (!gone_ && open() && Clock::now() >= next_maintenance_) {
             next_maintenance_ = Clock::now() + kMaintenanceEvery; // after an error too

@@ -7,7 +7,10 @@
 #include "engine/definitions.hpp"
 #include "engine/fence.hpp"
 #include "engine/pauses.hpp"
+#include "pg/values.hpp"
+#include "pg/wake.hpp"
 #include "store/definitions.hpp"
+#include "store/pauses.hpp"
 #include "store/tasks.hpp"
 
 #include <fmt/format.h>
@@ -152,6 +155,10 @@ void alter_provider(const std::string &name, const std::string &config_json) {
 }
 
 void drop_provider(const std::string &name) {
+    const std::int32_t id = definitions().providers_of_name(name).front();
+    if (store::end_pause(store::kPauseProvider, std::nullopt, id, pg::now())) { // what waits for it is to go elsewhere
+        pg::note_task(pg::kTimerQueue, pg::now());
+    }
     if (!store::drop_provider(name)) {
         missing("provider", name);
     }

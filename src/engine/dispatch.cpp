@@ -70,7 +70,8 @@ public:
 
 private:
     bool decide(Send &send, const store::SendRow &row, const core::State &state, const core::AttemptState &attempt);
-    void render(Send &send, const store::SendRow &row, const core::State &state, const core::AttemptState &attempt);
+    void render(Send &send, const store::SendRow &row, const core::State &state, const core::AttemptState &attempt,
+                const Provider &provider);
 
     const ClaimRequest &request_;
     BatchSurroundings &around_;
@@ -96,6 +97,11 @@ bool Preparation::prepare(Send &send, const store::SendRow &row) {
 bool Preparation::decide(Send &send, const store::SendRow &row, const core::State &state,
                          const core::AttemptState &attempt) {
     Definitions &defs = definitions();
+    const Provider *provider = defs.provider(send.provider);
+    if (provider == nullptr || provider->config == nullptr) {
+        send.immediate = refused(send, "provider is not available");
+        return true;
+    }
     const RuleVersion &rule = defs.rule(row.rule_id);
     const bool paused = defs.paused(send.provider);
     if ((paused || request_.open_until) && core::has_alternative(rule.program, state, attempt, around_.unavailable())) {
@@ -109,22 +115,17 @@ bool Preparation::decide(Send &send, const store::SendRow &row, const core::Stat
     if (request_.open_until) {
         return false;
     }
-    render(send, row, state, attempt);
+    render(send, row, state, attempt, *provider);
     return true;
 }
 
 void Preparation::render(Send &send, const store::SendRow &row, const core::State &state,
-                         const core::AttemptState &attempt) {
+                         const core::AttemptState &attempt, const Provider &provider) {
     Definitions &defs = definitions();
-    const Provider *provider = defs.provider(send.provider);
-    if (provider == nullptr || provider->config == nullptr) {
-        send.immediate = refused(send, "provider is not available");
-        return;
-    }
     send.leaves = true;
-    send.config = provider->config;
-    if (provider->config->kind == core::ProviderKind::sandbox) {
-        send.immediate = core::sandbox_step(*provider->config, row.message.text, nth_at_provider(state, attempt));
+    send.config = provider.config;
+    if (provider.config->kind == core::ProviderKind::sandbox) {
+        send.immediate = core::sandbox_step(*provider.config, row.message.text, nth_at_provider(state, attempt));
         send.immediate.answer.attempt = send.attempt;
         send.immediate.answer.task = static_cast<std::uint32_t>(send.key.number);
         if (send.immediate.answer.provider_message_id.empty()) {
@@ -132,9 +133,9 @@ void Preparation::render(Send &send, const store::SendRow &row, const core::Stat
         }
         return;
     }
-    send.request = provider->request->render(template_values(row, defs.rule(row.rule_id), state, attempt, *provider));
+    send.request = provider.request->render(template_values(row, defs.rule(row.rule_id), state, attempt, provider));
     if (!send.config->has_response && !send.config->receipts.connector.empty()) {
-        send.connector = defs.connector_of(*provider);
+        send.connector = defs.connector_of(provider);
     }
 }
 

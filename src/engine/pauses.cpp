@@ -33,8 +33,7 @@ Target find_target(PauseScope scope, const std::optional<std::string> &name) {
         }
         return {store::kPauseProvider, std::nullopt, id};
     }
-    case PauseScope::rule:
-        (void)definitions().current_rule(name.value_or(""));
+    case PauseScope::rule: // one that was dropped may still have cascades
         return {store::kPauseRule, name, 0};
     case PauseScope::tenant:
         break;
@@ -49,6 +48,9 @@ Target find_target(PauseScope scope, const std::optional<std::string> &name) {
 
 bool pause(PauseScope scope, const std::optional<std::string> &name, const std::optional<std::string> &reason) {
     const Target target = find_target(scope, name);
+    if (scope == PauseScope::rule) {
+        (void)definitions().current_rule(*name); // exists
+    }
     if (reason) {
         check_name(*reason, "reason");
     }
@@ -60,6 +62,9 @@ bool pause(PauseScope scope, const std::optional<std::string> &name, const std::
 bool resume(PauseScope scope, const std::optional<std::string> &name) {
     const Target target = find_target(scope, name);
     const bool changed = store::end_pause(target.scope, target.name, target.provider, pg::now());
+    if (!changed && scope == PauseScope::rule) {
+        (void)definitions().current_rule(*name); // exists
+    }
     pg::invalidate_definitions();
     pg::note_task(pg::kTimerQueue, pg::now()); // the supervisor puts back what was put aside
     return changed;
