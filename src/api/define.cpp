@@ -59,8 +59,7 @@ HC_FUNCTION(hc_drop_provider) {
 
 HC_FUNCTION(hc_set_tenant_limits) {
     const std::string tenant = args.text(0, "tenant");
-    const std::optional<std::string> limits =
-        args.is_null(1) ? std::nullopt : std::optional(args.json(1, "limits"));
+    const std::optional<std::string> limits = args.is_null(1) ? std::nullopt : std::optional(args.json(1, "limits"));
     engine::Verb verb;
     engine::set_tenant_limits(tenant, limits);
     verb.finish();

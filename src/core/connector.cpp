@@ -30,8 +30,8 @@ constexpr std::array<JsonWord<IdConversion>, 5> kConversions{{{"strip_zeros", Id
                                                               {"dec_to_hex", IdConversion::dec_to_hex},
                                                               {"upper", IdConversion::upper},
                                                               {"lower", IdConversion::lower}}};
-constexpr std::array<std::string_view, kFields> kFieldNames{"correlation_id", "client_ref", "recipient", "event_id",
-                                                            "event_time",     "sequence",   "status",    "qualifier",
+constexpr std::array<std::string_view, kFields> kFieldNames{"correlation_id", "client_ref",   "recipient", "event_id",
+                                                            "event_time",     "sequence",     "status",    "qualifier",
                                                             "code",           "code_fallback"};
 constexpr std::array<std::string_view, 5> kDispositionNames{"apply", "ignore", "side_effect_only", "park", "reject"};
 constexpr std::array<std::string_view, 4> kSuppressions{"opt_out", "invalid_address", "complaint", "clear_opt_out"};
@@ -158,8 +158,8 @@ Meaning read_status(const JsonObject &object) {
     if (state) {
         meaning.state = read_state(*state);
         meaning.final = is_final(*meaning.state);
-        meaning.kind = *meaning.state == ReceiptState::canceled ? FailureKind::none
-                                                                : default_failure_kind(*meaning.state);
+        meaning.kind =
+            *meaning.state == ReceiptState::canceled ? FailureKind::none : default_failure_kind(*meaning.state);
     }
     if (meaning.state.has_value() != (meaning.disposition == Disposition::apply))
         object.node().fail("must have a \"state\" when, and only when, it is applied", "");
@@ -175,9 +175,9 @@ Meaning read_status(const JsonObject &object) {
 }
 
 StatusTable read_statuses(const JsonNode &node) {
-    static constexpr std::array<std::string_view, 11> kKeys{
-        "status", "qualifier", "disposition", "state",   "final", "failure_kind",
-        "reason", "suppress",  "engagement",  "by_code", "note"};
+    static constexpr std::array<std::string_view, 11> kKeys{"status",     "qualifier",    "disposition", "state",
+                                                            "final",      "failure_kind", "reason",      "suppress",
+                                                            "engagement", "by_code",      "note"};
     StatusTable table;
     for (const JsonNode &item : node.items(kMaxConnectorRows)) {
         const JsonObject object(item, kKeys);
@@ -200,8 +200,8 @@ Meaning read_error(const JsonObject &object) {
         }
     }
     const auto reason = object.find("reason");
-    Meaning meaning =
-        meaning_of_failure(object.require("failure_kind").word(kFailureKindWords), reason ? reason->name() : "unspecified");
+    Meaning meaning = meaning_of_failure(object.require("failure_kind").word(kFailureKindWords),
+                                         reason ? reason->name() : "unspecified");
     if (const auto state = object.find("state")) {
         meaning.state = read_state(*state);
         meaning.final = is_final(*meaning.state);
@@ -213,8 +213,8 @@ Meaning read_error(const JsonObject &object) {
 }
 
 void read_errors(const JsonNode &node, Connector &connector) {
-    static constexpr std::array<std::string_view, 9> kKeys{"code",       "disposition", "state",  "final", "failure_kind",
-                                                           "engagement", "reason",      "suppress", "note"};
+    static constexpr std::array<std::string_view, 9> kKeys{
+        "code", "disposition", "state", "final", "failure_kind", "engagement", "reason", "suppress", "note"};
     for (const JsonNode &item : node.items(kMaxConnectorRows)) {
         const JsonObject object(item, kKeys);
         std::string code = object.require("code").text(kMaxWordBytes);

@@ -12,8 +12,8 @@
 namespace hc::core {
 
 // ReceiptInput, or ParkInput when the status word is not a canonical one. `identity`: a signal id; empty: the receipt
-// is identified by its event_id, else by its content (R2). Throws hc::Error 22023 with the JSON path; unknown members are ignored, since
-// providers add fields without notice.
+// is identified by its event_id, else by its content (R2). Throws hc::Error 22023 with the JSON path; unknown members
+// are ignored, since providers add fields without notice.
 Input parse_dlr(std::string_view json, std::string_view identity);
 
 // A receipt that a connector has read, as such a payload; parse_dlr reads it back. It must have a state.

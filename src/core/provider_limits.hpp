@@ -14,7 +14,7 @@
 namespace hc::core {
 
 struct ProviderLimits {
-    std::optional<TokenBucketConfig> rate;        // none: no limit
+    std::optional<TokenBucketConfig> rate;                                // none: no limit
     std::optional<CircuitBreakerConfig> breaker = CircuitBreakerConfig{}; // none: never opens
 };
 

@@ -61,8 +61,8 @@ enum class MergeResult : std::uint8_t {
 
 // R1 and R3. The state an attempt ends in does not depend on the order or number of its receipts: by rank; among
 // progress of equal rank by sequence, time and state; among failures the one that forbids more (hard, policy, config,
-// soft). `revocable`: the channel's delivered may be withdrawn (email: asynchronous bounce): of a delivery and a failure
-// the later one by the provider's clock counts; without clocks the one that came last.
+// soft). `revocable`: the channel's delivered may be withdrawn (email: asynchronous bounce): of a delivery and a
+// failure the later one by the provider's clock counts; without clocks the one that came last.
 MergeResult merge(const ReceiptFacts &current, const ReceiptFacts &incoming, bool revocable);
 
 // How the receipts of the parts of one message make one result (R10).

@@ -128,7 +128,8 @@ std::string normal_id(std::string_view id, std::span<const IdConversion> convers
     const bool hex = base == IdBase::hex_in_answer || declared(IdConversion::dec_to_hex)
                          ? answer
                          : (base == IdBase::hex_in_receipt || declared(IdConversion::hex_to_dec)) && !answer;
-    const bool numeric = base != IdBase::same || declared(IdConversion::dec_to_hex) || declared(IdConversion::hex_to_dec);
+    const bool numeric =
+        base != IdBase::same || declared(IdConversion::dec_to_hex) || declared(IdConversion::hex_to_dec);
     if (const auto number = numeric ? parse_number(id, hex ? 16 : 10) : std::nullopt)
         return "#" + format_number(*number, 10, kLowerDigits);
     std::string text(id);

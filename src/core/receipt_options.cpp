@@ -111,9 +111,15 @@ void read_receipt_options(const JsonObject &object, ReceiptOptions &options) {
 }
 
 ReceiptOptions parse_receipt_options(std::string_view json, ReceiptOptions options) {
-    static constexpr std::array<std::string_view, 9> kKeys{
-        "connector_err_map", "connector_status_map", "connector_id_base", "known_ids", "method", "esm_class", "tlv",
-        "pdu",               "url"};
+    static constexpr std::array<std::string_view, 9> kKeys{"connector_err_map",
+                                                           "connector_status_map",
+                                                           "connector_id_base",
+                                                           "known_ids",
+                                                           "method",
+                                                           "esm_class",
+                                                           "tlv",
+                                                           "pdu",
+                                                           "url"};
     const nlohmann::json document = parse_json_document(json, kRules);
     const JsonObject object(JsonNode(document, "$", kRules.message), kKeys);
     read_receipt_options(object, options);

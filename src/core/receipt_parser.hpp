@@ -44,7 +44,8 @@ ReceiptOptions parse_receipt_options(std::string_view json, ReceiptOptions base 
 // What a provider account says of its receipts: "connector" and "receipts" of its configuration.
 //   "connector": "twilio",                      default: hermes, canonical words
 //   "receipts": {"secret": "name of a secret", "signature": "twilio", "url": "https://public.example/dlr",
-//                "part_mode": "all", "connector_err_map": {..}, "connector_status_map": {..}, "connector_id_base": {..}}
+//                "part_mode": "all", "connector_err_map": {..}, "connector_status_map": {..}, "connector_id_base":
+//                {..}}
 // A secret makes the signature required; signature defaults to the connector's; url: for schemes that sign it.
 struct ReceiptSettings {
     std::string connector; // empty: none named

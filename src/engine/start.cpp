@@ -169,7 +169,8 @@ void check_request(const StartRequest &request, Oid user) {
 }
 
 // A clear refusal instead of a backlog without end: what a tenant may start, and how much of it may wait.
-void check_tenant_limits(const StartRequest &request, const RuleVersion &rule, core::Priority priority, core::Time now) {
+void check_tenant_limits(const StartRequest &request, const RuleVersion &rule, core::Priority priority,
+                         core::Time now) {
     const core::TenantLimits &limits = definitions().tenant_limits(request.tenant);
     const auto wanted = static_cast<std::int64_t>(request.messages.size());
     if (limits.max_backlog) {

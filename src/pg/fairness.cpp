@@ -16,7 +16,8 @@ constexpr std::int64_t kCost = 1000;
 constexpr std::int64_t kBehind = std::int64_t{24} * 3600 * 1000 * 1000;
 
 std::atomic<std::int64_t> &finish_of(DatabaseSlot &slot, std::int32_t queue, std::uint64_t tenant) noexcept {
-    const std::uint64_t mixed = (tenant ^ (static_cast<std::uint64_t>(queue) * 0x9E3779B97F4A7C15ULL)) * 0xFF51AFD7ED558CCDULL;
+    const std::uint64_t mixed =
+        (tenant ^ (static_cast<std::uint64_t>(queue) * 0x9E3779B97F4A7C15ULL)) * 0xFF51AFD7ED558CCDULL;
     return slot.fair_finish[(mixed >> 32) % kFairSlots];
 }
 
@@ -53,7 +54,8 @@ std::int64_t fair_waiting(std::int32_t queue, std::uint64_t tenant, std::uint32_
     if (slot == nullptr) {
         return 0;
     }
-    const std::int64_t ahead = finish_of(*slot, queue, tenant).load(std::memory_order_relaxed) - base_of(*slot, queue, now);
+    const std::int64_t ahead =
+        finish_of(*slot, queue, tenant).load(std::memory_order_relaxed) - base_of(*slot, queue, now);
     return ahead > 0 ? (ahead - 1) / cost_of(weight) : 0; // the one served last counts no more
 }
 

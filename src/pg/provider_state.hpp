@@ -17,9 +17,9 @@ namespace hc::pg {
 // Leave to send.
 struct Admission {
     std::int64_t granted = 0;
-    std::uint32_t ticket = 0;    // goes with the results of these sends
-    bool open = false;           // nothing granted because the breaker is open
-    core::Time until{};          // when nothing is granted: ask again then
+    std::uint32_t ticket = 0; // goes with the results of these sends
+    bool open = false;        // nothing granted because the breaker is open
+    core::Time until{};       // when nothing is granted: ask again then
 };
 Admission admit_sends(std::int32_t provider, const core::ProviderLimits &limits, core::Time now,
                       std::int64_t wanted) noexcept;

@@ -61,7 +61,8 @@ std::vector<std::vector<ProviderRef>> random_providers(Dice &dice, std::size_t s
     std::int32_t id = 0;
     for (auto &list : providers) {
         for (std::uint64_t n = dice.below(4); n > 0; --n)
-            list.push_back({.id = ++id, .idempotent = dice.one_in(2), .position = static_cast<std::int32_t>(dice.below(2))});
+            list.push_back(
+                {.id = ++id, .idempotent = dice.one_in(2), .position = static_cast<std::int32_t>(dice.below(2))});
     }
     if (dice.one_in(8))
         providers.pop_back(); // a step whose channel nobody serves

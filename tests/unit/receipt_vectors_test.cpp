@@ -49,7 +49,9 @@ std::vector<CanonicalReceipt> run(const Connector &connector, const json &input)
     if (input.contains("sync_response")) {
         const json body = input.value("json", json());
         return parse_response(connector, input["http_status"].get<int>(), headers_of(input),
-                              input.contains("raw") ? input["raw"].get<std::string>() : body.is_null() ? "" : body.dump());
+                              input.contains("raw") ? input["raw"].get<std::string>()
+                              : body.is_null()      ? ""
+                                                    : body.dump());
     }
     std::string payload;
     for (const char *key : {"form", "query", "raw", "short_message"}) {
