@@ -195,7 +195,7 @@ format:
 	@find src workers tests -name '*.cpp' -o -name '*.hpp' | xargs clang-format -i --style=file
 
 fuzz:
-	@$(RUN_ENV) scripts/setup lint
+	@$(RUN_ENV) scripts/setup test
 	@$(RUN_ENV) JOBS=$(JOBS) FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz
 
 test-matrix:

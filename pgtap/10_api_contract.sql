@@ -51,7 +51,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('resume_provider', 'name text', 'boolean', 'volatile', 'c'),
     ('resume_tenant', 'tenant text', 'boolean', 'volatile', 'c'),
     ('retry_dead_letter', 'id bigint', 'void', 'volatile', 'c'),
-    ('retry_parked_receipts', 'provider text, max_receipts integer DEFAULT 1000', 'TABLE(ordinal integer, cascade_id uuid, attempt integer, state text, failure_kind text, result hermes.signal_result)', 'volatile', 'c'),
+    ('retry_parked_receipts', 'provider text, max_receipts integer DEFAULT 1000, after_id bigint DEFAULT 0', 'TABLE(ordinal integer, cascade_id uuid, attempt integer, state text, failure_kind text, result hermes.signal_result)', 'volatile', 'c'),
     ('revoke_tenant', 'role_name name, tenant text', 'void', 'volatile', 'c'),
     ('rotate_endpoint_secret', 'id integer, new_secret_name text, keep_old interval DEFAULT ''24:00:00''::interval', 'void', 'volatile', 'c'),
     ('set_tenant_limits', 'tenant text, limits jsonb', 'void', 'volatile', 'c'),

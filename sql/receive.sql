@@ -18,6 +18,17 @@ BEGIN
     RETURN message_id;
 END
 $$;
+-- The same beside parked receipts, which stay.
+CREATE FUNCTION test.sent_beside(provider text, message_id text, key text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM hermes.apply_receipt(provider, message_id, '{"status": "accepted"}');
+    INSERT INTO hermes.attempt SELECT i.hash, now(), c.cascade_id, 1 FROM hermes.receipt_inbox i, hermes.cascades c
+    WHERE NOT i.parked AND i.provider_message_id = message_id AND c.key = sent_beside.key;
+    DELETE FROM hermes.receipt_inbox WHERE NOT parked;
+    DELETE FROM hermes.task WHERE kind = 5;
+    RETURN message_id;
+END
+$$;
 CREATE FUNCTION test.empty_inbox() RETURNS void LANGUAGE sql AS $$
     DELETE FROM hermes.receipt_inbox;
     DELETE FROM hermes.task WHERE kind = 5;
@@ -27,6 +38,27 @@ CREATE FUNCTION test.reference(key text, attempt integer) RETURNS text LANGUAGE 
 CREATE FUNCTION test.inbox() RETURNS SETOF text LANGUAGE sql AS $$
     SELECT concat_ws(' | ', p.name, i.provider_message_id, CASE WHEN i.parked THEN 'parked ' || i.reason ELSE 'waiting' END, test.mask(i.payload))
     FROM hermes.receipt_inbox i JOIN hermes.provider p ON p.id = i.provider ORDER BY i.id
+$$;
+-- Standard Webhooks as a sender signs them, some time ago; the key is the SHA-256 of a name.
+CREATE FUNCTION test.hmac_sha256(key bytea, message bytea) RETURNS bytea LANGUAGE plpgsql AS $$
+DECLARE
+    inner_pad bytea := decode(repeat('36', 64), 'hex');
+    outer_pad bytea := decode(repeat('5c', 64), 'hex');
+BEGIN
+    FOR i IN 0 .. length(key) - 1 LOOP
+        inner_pad := set_byte(inner_pad, i, get_byte(inner_pad, i) # get_byte(key, i));
+        outer_pad := set_byte(outer_pad, i, get_byte(outer_pad, i) # get_byte(key, i));
+    END LOOP;
+    RETURN sha256(outer_pad || sha256(inner_pad || message));
+END
+$$;
+CREATE FUNCTION test.signed_hook(key_name text, body text, age interval) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT jsonb_build_object('webhook-id', 'm1', 'webhook-timestamp', t.seconds, 'webhook-signature',
+        'v1,' || encode(test.hmac_sha256(sha256(key_name::bytea), convert_to('m1.' || t.seconds || '.' || body, 'UTF8')), 'base64'))
+    FROM (SELECT floor(extract(epoch FROM clock_timestamp() - age))::bigint::text AS seconds) AS t
+$$;
+CREATE FUNCTION test.windowed(period text) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT jsonb_build_object('kind', 'sandbox', 'channel', 'whatsapp', 'receipts', jsonb_build_object('secret', 'dlr_hook', 'signature', 'standard_webhooks', 'window', period))
 $$;
 -- The names of the connectors and their rows change with every release.
 CREATE FUNCTION test.try_connector(statement text) RETURNS text LANGUAGE sql AS $$
@@ -198,6 +230,16 @@ SELECT hermes.drop_secret('dlr_meta');
 SELECT test.try($$ SELECT test.receive('chat', '{}') $$);
 SELECT hermes.alter_provider('smsc', '{"kind": "sandbox", "channel": "sms", "connector": "smpp", "receipts": {"secret": "dlr_basic"}}');
 SELECT test.try($$ SELECT test.receive('smsc', 'id:1 stat:DELIVRD') $$);
+-- how far the signed time may be away is the provider's own: here 10 seconds, then an hour; two keys of a rotation
+SELECT hermes.set_secret('dlr_hook', 'whsec_' || encode(sha256('old'), 'base64') || ' whsec_' || encode(sha256('new'), 'base64'));
+SELECT hermes.alter_provider('chat', test.windowed('10s'));
+SELECT test.try(format('SELECT test.receive(''chat'', %L, %L)', body, test.signed_hook('new', body, age))) AS "10 seconds"
+FROM (SELECT '{"provider_message_id": "none", "status": "sent"}' AS body) AS b, (VALUES (1, interval '0'), (2, interval '20 seconds'), (3, interval '-20 seconds')) AS v (n, age) ORDER BY n;
+SELECT hermes.alter_provider('chat', test.windowed('1h'));
+SELECT test.try(format('SELECT test.receive(''chat'', %L, %L)', body, test.signed_hook('new', body, age))) AS "an hour"
+FROM (SELECT '{"provider_message_id": "none", "status": "sent"}' AS body) AS b, (VALUES (1, interval '59 minutes'), (2, interval '61 minutes')) AS v (n, age) ORDER BY n;
+SELECT test.try(format('SELECT hermes.alter_provider(''chat'', %L)', test.windowed(w))) FROM unnest(ARRAY['999ms', '3601s', 'soon']) AS w;
+SELECT test.empty_inbox();
 -- verify_signature: the published vector of Standard Webhooks, 5 minutes either way
 SELECT what, test.try(format('SELECT hermes.verify_signature(%L, %L, %L, %L, NULL, %L)', scheme, secret, headers, body, at))
 FROM (SELECT 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw' AS good, '{"test": 2432232314}' AS text, to_timestamp(1614265330) AS signed,
@@ -269,6 +311,7 @@ SELECT test.receive('text', 'MessageSid=SM6&MessageStatus=beamed&To=%2B1500');
 SELECT test.receive('text', 'MessageSid=SM6&MessageStatus=lost');
 SELECT test.receive('text', 'MessageSid=SM7&MessageStatus=beamed');
 SELECT test.receive('text_b', 'MessageSid=SM7&MessageStatus=beamed');
+\set VERBOSITY terse
 SELECT * FROM hermes.retry_parked_receipts('text');
 INSERT INTO hermes.connector_status (connector, status, state) VALUES ('twilio', 'beamed', 'delivered');
 SELECT provider, provider_message_id, payload FROM hermes.receipts_parked ORDER BY id;
@@ -279,6 +322,19 @@ SELECT concat_ws(' ', r.ordinal, c.key || '/' || r.attempt, r.state, r.result) F
 SELECT test.of('t7');
 SELECT concat_ws(' ', r.ordinal, c.key || '/' || r.attempt, r.state, r.result) FROM hermes.retry_parked_receipts('text_b') r LEFT JOIN hermes.cascades c USING (cascade_id); -- understood, and of no attempt there
 SELECT test.inbox();
+-- words that nobody teaches hide nothing behind them; a NOTICE says where to go on
+INSERT INTO hermes.receipt_inbox (hash, provider, parked, payload, reason, received_at)
+SELECT 0, p.id, true, '{"MessageSid": "SM6", "MessageStatus": "lost"}', 'unknown_status', now() FROM hermes.provider p, generate_series(1, 1200) WHERE p.name = 'text';
+SELECT hermes.start_cascade('texts', '{}', 'q1') IS NOT NULL, test.sent_beside('text', 'SM10', 'q1'), hermes.start_cascade('texts', '{}', 'q2') IS NOT NULL, test.sent_beside('text', 'SM11', 'q2');
+INSERT INTO hermes.receipt_inbox (hash, provider, parked, payload, reason, received_at)
+SELECT 0, p.id, true, v.payload, 'unknown_status', now() FROM hermes.provider p, (VALUES (1, '{"MessageSid": "SM10", "MessageStatus": "beamed"}'), (2, '{"MessageSid": "SM11", "MessageStatus": "beamed"}')) AS v (n, payload)
+WHERE p.name = 'text' ORDER BY v.n;
+SELECT id AS first FROM hermes.receipts_parked WHERE payload LIKE '%SM10%' \gset
+SELECT concat_ws(' ', r.ordinal, c.key || '/' || r.attempt, r.state, r.result) FROM hermes.retry_parked_receipts('text', 1) r LEFT JOIN hermes.cascades c USING (cascade_id);
+SELECT concat_ws(' ', r.ordinal, c.key || '/' || r.attempt, r.state, r.result) FROM hermes.retry_parked_receipts('text', 1, :first) r LEFT JOIN hermes.cascades c USING (cascade_id);
+SELECT count(*) FROM hermes.retry_parked_receipts('text');
+SELECT count(*) AS still_parked FROM hermes.receipts_parked WHERE provider = 'text';
+\set VERBOSITY default
 DELETE FROM hermes.connector_status WHERE status = 'beamed';
 SELECT test.empty_inbox();
 
@@ -304,6 +360,21 @@ RESET ROLE;
 DROP OWNED BY regress_hermes_receive;
 DROP ROLE regress_hermes_receive;
 
+-- ---- malformed input of each kind: refused with the reason, or parked as it came ----
+SELECT hermes.alter_provider('mail', '{"kind": "sandbox", "channel": "email", "connector": "sendgrid"}'),
+       hermes.alter_provider('chat', '{"kind": "sandbox", "channel": "whatsapp", "connector": "whatsapp"}'), hermes.alter_provider('smsc', '{"kind": "sandbox", "channel": "sms", "connector": "smpp"}');
+SELECT n, what, test.try(format('SELECT test.receive(%L, %L, %L, %L)', provider, payload, headers, options)) FROM (VALUES
+    (1, 'JSON object', 'chat', '{"entry": [', '{}', '{}'), (2, 'JSON object, a form is posted', 'chat', 'entry=1', '{}', '{}'), (3, 'JSON object, without receipts', 'chat', '{"entry": 7}', '{}', '{}'),
+    (4, 'JSON array', 'mail', '[{"event": "open"}', '{}', '{}'), (5, 'JSON array, of other things', 'mail', '[1, "x", null, [], {}]', '{}', '{}'), (6, 'JSON array, of none', 'mail', '[]', '{}', '{}'),
+    (7, 'form', 'text', '&&=', '{"content-type": "application/x-www-form-urlencoded"}', '{}'), (8, 'form, of other fields', 'text', 'a=%zz&b', '{}', '{}'), (9, 'form, JSON is announced', 'text', 'MessageSid=SM1', '{"content-type": "application/json"}', '{}'),
+    (10, 'query', 'text', '?', '{}', '{"method": "GET"}'), (11, 'query, of other fields', 'text', 'x=%00%ff', '{}', '{"method": "GET"}'), (12, 'query, a field twice', 'text', 'MessageStatus=sent&MessageStatus=&MessageSid=SM1', '{}', '{"method": "GET"}'),
+    (13, 'SMPP text', 'smsc', '', '{}', '{"esm_class": 4}'), (14, 'SMPP text, without a status', 'smsc', 'id:7 sub:001 err:', '{}', '{"esm_class": 4}'), (15, 'SMPP text, cut', 'smsc', 'id:7 stat:', '{}', '{}'),
+    (16, 'SMPP text, comma separated', 'smsc', '7,DELIVRD,000', '{}', '{}'), (17, 'SMPP parameters', 'smsc', '', '{}', '{"esm_class": 256}'), (18, 'SMPP parameters', 'smsc', '', '{}', '{"tlv": {"message_state": {}}}'))
+    AS v (n, what, provider, payload, headers, options) ORDER BY n;
+SELECT test.inbox();
+SELECT test.empty_inbox();
+SELECT hermes.alter_provider('mail', '{"kind": "sandbox", "channel": "email", "connector": "sendgrid", "receipts": {"secret": "dlr_basic", "signature": "basic"}}');
+
 -- ---- what is refused, and leaves nothing ----
 SELECT test.rows() AS before \gset
 SELECT n, test.try_connector(statement) FROM (VALUES
@@ -321,7 +392,7 @@ SELECT n, test.try_connector(statement) FROM (VALUES
     (20, $$ SELECT hermes.create_provider('bad', '{"kind": "sandbox", "channel": "sms", "receipts": {"connector_err_map": {"1": ["odd"]}}}') $$),
     (21, $$ SELECT hermes.create_provider('bad', '{"kind": "sandbox", "channel": "sms", "receipts": {"key": "x"}}') $$),
     (22, $$ SELECT hermes.parse_receipts('twillio', '') $$), (23, $$ SELECT hermes.parse_receipts('fcm', '{}') $$), (24, $$ SELECT hermes.parse_response('twillio', 200, '{}', '') $$),
-    (25, $$ SELECT hermes.retry_parked_receipts('nobody') $$), (27, $$ SELECT hermes.retry_parked_receipts('text', NULL) $$), (28, $$ SELECT hermes.retry_parked_receipts('text', -1) $$), (26, $$ SELECT hermes.retry_parked_receipts(NULL) $$)) AS v (n, statement) ORDER BY n;
+    (25, $$ SELECT hermes.retry_parked_receipts('nobody') $$), (27, $$ SELECT hermes.retry_parked_receipts('text', NULL) $$), (28, $$ SELECT hermes.retry_parked_receipts('text', -1) $$), (29, $$ SELECT hermes.retry_parked_receipts('text', 10001) $$), (30, $$ SELECT hermes.retry_parked_receipts('text', 1, NULL) $$), (26, $$ SELECT hermes.retry_parked_receipts(NULL) $$)) AS v (n, statement) ORDER BY n;
 SELECT test.rows() = :'before' AS nothing_changed;
 -- a provider whose connector has no receipts
 SELECT hermes.create_provider('push_fcm', '{"kind": "sandbox", "channel": "push", "connector": "fcm"}') > 0;

@@ -149,6 +149,7 @@ CREATE TABLE hermes.receipt_inbox (
 );
 CREATE INDEX receipt_inbox_hash ON hermes.receipt_inbox (hash) WHERE NOT parked;
 CREATE INDEX receipt_inbox_received ON hermes.receipt_inbox (received_at);
+CREATE INDEX receipt_inbox_parked ON hermes.receipt_inbox (provider, id) WHERE parked;
 COMMENT ON TABLE hermes.receipt_inbox IS 'Receipts whose attempt is not stored yet (parked false) or whose status is not understood (parked true).';
 
 CREATE TABLE hermes.dead_letter (

@@ -3,7 +3,10 @@
 #include "core/signature_secrets.hpp"
 #include "engine/receive.hpp"
 #include "engine/verb.hpp"
+#include "pg/catalog.hpp"
 #include "pg/function.hpp"
+
+#include <fmt/format.h>
 
 using namespace hc;
 
@@ -95,11 +98,17 @@ HC_FUNCTION(hc_receive_receipts) {
 HC_FUNCTION(hc_retry_parked_receipts) {
     const std::string provider = args.text(0, "provider");
     const std::int32_t limit = args.integer(1, "max_receipts");
+    const std::int64_t after = args.bigint(2, "after_id");
     pg::ResultSet rows(args);
     engine::Verb verb;
-    const auto receipts = engine::retry_parked_receipts(provider, limit, verb.user());
+    const engine::RetriedReceipts retried = engine::retry_parked_receipts(provider, limit, after, verb.user());
     verb.finish();
-    return add_received(rows, receipts);
+    if (retried.rest_after) {
+        pg::notice("more parked receipts are left",
+                   fmt::format("One call applies max_receipts and reads {}; go on with after_id => {}.",
+                               engine::kMaxParkedRead, *retried.rest_after));
+    }
+    return add_received(rows, retried.receipts);
 }
 
 HC_FUNCTION(hc_connectors_changed) {

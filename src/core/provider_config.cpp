@@ -28,6 +28,8 @@ constexpr std::int64_t kMaxConcurrency = 10'000;
 constexpr std::int64_t kMaxResponseBytes = 1024 * 1024;
 constexpr Duration kMaxTimeout = std::chrono::minutes(5);
 constexpr Duration kMaxConnectTimeout = std::chrono::minutes(1);
+constexpr Duration kMinSignatureWindow = std::chrono::seconds(1);
+constexpr Duration kMaxSignatureWindow = std::chrono::hours(1);
 
 constexpr JsonDocumentRules kDocument{kProviderConfigMessage, kMaxProviderConfigBytes, kMaxProviderConfigDepth};
 
@@ -43,8 +45,9 @@ constexpr std::array<std::string_view, 15> kHttpKeys{
     "concurrency", "connector", "receipts"};
 constexpr std::array<std::string_view, 10> kSandboxKeys{"kind",    "channel",     "position", "weight",    "rate",
                                                         "breaker", "concurrency", "script",   "connector", "receipts"};
-constexpr std::array<std::string_view, 7> kReceiptKeys{
-    "secret", "signature", "url", "part_mode", "connector_err_map", "connector_status_map", "connector_id_base"};
+constexpr std::array<std::string_view, 8> kReceiptKeys{
+    "secret",           "signature", "url", "window", "part_mode", "connector_err_map", "connector_status_map",
+    "connector_id_base"};
 constexpr std::array<std::string_view, 5> kRequestKeys{"method", "url", "headers", "encoding", "body"};
 constexpr std::array<std::string_view, 3> kResponseKeys{"ok", "message_id", "classes"};
 constexpr std::array<std::string_view, 3> kOkKeys{"status", "path", "in"};
@@ -189,6 +192,8 @@ void read_receipts(const JsonObject &provider, ReceiptSettings &settings) {
         settings.signature = n->name();
     if (auto n = object.find("url"))
         settings.url = n->text(kMaxUrlBytes);
+    if (auto n = object.find("window"))
+        settings.window = n->duration(kMinSignatureWindow, kMaxSignatureWindow);
     if (auto n = object.find("part_mode"))
         settings.part_mode = n->word(kPartModeWords);
     read_receipt_options(object, settings.options);

@@ -42,18 +42,25 @@ std::optional<Time> epoch_time(std::string_view text) {
     return from_unix_micros(std::llround(micros)); // no decimal fraction is exact in binary
 }
 
-// ISO 8601 with the liberties providers take: "+0100", " UTC", no zone at all.
+// ISO 8601 with the liberties providers take: "+0100", " +0100", " UTC", no zone at all; and " 01:00", where the plus
+// of a query string was not encoded.
 std::optional<Time> iso_time(std::string_view text) {
     if (text.ends_with(" UTC") || text.ends_with(" GMT"))
         text.remove_suffix(4);
+    constexpr std::size_t kSecondsEnd = 19; // of "2026-01-02T03:04:05"
     const std::size_t sign = text.find_first_of("+-", std::min<std::size_t>(text.size(), 11));
+    const std::size_t blank = text.size() < 6 ? 0 : text.size() - 6;
+    if (sign == std::string_view::npos && blank >= kSecondsEnd && text[blank] == ' ' && text[blank + 3] == ':')
+        return parse_iso8601(fmt::format("{}+{}", text.substr(0, blank), text.substr(blank + 1)));
     if (sign == std::string_view::npos) {
         const bool zone = text.ends_with('Z') || text.ends_with('z');
         return parse_iso8601(fmt::format("{}{}", text, zone ? "" : "Z"));
     }
-    if (text.size() == sign + 5)
-        return parse_iso8601(fmt::format("{}:{}", text.substr(0, sign + 3), text.substr(sign + 3)));
-    return parse_iso8601(fmt::format("{}{}", text, text.size() == sign + 3 ? ":00" : ""));
+    const std::string_view clock = text.substr(0, text[sign - 1] == ' ' ? sign - 1 : sign);
+    const std::string_view zone = text.substr(sign);
+    if (zone.size() == 5)
+        return parse_iso8601(fmt::format("{}{}:{}", clock, zone.substr(0, 3), zone.substr(3)));
+    return parse_iso8601(fmt::format("{}{}{}", clock, zone, zone.size() == 3 ? ":00" : ""));
 }
 
 std::optional<Time> read_time(std::string_view text, TimeFormat format) {

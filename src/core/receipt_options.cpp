@@ -11,6 +11,7 @@ namespace {
 
 constexpr JsonDocumentRules kRules{"invalid receipt options", 1024 * 1024, 8};
 constexpr std::size_t kMaxWordBytes = 512;
+constexpr std::size_t kMaxMessagePayload = 64 * 1024;
 constexpr std::size_t kMaxOverrides = 1000;
 constexpr std::size_t kMaxUrlBytes = 16 * 1024;
 constexpr const char *kErrorHint = "Example: {\"001\": [\"hard\", \"unknown_subscriber\"]}.";
@@ -21,8 +22,8 @@ const nlohmann::json &object_of(const JsonNode &node, const char *hint) {
     return node.value();
 }
 
-std::string text_or_number(const JsonNode &node) {
-    return node.value().is_number_integer() ? node.value().dump() : node.text(kMaxWordBytes);
+std::string text_or_number(const JsonNode &node, std::size_t max_bytes = kMaxWordBytes) {
+    return node.value().is_number_integer() ? node.value().dump() : node.text(max_bytes);
 }
 
 void read_errors(const JsonNode &node, ReceiptOptions &options) {
@@ -92,8 +93,9 @@ void read_smpp(const JsonObject &object, ReceiptOptions &options) {
     if (const auto tlv = object.find("tlv")) {
         options.smpp = true;
         for (const auto &[name, value] : object_of(*tlv, "").items()) {
-            if (!value.is_null())
-                options.smpp_parameters.tlvs[name] = text_or_number(tlv->child(value, name));
+            const std::size_t limit = name == "message_payload" ? kMaxMessagePayload : kMaxWordBytes;
+            if (!value.is_null() && value != "") // an empty parameter says nothing
+                options.smpp_parameters.tlvs[name] = text_or_number(tlv->child(value, name), limit);
         }
     }
     options.smpp = options.smpp || object.find("pdu").has_value();

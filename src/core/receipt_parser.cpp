@@ -3,150 +3,18 @@
 
 #include "core/error.hpp"
 #include "core/history.hpp"
+#include "core/provider_reader.hpp"
+#include "core/receipt_element.hpp"
 #include "core/receipt_ids.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <charconv>
-#include <map>
 
 namespace hc::core {
 
 namespace {
-
-constexpr std::size_t kMaxFieldBytes = 512;
-
-// A JSON value whose members are found by comparing, not by reading it again and again.
-class JsonMembers {
-public:
-    explicit JsonMembers(std::string_view json) : json_(json), members_(json_members(json)) {}
-
-    std::string_view text() const { return json_; }
-
-    std::optional<std::string_view> find(const JsonPath &path) const {
-        if (path.segments.empty() || path.segments.front().every || path.segments.front().index >= 0)
-            return find_json(json_, path);
-        for (auto member = members_.rbegin(); member != members_.rend(); ++member) {
-            if (member->first == path.segments.front().member)
-                return find_json(member->second, path, 1);
-        }
-        return std::nullopt;
-    }
-
-    // The same, remembered: a document is asked for the same paths by each of its elements.
-    std::optional<std::string_view> find_once(const JsonPath &path) const {
-        const auto known = found_.find(&path);
-        return known != found_.end() ? known->second : found_.emplace(&path, find(path)).first->second;
-    }
-
-private:
-    std::string_view json_;
-    std::vector<std::pair<std::string, std::string_view>> members_;
-    mutable std::map<const JsonPath *, std::optional<std::string_view>> found_;
-};
-
-char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-class ElementReader {
-public:
-    ElementReader(const Section &section, const JsonMembers &root, const JsonMembers &element)
-        : section_(section), root_(root), element_(element) {}
-
-    std::optional<std::string> text(Field field) const {
-        for (const FieldSource &source : section_.sources(field)) {
-            if (std::optional<std::string> value = read(source))
-                return value;
-        }
-        return std::nullopt;
-    }
-
-    std::optional<Time> time(Field field) const {
-        for (const FieldSource &source : section_.sources(field)) {
-            const std::optional<std::string> value = read(source);
-            if (const auto time = value ? parse_provider_time(*value, source.format) : std::nullopt)
-                return time;
-        }
-        return std::nullopt;
-    }
-
-    std::optional<std::int64_t> integer(Field field) const {
-        const std::optional<std::string> value = text(field);
-        std::int64_t number = 0;
-        if (!value)
-            return std::nullopt;
-        const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
-        const bool good = error == std::errc{} && end == value->data() + value->size() && number >= 0;
-        return good ? std::optional(number) : std::nullopt;
-    }
-
-    bool holds(const Condition &condition) const {
-        const std::optional<std::string_view> found = find(condition.path);
-        if (!found)
-            return false;
-        if (condition.in.empty() && !condition.contains)
-            return *found != "null";
-        const std::optional<std::string> value = json_scalar_text(*found);
-        if (!value)
-            return false;
-        if (condition.contains && value->find(*condition.contains) == std::string::npos)
-            return false;
-        return condition.in.empty() ||
-               std::find(condition.in.begin(), condition.in.end(), *value) != condition.in.end();
-    }
-
-private:
-    std::optional<std::string_view> find(const DocumentPath &path) const {
-        return path.from_root ? root_.find_once(path.path) : element_.find(path.path);
-    }
-
-    std::optional<std::string> read(const FieldSource &source) const {
-        if (source.when && !holds(*source.when))
-            return std::nullopt;
-        std::optional<std::string> value = source.constant;
-        if (!value) {
-            const std::optional<std::string_view> found = find(source.path);
-            value = found ? json_scalar_text(*found) : std::nullopt;
-        }
-        if (!value)
-            return std::nullopt;
-        std::erase(*value, '\0');
-        if (!shape(source, *value))
-            return std::nullopt;
-        value->resize(cut_utf8(*value, kMaxFieldBytes).size());
-        return value;
-    }
-
-    // False: nothing is left of the value.
-    static bool shape(const FieldSource &source, std::string &value) {
-        if (!source.after.empty()) {
-            const std::size_t at = value.find(source.after);
-            if (at == std::string::npos)
-                return false;
-            value.erase(0, at + source.after.size());
-        }
-        if (!source.before.empty())
-            value.resize(std::min(value.size(), value.find(source.before)));
-        if (source.leading_digits)
-            value.resize(
-                static_cast<std::size_t>(std::find_if_not(value.begin(), value.end(), is_digit) - value.begin()));
-        if (source.letter_case == LetterCase::upper)
-            std::transform(value.begin(), value.end(), value.begin(), upper);
-        else if (source.letter_case == LetterCase::lower)
-            std::transform(value.begin(), value.end(), value.begin(), lower);
-        if (value.empty())
-            return false;
-        value.insert(0, source.prefix);
-        return true;
-    }
-
-    const Section &section_;
-    const JsonMembers &root_;
-    const JsonMembers &element_;
-};
 
 struct Tables {
     const Connector &connector;
@@ -292,12 +160,55 @@ std::vector<std::string_view> find_elements(const Section &section, std::string_
     return find_all_json(json, JsonPath{{every}}, kLimit);
 }
 
+bool is_empty_array(std::string_view json) {
+    const std::size_t first = json.find_first_not_of(" \t\r\n");
+    return first != std::string_view::npos && json[first] == '[' && json_elements(json).empty();
+}
+
+// Whether receipts would stand in an array that is there and holds nothing: the payload is one of no receipts.
+bool holds_empty_list(const Section &section, std::string_view json) {
+    if (section.elements.empty())
+        return is_empty_array(json);
+    for (const JsonPath &path : section.elements) {
+        for (std::size_t i = 0; i < path.segments.size(); ++i) {
+            if (!path.segments[i].every)
+                continue;
+            const JsonPath list{{path.segments.begin(), path.segments.begin() + static_cast<std::ptrdiff_t>(i)}};
+            const std::vector<std::string_view> found = find_all_json(json, list, 1);
+            if (!found.empty() && is_empty_array(found.front()))
+                return true;
+        }
+    }
+    return false;
+}
+
 CanonicalReceipt whole(Disposition disposition, std::string_view reason, std::string_view payload) {
     CanonicalReceipt receipt;
     receipt.disposition = disposition;
     receipt.reason = reason;
     receipt.raw = raw_text(payload);
     return receipt;
+}
+
+std::string_view kind_name(PayloadKind kind) {
+    switch (kind) {
+    case PayloadKind::json:
+        return "JSON";
+    case PayloadKind::form:
+        return "a form";
+    case PayloadKind::smpp:
+        return "SMPP text";
+    }
+    return "";
+}
+
+// A sentence for a payload of a kind that the connector does not take.
+std::string refusal(PayloadKind kind, const std::vector<PayloadKind> &taken) {
+    std::string names;
+    for (const PayloadKind one : taken)
+        names.append(names.empty() ? "" : " or ").append(kind_name(one));
+    return fmt::format("It is taken for {}, and this connector takes {}.", kind_name(kind),
+                       names.empty() ? "nothing" : names);
 }
 
 std::vector<CanonicalReceipt> read_document(const Tables &tables, const Section &section, std::string_view json,
@@ -320,6 +231,8 @@ std::vector<CanonicalReceipt> read_document(const Tables &tables, const Section 
                                         [&](const Condition &c) { return whole_document.holds(c); });
     if (no_receipt)
         return {whole(Disposition::ignore, "not_a_receipt", {})};
+    if (!tables.response && holds_empty_list(section, json))
+        return {whole(Disposition::ignore, "no_receipts", {})};
     if (receipts.empty())
         receipts.push_back(whole(Disposition::park, "no_receipt_found", json));
     return receipts;
@@ -346,7 +259,7 @@ std::vector<CanonicalReceipt> parse_receipts(const Connector &connector, std::st
         !is_receipt(*options.smpp_parameters.esm_class))
         return {whole(Disposition::ignore, "not_a_receipt", {})};
     if (!takes(kind))
-        return {whole(Disposition::reject, "This connector does not take payloads of this kind.", payload)};
+        return {whole(Disposition::reject, refusal(kind, section.payload), payload)};
     PayloadDocument document = payload_document(kind, payload, options.smpp_parameters);
     if (!document.json)
         return {whole(Disposition::reject, document.error, payload)};
@@ -373,11 +286,8 @@ std::vector<CanonicalReceipt> parse_response(const Connector &connector, std::in
                     fmt::format("connector \"{}\" has no reading of answers", connector.name));
     const PayloadDocument parsed = payload_document(PayloadKind::json, body, {});
     nlohmann::json names = nlohmann::json::object();
-    for (const auto &[name, value] : headers) {
-        std::string key = name;
-        std::transform(key.begin(), key.end(), key.begin(), lower);
-        names[key] = value;
-    }
+    for (const auto &[name, value] : headers)
+        names[lower_case(name)] = value;
     constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
     const std::string json = fmt::format(
         "{{\"http_status\":{},\"headers\":{},\"body\":{}}}", http_status, names.dump(-1, ' ', false, kReplace),

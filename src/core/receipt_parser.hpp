@@ -44,12 +44,14 @@ ReceiptOptions parse_receipt_options(std::string_view json, ReceiptOptions base 
 // What a provider account says of its receipts: "connector" and "receipts" of its configuration.
 //   "connector": "twilio",                      default: hermes, canonical words
 //   "receipts": {"secret": "name of a secret", "signature": "twilio", "url": "https://public.example/dlr",
-//                "part_mode": "all", "connector_err_map": {..}, "connector_status_map": {..}, "connector_id_base":
-//                {..}}
-// A secret makes the signature required; signature defaults to the connector's; url: for schemes that sign it.
+//                "window": "5m", "part_mode": "all", "connector_err_map": {..}, "connector_status_map": {..},
+//                "connector_id_base": {..}}
+// A secret makes the signature required; signature defaults to the connector's; url: for schemes that sign it; window:
+// how far a signed time may be from now, both ways.
 struct ReceiptSettings {
     std::string connector; // empty: none named
     std::string secret_name, signature, url;
+    Duration window = std::chrono::minutes(5);
     std::optional<PartMode> part_mode;
     ReceiptOptions options;
 };
@@ -71,8 +73,9 @@ struct CanonicalReceipt {
     std::string raw;
 };
 
-// Receipts of a payload. A payload that cannot be read at all gives one row with disposition reject, its reason a
-// sentence. Throws hc::Error 54000 over a cap, 0A000 for a connector without receipts.
+// Receipts of a payload; of an empty list of them one row with disposition ignore. A payload that cannot be read at all
+// gives one row with disposition reject, its reason a sentence. Throws hc::Error 54000 over a cap, 0A000 for a
+// connector without receipts.
 std::vector<CanonicalReceipt> parse_receipts(const Connector &connector, std::string_view payload,
                                              const Headers &headers, const ReceiptOptions &options);
 

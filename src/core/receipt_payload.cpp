@@ -136,11 +136,17 @@ std::string_view trim(std::string_view text) {
 
 PayloadDocument smpp_document(std::string_view text, const SmppParameters &smpp) {
     nlohmann::json object = nlohmann::json::object();
+    const auto payload = smpp.tlvs.find("message_payload"); // in place of an empty short_message, 5.3.2.32
+    if (payload != smpp.tlvs.end() && trim(text).empty())
+        text = payload->second;
     const std::vector<KeyHit> hits = find_keys(text);
     for (std::size_t i = 0; i < hits.size(); ++i) {
         const std::size_t end = i + 1 < hits.size() ? hits[i + 1].at : text.size();
         object[std::string(hits[i].key)] = trim(text.substr(hits[i].value, end - hits[i].value));
     }
+    const std::string_view before = trim(text.substr(0, hits.empty() ? text.size() : hits.front().at));
+    if (!before.empty()) // another format, in whole or in part: nothing of it is lost
+        object["short_message"] = trim(text);
     for (const auto &[name, value] : smpp.tlvs)
         object["tlv"][name] = value;
     return {dump(object), {}};

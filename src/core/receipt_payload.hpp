@@ -19,8 +19,9 @@ using Headers = std::vector<std::pair<std::string, std::string>>; // names in an
 
 // The SMPP parameters beside the text.
 struct SmppParameters {
-    std::optional<std::int32_t> esm_class;   // none: taken for a receipt
-    std::map<std::string, std::string> tlvs; // receipted_message_id, message_state, network_error_code
+    std::optional<std::int32_t> esm_class; // none: taken for a receipt
+    // receipted_message_id, message_state, network_error_code, message_payload
+    std::map<std::string, std::string> tlvs;
 };
 
 // A value of the headers by name; letter case does not matter.

@@ -34,13 +34,8 @@ constexpr std::array<SchemeFunction, kSignatureSchemes.size()> kFunctions{{
 
 static_assert(std::ranges::equal(kFunctions, kSignatureSchemes, {}, &SchemeFunction::name, &SignatureScheme::name));
 
-std::string_view scheme_of(std::string_view name) {
-    const auto *alias = std::ranges::find(kSignatureAliases, name, &SignatureAlias::name);
-    return alias == kSignatureAliases.end() ? name : alias->scheme;
-}
-
 const SchemeFunction *find_scheme(std::string_view name) {
-    const auto *found = std::ranges::find(kFunctions, scheme_of(name), &SchemeFunction::name);
+    const auto *found = std::ranges::find(kFunctions, signature_scheme_of(name), &SchemeFunction::name);
     return found == kFunctions.end() ? nullptr : found;
 }
 
@@ -89,6 +84,11 @@ std::string_view to_string(SignatureCheck check) {
 }
 
 bool known_signature_scheme(std::string_view name) { return find_scheme(name) != nullptr; }
+
+std::string_view signature_scheme_of(std::string_view name) {
+    const auto *alias = std::ranges::find(kSignatureAliases, name, &SignatureAlias::name);
+    return alias == kSignatureAliases.end() ? name : alias->scheme;
+}
 
 namespace scheme {
 

@@ -96,4 +96,7 @@ std::string_view to_string(SignatureCheck check);
 // Schemes and aliases.
 bool known_signature_scheme(std::string_view name);
 
+// The scheme an alias stands for, anything else as it is.
+std::string_view signature_scheme_of(std::string_view name);
+
 } // namespace hc::core

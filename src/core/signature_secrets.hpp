@@ -7,7 +7,8 @@
 
 namespace hc::core {
 
-// Keys separated by white space, newest first; one key where white space belongs to it (PEM, basic, aws_sns).
+// The keys, newest first: separated by white space; PEM blocks one after the other, with or without white space between
+// them; for basic a line each; for aws_sns each certificate with the topic before it.
 std::vector<std::string> split_secrets(std::string_view scheme, std::string_view secret);
 
 // "Schemes: standard_webhooks, twilio, ..." for error hints.

@@ -90,7 +90,9 @@ constexpr TokenBucketConfig make_config(double per_second, std::int64_t burst) {
         return {.milli_rate = 0, .burst = burst};
     if (milli >= kMax)
         return {.milli_rate = detail::kMaxMilliRate, .burst = burst};
-    return {.milli_rate = std::max<std::int64_t>(static_cast<std::int64_t>(milli + 0.5), 1), .burst = burst};
+    const auto whole = static_cast<std::int64_t>(milli);
+    const bool up = milli - static_cast<double>(whole) >= 0.5; // lround is no constant expression
+    return {.milli_rate = std::max<std::int64_t>(whole + (up ? 1 : 0), 1), .burst = burst};
 }
 
 // Takes up to n tokens; the number granted.

@@ -1,22 +1,18 @@
 // See receive.hpp. Runs in callers' backends.
 #include "engine/receive.hpp"
 
-#include "core/dlr.hpp"
 #include "core/error.hpp"
 #include "core/json_path.hpp"
-#include "core/receipt_ids.hpp"
 #include "core/signature.hpp"
 #include "core/signature_secrets.hpp"
-#include "engine/advance.hpp"
 #include "engine/definitions.hpp"
-#include "engine/receipts.hpp"
+#include "engine/receipt_delivery.hpp"
 #include "pg/wake.hpp"
 #include "store/receipts.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_map>
 
 namespace hc::engine {
 
@@ -24,33 +20,6 @@ namespace {
 
 using core::CanonicalReceipt;
 using core::Disposition;
-using core::SignalResult;
-
-constexpr std::int32_t kMaxRetried = 10'000; // parked receipts read in one call
-
-// The account whose receipts these are: the provider in use, and dropped ones of the same name.
-struct Account {
-    const Provider *provider = nullptr;
-    std::vector<std::int32_t> ids;
-    std::shared_ptr<const core::Connector> connector;
-
-    const core::ReceiptSettings &settings() const { return provider->receipts; }
-    core::PartMode part_mode() const { return settings().part_mode.value_or(connector->part_mode); }
-};
-
-Account find_account(const std::string &name, Oid user) {
-    check_receipt_privilege(user);
-    Definitions &defs = definitions();
-    Account account;
-    account.ids = defs.providers_of_name(name);
-    account.provider = defs.provider(account.ids.front());
-    if (!account.provider->error.empty()) { // its secret is not known either
-        throw Error(sqlstate::not_prerequisite, fmt::format("configuration of provider \"{}\" cannot be read", name),
-                    account.provider->error, "Correct it with hermes.alter_provider.");
-    }
-    account.connector = defs.connector_of(*account.provider);
-    return account;
-}
 
 // What the provider signed: of a GET the URL with its query, which is the payload.
 struct Signed {
@@ -93,6 +62,7 @@ void verify(const Account &account, const std::string &payload, const core::Head
     request.url = parts.url;
     request.method = options.query ? "GET" : "POST";
     request.now = pg::now();
+    request.window = settings.window;
     const core::SignatureCheck check = core::verify_signature(request);
     if (check != core::SignatureCheck::ok) {
         throw Error(sqlstate::invalid_authorization, "receipt signature does not verify",
@@ -100,169 +70,63 @@ void verify(const Account &account, const std::string &payload, const core::Head
     }
 }
 
-// ---- matching ----
-
-// Receipts of one call on their way to their cascades.
-class Delivery {
+// The parked receipts of an account from an id on, a few at a time.
+class Parking {
 public:
-    Delivery(const Account &account, const std::vector<CanonicalReceipt> &receipts, Oid user)
-        : account_(account), receipts_(receipts), user_(user), rows_(receipts.size()) {}
+    Parking(const Account &account, std::int64_t after) : account_(account), position_(after) {}
 
-    std::vector<ReceivedReceipt> run() {
-        look_up();
-        for (std::size_t i = 0; i < receipts_.size(); ++i) {
-            sort_out(i);
-        }
-        apply();
-        return std::move(rows_);
-    }
+    std::int32_t taken() const { return taken_; }
+    std::int32_t read() const { return read_; }
+    std::int64_t position() const { return position_; } // the last one looked at
+    bool at_end() const { return at_end_; }
+    bool more() const { return !at_end_ && !store::parked_receipts_after(account_.ids, position_, 1).empty(); }
+
+    // Takes what is understood of the next ones, up to `limit` in all, out of the inbox.
+    void read_on(std::int32_t limit, std::vector<CanonicalReceipt> &receipts);
 
 private:
-    void look_up();
-    void sort_out(std::size_t i);
-    bool address(std::size_t i);
-    void apply();
-    void keep_unmatched();
-    void park(std::size_t i);
-
     const Account &account_;
-    const std::vector<CanonicalReceipt> &receipts_;
-    const Oid user_;
-    std::vector<ReceivedReceipt> rows_;
-    std::unordered_map<std::int64_t, store::AttemptRow> attempts_; // by look-up hash
-    std::vector<Item> items_;
-    std::vector<std::size_t> item_rows_;
-    std::vector<std::size_t> unmatched_;
+    std::int64_t position_;
+    std::int32_t taken_ = 0, read_ = 0;
+    bool at_end_ = false;
 };
 
-// Look-up hashes of a receipt's id for each id of the account. Exact text first; where the two sides write numbers in
-// different bases by declaration, the number first, because "10" is then another message than the answer's "10".
-std::vector<std::int64_t> hashes_of(const Account &account, const CanonicalReceipt &receipt) {
-    if (receipt.id_candidates.empty()) {
-        return {};
-    }
-    const core::IdBase base = account.settings().options.id_base;
-    std::vector<std::int64_t> exact, normal;
-    for (const std::int32_t provider : account.ids) {
-        const std::vector<std::int64_t> hashes =
-            attempt_hashes(provider, receipt.id_candidates.front(), core::IdSide::receipt);
-        exact.push_back(hashes.front());
-        normal.insert(normal.end(), hashes.begin() + 1, hashes.end());
-        for (std::size_t i = 1; base == core::IdBase::either && i < receipt.id_candidates.size(); ++i) {
-            normal.push_back(attempt_hash(provider, receipt.id_candidates[i]));
-        }
-    }
-    const bool number_first = base == core::IdBase::hex_in_answer || base == core::IdBase::hex_in_receipt;
-    exact.insert(number_first ? exact.begin() : exact.end(), normal.begin(), normal.end());
-    return exact;
+bool is_understood(const std::vector<CanonicalReceipt> &receipts) {
+    return std::none_of(receipts.begin(), receipts.end(), [](const CanonicalReceipt &r) {
+        return r.disposition == Disposition::park || r.disposition == Disposition::reject;
+    });
 }
 
-void Delivery::look_up() {
-    std::vector<std::int64_t> hashes;
-    for (const CanonicalReceipt &receipt : receipts_) {
-        if (receipt.disposition == Disposition::apply) {
-            const std::vector<std::int64_t> own = hashes_of(account_, receipt);
-            hashes.insert(hashes.end(), own.begin(), own.end());
+void Parking::read_on(std::int32_t limit, std::vector<CanonicalReceipt> &receipts) {
+    constexpr std::int32_t kStep = 500; // of up to 16 kB each
+    std::vector<std::pair<std::int64_t, std::vector<CanonicalReceipt>>> understood;
+    const std::vector<store::ParkedRow> rows = store::parked_receipts_after(account_.ids, position_, kStep);
+    at_end_ = rows.size() < static_cast<std::size_t>(kStep);
+    for (const store::ParkedRow &row : rows) {
+        if (taken_ + static_cast<std::int32_t>(understood.size()) == limit) {
+            at_end_ = false;
+            break;
+        }
+        position_ = row.id;
+        ++read_;
+        auto again = core::parse_parked(*account_.connector, row.payload, account_.settings().options);
+        if (is_understood(again)) {
+            understood.emplace_back(row.id, std::move(again));
         }
     }
-    std::sort(hashes.begin(), hashes.end());
-    hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
-    if (hashes.empty()) {
-        return;
+    std::vector<std::int64_t> ids;
+    for (const auto &[id, again] : understood) {
+        ids.push_back(id);
     }
-    for (const store::AttemptRow &row : store::find_attempts(hashes)) {
-        attempts_.emplace(row.hash, row); // newest first
-    }
-}
-
-// By our own reference when the provider echoes it, else by its message id; the other way round where parts are
-// reported on one by one, because an id tells the part.
-bool Delivery::address(std::size_t i) {
-    const CanonicalReceipt &receipt = receipts_[i];
-    core::Input input = core::parse_dlr(core::dlr_json(receipt), {});
-    auto &in = std::get<core::ReceiptInput>(input);
-    in.providers = account_.ids;
-    in.more_ids = receipt.id_candidates;
-    const auto known = [&](const core::WorkflowId &id, std::uint32_t attempt) {
-        in.attempt = static_cast<std::uint16_t>(attempt);
-        items_.push_back({id, std::move(input)});
-        return true;
-    };
-    const auto reference = receipt.client_ref ? core::parse_attempt_reference(*receipt.client_ref) : std::nullopt;
-    const bool ours = reference && reference->attempt >= 1 && reference->attempt <= core::kMaxAttempts;
-    const bool parts = account_.part_mode() != core::PartMode::provider;
-    if (ours && !parts) {
-        return known(reference->id, reference->attempt);
-    }
-    for (const std::int64_t hash : hashes_of(account_, receipt)) {
-        if (const auto row = attempts_.find(hash); row != attempts_.end()) {
-            return known(row->second.workflow_id, static_cast<std::uint32_t>(row->second.attempt));
+    ids = store::lock_parked_receipts(ids); // without those that another call takes just now
+    for (auto &[id, again] : understood) {
+        if (std::binary_search(ids.begin(), ids.end(), id)) {
+            receipts.insert(receipts.end(), std::make_move_iterator(again.begin()),
+                            std::make_move_iterator(again.end()));
         }
     }
-    in.part = parts; // of an answer that is not there yet
-    return ours && known(reference->id, reference->attempt);
-}
-
-void Delivery::sort_out(std::size_t i) {
-    const CanonicalReceipt &receipt = receipts_[i];
-    rows_[i].state = receipt.state;
-    rows_[i].kind = receipt.kind;
-    switch (receipt.disposition) {
-    case Disposition::apply:
-        if (address(i)) {
-            item_rows_.push_back(i);
-        } else {
-            unmatched_.push_back(i);
-        }
-        return;
-    case Disposition::park:
-    case Disposition::reject:
-        return park(i);
-    case Disposition::ignore:
-    case Disposition::side_effect_only:
-        rows_[i].result = SignalResult::ignored;
-        return;
-    }
-}
-
-void Delivery::apply() {
-    const std::vector<ItemResult> results = engine::advance(items_, store::LockWait::wait, user_);
-    for (std::size_t k = 0; k < results.size(); ++k) {
-        ReceivedReceipt &row = rows_[item_rows_[k]];
-        if (results[k].status != ItemStatus::done) {
-            row.result = SignalResult::unmatched; // a reference to a cascade that is no more
-            continue;
-        }
-        row.cascade = items_[k].id;
-        row.attempt = std::get<core::ReceiptInput>(items_[k].input).attempt;
-        row.result = results[k].result;
-    }
-    pg::count(pg::Count::receipts_applied, static_cast<std::uint32_t>(results.size()));
-    keep_unmatched();
-}
-
-void Delivery::keep_unmatched() {
-    std::vector<WaitingReceipt> waiting;
-    for (const std::size_t i : unmatched_) {
-        const CanonicalReceipt &receipt = receipts_[i];
-        rows_[i].result = SignalResult::unmatched;
-        if (!receipt.correlation_id) {
-            continue; // a reference that is none of ours, and no id
-        }
-        rows_[i].result = SignalResult::buffered;
-        // in its normal form where there is one: the attempt will be stored under both
-        const std::int64_t hash =
-            attempt_hashes(account_.provider->id, receipt.id_candidates.front(), core::IdSide::receipt).back();
-        waiting.push_back({hash, account_.provider->id, receipt.id_candidates.front(), core::dlr_json(receipt)});
-    }
-    keep_waiting_receipts(waiting);
-}
-
-void Delivery::park(std::size_t i) {
-    rows_[i].result = SignalResult::parked;
-    store::insert_parked_receipt(
-        {0, account_.provider->id, receipts_[i].correlation_id, {}, receipts_[i].raw, receipts_[i].reason}, pg::now());
-    pg::count(pg::Count::receipts_parked);
+    taken_ += static_cast<std::int32_t>(ids.size());
+    store::delete_receipts(ids);
 }
 
 void refuse_unreadable(const Account &account, const std::vector<CanonicalReceipt> &receipts) {
@@ -282,7 +146,7 @@ std::vector<ReceivedReceipt> receive_receipts(const std::string &provider, const
     verify(account, payload, headers, options);
     const std::vector<CanonicalReceipt> receipts = core::parse_receipts(*account.connector, payload, headers, options);
     refuse_unreadable(account, receipts);
-    return Delivery(account, receipts, user).run();
+    return deliver(account, receipts, user);
 }
 
 core::Headers parse_headers(const std::string &json) {
@@ -297,27 +161,22 @@ core::Headers parse_headers(const std::string &json) {
     return headers;
 }
 
-std::vector<ReceivedReceipt> retry_parked_receipts(const std::string &provider, std::int32_t limit, Oid user) {
-    if (limit < 1 || limit > kMaxRetried) {
-        throw Error(sqlstate::invalid_parameter, fmt::format("max_receipts must be between 1 and {}", kMaxRetried));
+RetriedReceipts retry_parked_receipts(const std::string &provider, std::int32_t limit, std::int64_t after, Oid user) {
+    if (limit < 1 || limit > kMaxParkedTaken) {
+        throw Error(sqlstate::invalid_parameter, fmt::format("max_receipts must be between 1 and {}", kMaxParkedTaken));
     }
     const Account account = find_account(provider, user);
+    Parking parking(account, after);
     std::vector<CanonicalReceipt> receipts;
-    std::vector<std::int64_t> taken;
-    for (const store::ParkedRow &row : store::lock_parked_receipts(account.ids, limit)) {
-        std::vector<CanonicalReceipt> again =
-            core::parse_parked(*account.connector, row.payload, account.settings().options);
-        const bool understood = std::none_of(again.begin(), again.end(), [](const CanonicalReceipt &r) {
-            return r.disposition == Disposition::park || r.disposition == Disposition::reject;
-        });
-        if (understood) {
-            receipts.insert(receipts.end(), std::make_move_iterator(again.begin()),
-                            std::make_move_iterator(again.end()));
-            taken.push_back(row.id);
-        }
+    while (parking.taken() < limit && parking.read() < kMaxParkedRead && !parking.at_end()) {
+        parking.read_on(limit, receipts);
     }
-    store::delete_receipts(taken);
-    return Delivery(account, receipts, user).run();
+    RetriedReceipts result;
+    if (parking.more()) {
+        result.rest_after = parking.position();
+    }
+    result.receipts = deliver(account, receipts, user);
+    return result;
 }
 
 } // namespace hc::engine

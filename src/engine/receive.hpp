@@ -26,8 +26,15 @@ struct ReceivedReceipt {
 std::vector<ReceivedReceipt> receive_receipts(const std::string &provider, const std::string &payload,
                                               const core::Headers &headers, const std::string &options_json, Oid user);
 
-// Reads parked receipts again, oldest first; those still not understood stay.
-std::vector<ReceivedReceipt> retry_parked_receipts(const std::string &provider, std::int32_t limit, Oid user);
+// Reads parked receipts again, by id from the one after `after`, until `limit` of them are understood; those still not
+// understood stay, and hide nothing behind them.
+inline constexpr std::int32_t kMaxParkedTaken = 10'000; // receipts a call applies
+inline constexpr std::int32_t kMaxParkedRead = 100'000; // and looks at
+struct RetriedReceipts {
+    std::vector<ReceivedReceipt> receipts;
+    std::optional<std::int64_t> rest_after; // more are left after this id
+};
+RetriedReceipts retry_parked_receipts(const std::string &provider, std::int32_t limit, std::int64_t after, Oid user);
 
 // A jsonb object of strings, numbers or arrays of them (the last counts) as header names and values; other members are
 // left out.

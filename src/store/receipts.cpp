@@ -67,11 +67,26 @@ void insert_parked_receipt(const ParkedReceipt &receipt, core::Time now) {
                    receipt.reason, now);
 }
 
-std::vector<ParkedRow> lock_parked_receipts(const std::vector<std::int32_t> &providers, std::int32_t limit) {
-    constinit static pg::statement<ParkedRow(std::vector<std::int32_t>, std::int32_t)> find(
-        "SELECT id, payload FROM hermes.receipt_inbox WHERE parked AND workflow_id IS NULL AND provider = ANY ($1) "
-        "ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED");
-    return find.query(providers, limit);
+std::vector<ParkedRow> parked_receipts_after(const std::vector<std::int32_t> &providers, std::int64_t after,
+                                             std::int32_t limit) {
+    constinit static pg::statement<ParkedRow(std::vector<std::int32_t>, std::int64_t, std::int32_t)> find(
+        "SELECT r.id, r.payload FROM unnest($1) AS p (id) CROSS JOIN LATERAL (SELECT i.id, i.payload "
+        "FROM hermes.receipt_inbox i WHERE i.parked AND i.workflow_id IS NULL AND i.provider = p.id AND i.id > $2 "
+        "ORDER BY i.id LIMIT $3) AS r ORDER BY r.id LIMIT $3");
+    return find.query(providers, after, limit);
+}
+
+Hashes lock_parked_receipts(const Hashes &ids) {
+    if (ids.empty()) {
+        return {};
+    }
+    constinit static pg::statement<IdRow(Hashes)> lock(
+        "SELECT id FROM hermes.receipt_inbox WHERE id = ANY ($1) AND parked ORDER BY id FOR UPDATE SKIP LOCKED");
+    Hashes locked;
+    for (const IdRow &row : lock.query(ids)) {
+        locked.push_back(row.id);
+    }
+    return locked;
 }
 
 std::vector<InboxRow> lock_waiting_receipts(const Hashes &hashes) {

@@ -43,8 +43,11 @@ struct ParkedRow {
     std::string payload;
     auto fields() { return std::tie(id, payload); }
 };
-// Parked receipts of these providers that name no cascade, locked SKIP LOCKED, oldest first.
-std::vector<ParkedRow> lock_parked_receipts(const std::vector<std::int32_t> &providers, std::int32_t limit);
+// Parked receipts of these providers that name no cascade, by id, those after the id given; not locked.
+std::vector<ParkedRow> parked_receipts_after(const std::vector<std::int32_t> &providers, std::int64_t after,
+                                             std::int32_t limit);
+// Of these parked receipts, the ones that are still there and that nobody else holds, now locked; by id.
+std::vector<std::int64_t> lock_parked_receipts(const std::vector<std::int64_t> &ids);
 // Waiting receipts of these hashes, locked SKIP LOCKED, in order of arrival.
 std::vector<InboxRow> lock_waiting_receipts(const std::vector<std::int64_t> &hashes);
 // Of these hashes, the ones with a waiting receipt, locked by others or not.

@@ -2,6 +2,7 @@
 // Retry-After. The input is up to three parts divided by 0xff bytes: configuration, message, body of an answer.
 // Only hc::Error may be thrown, no error may hold the secret, and what is rendered is well-formed.
 #include "core/address.hpp"
+#include "core/endpoint_config.hpp"
 #include "core/error.hpp"
 #include "core/json_path.hpp"
 #include "core/provider_config.hpp"

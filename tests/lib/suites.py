@@ -14,6 +14,7 @@ from environment import ROOT, Environment, Outcome, Server, head, tail
 WORKERS_OFF = ("hermes.workers=off",)
 E2E_TIMEOUT = 1200
 TAP_TIMEOUT = 900
+FUZZ_SECONDS = "5"
 
 
 def report(label: str, result: Result, outcome: Outcome, seconds: float, detail: str = "") -> Count:
@@ -91,8 +92,31 @@ def unit(environment: Environment, pattern: str) -> Count:
 
 def layout(environment: Environment, pattern: str) -> Count:
     """The rules of the tree that need no tool beyond the build: layers, exported symbols, Dockerfile."""
-    scripts = [ROOT / "tests" / "lint" / name for name in ("counting", "layers", "exports", "docker")]
+    scripts = [ROOT / "tests" / "lint" / name for name in ("counting", "layers", "connectors", "exports", "docker")]
     return run_tap_files(environment, "layout", chosen(scripts, pattern), lambda path: [path])
+
+
+def fuzz(environment: Environment, pattern: str) -> Count:
+    """Each fuzzer for a few seconds, from its corpus and then at random; make fuzz runs them for longer."""
+    script = ROOT / "scripts" / "fuzz"
+    names = [name for name in environment.run([script, "--list"], "fuzz/list.log").output.split() if pattern in name]
+    if not names:
+        return Count()
+    began = time.monotonic()
+    jobs = {"JOBS": environment.jobs}
+    outcome = environment.run([script, "--quick", "--build", *names], "fuzz/build.log", timeout=1800, env=jobs)
+    if outcome.status != 0:
+        raise RuntimeError(f"the fuzzers cannot be built:\n{tail(outcome.output)}")
+    print(f"   built in {time.monotonic() - began:.1f} s", flush=True)
+    total = Count()
+    for name in names:
+        began = time.monotonic()
+        command = [script, "--quick", name]
+        outcome = environment.run(command, f"fuzz/{name}.log", timeout=300, env={**jobs, "FUZZ_SECONDS": FUZZ_SECONDS})
+        passed = outcome.status == 0
+        result = Result(Count(passed=int(passed), failed=int(not passed)))
+        total += report(name, result, outcome, time.monotonic() - began, tail(outcome.output))
+    return total
 
 
 # ---------------------------------------------------------------- on one private server
@@ -247,6 +271,7 @@ def e2e(environment: Environment, pattern: str) -> Count:
 SUITES: dict[str, Callable[[Environment, str], Count]] = {
     "unit": unit,
     "layout": layout,
+    "fuzz": fuzz,
     "regress": regress,
     "isolation": isolation,
     "pgtap": pgtap,

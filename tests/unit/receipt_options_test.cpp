@@ -190,18 +190,32 @@ std::string provider_detail(const std::string &members) {
 TEST(ReceiptSettingsTest, OfAProvider) {
     const ReceiptSettings none = settings("");
     EXPECT_EQ(none.connector + none.secret_name + none.signature + none.url, "");
+    EXPECT_EQ(none.window, std::chrono::minutes(5));
     EXPECT_FALSE(none.part_mode.has_value());
     const ReceiptSettings all = settings(R"(, "connector": "twilio", "receipts": {"secret": "s1", "signature": "twilio",
-        "url": "https://public.example/dlr", "part_mode": "any", "connector_err_map": {"1": ["hard"]},
+        "url": "https://public.example/dlr", "window": "90s", "part_mode": "any", "connector_err_map": {"1": ["hard"]},
         "connector_status_map": {"X": "sent"}, "connector_id_base": {"answer": "dec", "receipt": "hex"}})");
     EXPECT_EQ(all.connector, "twilio");
     EXPECT_EQ(all.secret_name, "s1");
     EXPECT_EQ(all.signature, "twilio");
     EXPECT_EQ(all.url, "https://public.example/dlr");
+    EXPECT_EQ(all.window, std::chrono::seconds(90));
     EXPECT_EQ(all.part_mode, PartMode::any);
     EXPECT_EQ(all.options.errors.at("1").kind, FailureKind::hard);
     EXPECT_EQ(all.options.statuses.at("X").state, ReceiptState::sent);
     EXPECT_EQ(all.options.id_base, IdBase::hex_in_receipt);
+}
+
+TEST(ReceiptSettingsTest, TheWindowIsASecondToAnHour) {
+    const auto window = [](const std::string &value) {
+        return settings(R"(, "receipts": {"window": )" + value + "}").window;
+    };
+    EXPECT_EQ(window("\"1s\""), std::chrono::seconds(1));
+    EXPECT_EQ(window("3600"), std::chrono::hours(1));
+    for (const char *value : {"\"999ms\"", "0", "-5", "\"1h1s\"", "\"soon\"", "true", "null"})
+        EXPECT_TRUE(provider_detail(R"(, "receipts": {"window": )" + std::string(value) + "}")
+                        .starts_with("$.receipts.window: "))
+            << value;
 }
 
 TEST(ReceiptSettingsTest, WhatBelongsToOneCallIsRefused) {

@@ -452,9 +452,26 @@ TEST(ReceiptIgnored, WithoutElementsTheDocumentIsOne) {
     const Connector by = with_fields("", R"("ignore": [{"path": "$.inbound"}], )");
     EXPECT_EQ(shown(parse(by, R"({"inbound": 1})")), Lines{"ignore not_a_receipt"});
     EXPECT_EQ(shown(parse(by, R"({"outbound": 1})")), Lines{"park no_status"});
-    EXPECT_EQ(shown(parse(by, "[]")), Lines{"park no_receipt_found"});
-    EXPECT_EQ(shown(parse(by, " [ ] ")), Lines{"park no_receipt_found"});
     EXPECT_EQ(shown(parse(by, "7")), Lines{"park no_status"});
+}
+
+TEST(ReceiptIgnored, AnEmptyListHoldsNoReceipt) {
+    const Lines ignored{"ignore no_receipts"};
+    const Connector bare = with_fields();
+    EXPECT_EQ(shown(parse(bare, "[]")), ignored);
+    EXPECT_EQ(shown(parse(bare, " [ ] ")), ignored);
+    EXPECT_EQ(shown(parse(bare, "[{}]")), Lines{"park no_status"});
+    const Connector listed = with_fields("", R"("elements": ["$.a[*].b.list[*]", "$.list[*]"], )");
+    EXPECT_EQ(shown(parse(listed, R"({"list": []})")), ignored);
+    EXPECT_EQ(shown(parse(listed, R"({"a": [ ]})")), ignored);
+    EXPECT_EQ(shown(parse(listed, R"({"a": [{}, {"b": {"list": []}}]})")), ignored);
+    EXPECT_EQ(shown(parse(listed, R"({"list": [], "a": [{"b": {"list": [{"s": "sent", "id": 1}]}}]})")),
+              Lines{"apply sent"});
+    for (const char *json :
+         {"[]", "{}", R"({"list": {}})", R"({"list": null})", R"({"list": "[]"})", R"({"a": {}})", R"({"other": []})"})
+        EXPECT_EQ(shown(parse(listed, json)), Lines{"park no_receipt_found"}) << json;
+    const Connector whole = with_fields("", R"("elements": ["$[*].x", "$"], )");
+    EXPECT_EQ(shown(parse(whole, "[]")), ignored) << "although the document itself is taken for an element";
 }
 
 TEST(ReceiptRefused, WhatCannotBeReadAtAll) {
@@ -472,19 +489,21 @@ TEST(ReceiptRefused, KindsTheConnectorDoesNotTake) {
         return parse_connector(R"({"name": "x", "receipts": {"payload": [)" + kinds +
                                R"(], "fields": {"status": ["$.s", "$.stat"], "correlation_id": ["$.id"]}})" + kRows);
     };
-    const Lines refused{"reject This connector does not take payloads of this kind."};
-    EXPECT_EQ(shown(parse(only("\"json\""), "s=sent&id=1")), refused);
-    EXPECT_EQ(shown(parse(only("\"form\""), R"({"s": "sent", "id": 1})")), refused);
+    const auto refused = [](const std::string &kind, const std::string &taken) {
+        return Lines{"reject It is taken for " + kind + ", and this connector takes " + taken + "."};
+    };
+    EXPECT_EQ(shown(parse(only("\"json\""), "s=sent&id=1")), refused("a form", "JSON"));
+    EXPECT_EQ(shown(parse(only("\"form\""), R"({"s": "sent", "id": 1})")), refused("JSON", "a form"));
     EXPECT_EQ(shown(parse(only("\"form\", \"json\""), R"({"s": "sent", "id": 1})")), Lines{"apply sent"});
     ReceiptOptions smpp;
     smpp.smpp = true;
-    EXPECT_EQ(shown(parse(only("\"form\", \"json\""), "id:1 stat:sent", smpp)), refused);
+    EXPECT_EQ(shown(parse(only("\"form\", \"json\""), "id:1 stat:sent", smpp)), refused("SMPP text", "a form or JSON"));
     EXPECT_EQ(shown(parse(only("\"smpp\", \"json\""), "id:1 stat:sent", smpp)), Lines{"apply sent"});
     EXPECT_EQ(shown(parse(only("\"smpp\""), "id:1 stat:sent")), Lines{"apply sent"}) << "nothing else is possible";
     ReceiptOptions query;
     query.query = true;
     EXPECT_EQ(shown(parse(only("\"form\""), "?s=sent&id=1", query)), Lines{"apply sent"});
-    EXPECT_EQ(shown(parse(only("\"json\""), "{}", query)), refused);
+    EXPECT_EQ(shown(parse(only("\"json\""), "{}", query)), refused("a form", "JSON"));
 }
 
 TEST(ReceiptRefused, AnSmppMessageThatIsNoReceiptIsIgnored) {
@@ -500,6 +519,24 @@ TEST(ReceiptRefused, AnSmppMessageThatIsNoReceiptIsIgnored) {
     EXPECT_EQ(esm_class(0x20), Lines{"apply sent"});
     EXPECT_EQ(esm_class(0), Lines{"ignore not_a_receipt"});
     EXPECT_EQ(esm_class(0x40), Lines{"ignore not_a_receipt"});
+}
+
+// Such texts are parked as they came; this is how an operator reads them.
+TEST(ReceiptParked, CommaSeparatedTextsOfAnSmsc) {
+    const std::string rows = kRows;
+    const Connector shipped = parse_connector(R"({"name": "x", "receipts": {"payload": ["smpp"],
+        "fields": {"status": ["$.stat"], "correlation_id": ["$.id"]}})" +
+                                              rows);
+    const Receipts parked = parse(shipped, "7,sent,000");
+    EXPECT_EQ(shown(parked), Lines{"park no_status"});
+    EXPECT_EQ(parked[0].raw, R"({"short_message":"7,sent,000"})");
+    const Connector taught = parse_connector(R"({"name": "x", "receipts": {"payload": ["smpp"],
+        "fields": {"status": [{"path": "$.short_message", "after": ",", "before": ","}],
+                   "correlation_id": [{"path": "$.short_message", "before": ","}]}})" +
+                                             rows);
+    EXPECT_EQ(shown(parse(taught, "7,sent,000")), Lines{"apply sent"});
+    EXPECT_EQ(shown(parse_parked(taught, parked[0].raw, {})), Lines{"apply sent"});
+    EXPECT_EQ(parse_parked(taught, parked[0].raw, {})[0].correlation_id, "7");
 }
 
 TEST(ReceiptRefused, ConnectorsWithoutReceipts) {

@@ -150,7 +150,23 @@ TEST(ReceiptPayloadSmpp, SpacesAreTrimmedAndMissingFieldsMissing) {
     EXPECT_EQ(object_of(kSmpp, "id: stat:REJECTD err:"), (Json{{"id", ""}, {"stat", "REJECTD"}, {"err", ""}}));
     EXPECT_EQ(object_of(kSmpp, "stat:DELIVRD"), (Json{{"stat", "DELIVRD"}}));
     EXPECT_EQ(object_of(kSmpp, ""), Json::object());
-    EXPECT_EQ(object_of(kSmpp, "Your parcel has arrived"), Json::object());
+    EXPECT_EQ(object_of(kSmpp, " \r\n"), Json::object());
+}
+
+TEST(ReceiptPayloadSmpp, OtherTextsAreKeptWhole) {
+    EXPECT_EQ(object_of(kSmpp, "Your parcel has arrived\n"), (Json{{"short_message", "Your parcel has arrived"}}));
+    EXPECT_EQ(object_of(kSmpp, "7,DELIVRD,000"), (Json{{"short_message", "7,DELIVRD,000"}}));
+    EXPECT_EQ(object_of(kSmpp, "DLR id:7 stat:DELIVRD"),
+              (Json{{"short_message", "DLR id:7 stat:DELIVRD"}, {"id", "7"}, {"stat", "DELIVRD"}}));
+}
+
+TEST(ReceiptPayloadSmpp, TheTextMayStandInMessagePayload) {
+    SmppParameters parameters;
+    parameters.tlvs = {{"message_payload", "id:7 stat:DELIVRD"}};
+    EXPECT_EQ(object_of(kSmpp, "", parameters)["stat"], "DELIVRD");
+    EXPECT_EQ(object_of(kSmpp, " ", parameters)["id"], "7");
+    EXPECT_EQ(object_of(kSmpp, "id:8 stat:EXPIRED", parameters)["id"], "8") << "short_message goes first";
+    EXPECT_EQ(object_of(kSmpp, "", parameters)["tlv"]["message_payload"], "id:7 stat:DELIVRD");
 }
 
 TEST(ReceiptPayloadSmpp, IdsWithOddCharacters) {
@@ -163,7 +179,8 @@ TEST(ReceiptPayloadSmpp, IdsWithOddCharacters) {
 }
 
 TEST(ReceiptPayloadSmpp, AKeyBeginsTheTextOrFollowsASpace) {
-    EXPECT_EQ(object_of(kSmpp, "mid:7 xstat:NO stat:DELIVRD"), (Json{{"stat", "DELIVRD"}}));
+    EXPECT_EQ(object_of(kSmpp, "mid:7 xstat:NO stat:DELIVRD"),
+              (Json{{"short_message", "mid:7 xstat:NO stat:DELIVRD"}, {"stat", "DELIVRD"}}));
     EXPECT_EQ(object_of(kSmpp, "id:7 status:NO stat :NO stat:YES"),
               (Json{{"id", "7 status:NO stat :NO"}, {"stat", "YES"}}));
     EXPECT_EQ(object_of(kSmpp, "id:7 donedate:1 done  date:2"), (Json{{"id", "7 donedate:1 done  date:2"}}));
@@ -198,7 +215,7 @@ TEST(ReceiptPayloadSmpp, TlvsAreAnObjectOfTheirOwn) {
     EXPECT_EQ(object_of(kSmpp, "", parameters),
               (Json{{"tlv", {{"message_state", "2"}, {"receipted_message_id", "a\"b"}}}}));
     EXPECT_EQ(object_of(kSmpp, "id:1", parameters)["id"], "1");
-    EXPECT_EQ(object_of(kSmpp, "tlv:1 id:1"), (Json{{"id", "1"}}));
+    EXPECT_EQ(object_of(kSmpp, "tlv:1 id:1"), (Json{{"short_message", "tlv:1 id:1"}, {"id", "1"}}));
 }
 
 TEST(ReceiptPayloadSmpp, EsmClassSaysWhatAReceiptIs) {

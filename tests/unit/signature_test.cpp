@@ -1,6 +1,7 @@
 // Tests of callback signatures that hold for every scheme: what happens when anything is changed, missing or late.
 #include "core/error.hpp"
 #include "core/signature.hpp"
+#include "core/signature_secrets.hpp"
 #include "signature_fixture.hpp"
 
 #include <cctype>
@@ -59,6 +60,29 @@ TEST(Signature, NoUsableSecret) {
             callback.headers.clear();
             EXPECT_EQ(callback.check(), SignatureCheck::bad_secret) << callback.scheme;
         }
+    }
+}
+
+// What an operator stores during a rotation: one text with both keys.
+TEST(Signature, TwoPublicKeysInOneSecret) {
+    const Key first = make_ec(), second = make_ec(), bird = make_ed25519(), plane = make_ed25519();
+    const std::string two = pem_public(first) + pem_public(second);
+    for (const Key *key : {&first, &second}) {
+        Callback callback = sendgrid(*key);
+        callback.secrets = split_secrets("sendgrid", two);
+        EXPECT_EQ(callback.check(), SignatureCheck::ok);
+        callback.secrets = split_secrets("sendgrid", pem_public(*key) + base64_encode(der_public(make_ec())));
+        EXPECT_EQ(callback.check(), SignatureCheck::ok);
+    }
+    Callback third = sendgrid(make_ec());
+    third.secrets = split_secrets("sendgrid", two);
+    EXPECT_EQ(third.check(), SignatureCheck::no_match);
+    for (const Key *key : {&bird, &plane}) {
+        Callback callback = telnyx(*key);
+        callback.secrets = split_secrets("telnyx", pem_public(bird) + "\n" + base64_encode(raw_public(plane)) + "\n");
+        EXPECT_EQ(callback.check(), SignatureCheck::ok);
+        callback.secrets = split_secrets("telnyx", pem_public(plane) + pem_public(bird));
+        EXPECT_EQ(callback.check(), SignatureCheck::ok);
     }
 }
 
