@@ -30,7 +30,8 @@ ProviderSlot *slot_of(std::int32_t provider) noexcept {
     for (int i = 0; i < kProviderSlots; ++i) {
         ProviderSlot &slot = database->providers[(provider + i) % kProviderSlots];
         std::int32_t known = slot.provider.load(std::memory_order_acquire);
-        if (known == provider || (known == 0 && (slot.provider.compare_exchange_strong(known, provider) || known == provider))) {
+        if (known == provider ||
+            (known == 0 && (slot.provider.compare_exchange_strong(known, provider) || known == provider))) {
             return &slot;
         }
     }
@@ -59,7 +60,8 @@ Admission admit_sends(std::int32_t provider, const core::ProviderLimits &limits,
     const SpinGuard guard(slot->lock);
     Admission admission{wanted, 0, false, now};
     if (limits.breaker) {
-        const core::circuit_breaker::Admission leave = core::circuit_breaker::allow(slot->breaker, *limits.breaker, now);
+        const core::circuit_breaker::Admission leave =
+            core::circuit_breaker::allow(slot->breaker, *limits.breaker, now);
         admission.ticket = leave.ticket;
         if (leave.admit == core::circuit_breaker::Admit::no) {
             return {0, 0, slot->breaker.phase == core::BreakerPhase::open, leave.until};
@@ -191,7 +193,8 @@ bool take_tenant_tokens(std::uint64_t tenant, const core::TokenBucketConfig &con
     for (int i = 0; i < kProbes; ++i) { // all taken by others: their first is shared
         TenantSlot &candidate = database->tenants[(wanted + static_cast<std::uint64_t>(i)) % kTenantSlots];
         std::uint64_t known = candidate.tenant.load(std::memory_order_acquire);
-        if (known == wanted || (known == 0 && (candidate.tenant.compare_exchange_strong(known, wanted) || known == wanted))) {
+        if (known == wanted ||
+            (known == 0 && (candidate.tenant.compare_exchange_strong(known, wanted) || known == wanted))) {
             slot = &candidate;
             break;
         }
@@ -202,7 +205,7 @@ bool take_tenant_tokens(std::uint64_t tenant, const core::TokenBucketConfig &con
         return true;
     }
     core::token_bucket::give_back(slot->bucket, granted);
-    retry_at = core::token_bucket::next_available(slot->bucket, config, now);
+    retry_at = core::token_bucket::next_available(slot->bucket, config, now, n);
     return false;
 }
 

@@ -17,9 +17,9 @@ namespace hc::pg {
 // Leave to send.
 struct Admission {
     std::int64_t granted = 0;
-    std::uint32_t ticket = 0;    // goes with the results of these sends
-    bool open = false;           // nothing granted because the breaker is open
-    core::Time until{};          // when nothing is granted: ask again then
+    std::uint32_t ticket = 0; // goes with the results of these sends
+    bool open = false;        // nothing granted because the breaker is open
+    core::Time until{};       // when nothing is granted: ask again then
 };
 Admission admit_sends(std::int32_t provider, const core::ProviderLimits &limits, core::Time now,
                       std::int64_t wanted) noexcept;
@@ -49,7 +49,8 @@ struct ProviderSnapshot {
 };
 std::vector<ProviderSnapshot> provider_snapshots();
 
-// Start-rate buckets of tenants. Grants all or nothing; otherwise `retry_at` tells when it may be worth another try.
+// Start-rate buckets of tenants. Grants all or nothing; otherwise `retry_at` tells when so many are there, kNever
+// if they never are.
 bool take_tenant_tokens(std::uint64_t tenant, const core::TokenBucketConfig &config, core::Time now, std::int64_t n,
                         core::Time &retry_at) noexcept;
 
