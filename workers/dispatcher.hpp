@@ -37,6 +37,7 @@ private:
     // claim
     void claim_due_work();
     std::vector<int> due_bounds() const;
+    void room_again(std::int32_t queue);
     // A bound taken for a claim, and what is still waiting behind it.
     struct Taken {
         int index;
@@ -75,12 +76,13 @@ private:
     std::unique_ptr<http::Client> client_;
     std::uint64_t next_tag_ = 1;
     std::unordered_map<std::uint64_t, InFlight> in_flight_;
-    std::unordered_map<std::int32_t, std::int32_t> load_; // requests in flight by load_key
+    std::unordered_map<std::int32_t, std::int32_t> load_;    // requests in flight by load_key
+    std::unordered_map<std::int32_t, std::int32_t> claimed_; // requests that this pass has claimed so far, likewise
     Webhooks webhooks_;
     std::vector<Answered> answered_;
     std::vector<engine::Burial> burials_;
     std::vector<std::int64_t> rematch_later_;
-    std::array<Clock::time_point, pg::kQueueBounds> not_before_{}; // bounds whose tasks were held by somebody else
+    std::array<Clock::time_point, pg::kQueueBounds> not_before_{}; // bounds without room, leave or free tasks
     Clock::time_point last_rescan_{};
     ExtensionWatch extension_;
     Backoff backoff_;

@@ -32,16 +32,35 @@ bool served(int index) { return index >= pg::kReservedQueues; } // of providers;
 
 } // namespace
 
+// The lanes of a provider stand together, in the order of their priority. When one of them may try again, those before
+// it try first: the token or the slot that has become free is theirs.
 std::vector<int> Dispatcher::due_bounds() const {
     std::vector<int> due;
     const core::Time now = pg::now();
     const Clock::time_point clock = Clock::now();
-    for (int index = 0; index < pg::kQueueBounds; ++index) {
-        if (served(index) && not_before_[static_cast<std::size_t>(index)] <= clock && pg::peek_bound(index) <= now) {
-            due.push_back(index);
+    static_assert((pg::kQueueBounds - pg::kReservedQueues) % pg::kLanes == 0);
+    for (int first = pg::kReservedQueues; first < pg::kQueueBounds; first += pg::kLanes) {
+        int end = first; // behind the last lane that may try again
+        for (int index = first; index < first + pg::kLanes; ++index) {
+            if (not_before_[static_cast<std::size_t>(index)] <= clock && pg::peek_bound(index) <= now) {
+                end = index + 1;
+            }
+        }
+        for (int index = first; index < end; ++index) {
+            if (pg::peek_bound(index) <= now) {
+                due.push_back(index);
+            }
         }
     }
     return due;
+}
+
+void Dispatcher::room_again(std::int32_t queue) {
+    const std::int32_t provider = pg::provider_of_queue(queue);
+    for (std::int32_t lane = 0; lane < pg::kLanes; ++lane) {
+        not_before_[static_cast<std::size_t>(
+            pg::bound_index(pg::queue_of_provider(provider, static_cast<pg::Lane>(lane))))] = {};
+    }
 }
 
 std::int32_t Dispatcher::load_key(std::int32_t queue) {
@@ -62,8 +81,11 @@ std::int32_t Dispatcher::capacity_of(std::int32_t queue) const {
     if (held()) {
         return 0;
     }
-    const auto load = load_.find(load_key(queue));
-    return std::min(pg::guc::batch_size, cap - (load != load_.end() ? load->second : 0));
+    const auto count = [key = load_key(queue)](const std::unordered_map<std::int32_t, std::int32_t> &load) {
+        const auto it = load.find(key);
+        return it != load.end() ? it->second : 0;
+    };
+    return std::min(pg::guc::batch_size, cap - count(load_) - count(claimed_));
 }
 
 engine::ClaimRequest Dispatcher::claim_request() const {
@@ -83,6 +105,9 @@ void Dispatcher::claim_queue(std::int32_t queue, core::Time from, std::int32_t l
     request.limit = limit;
     request.open_until = open_until;
     claims.push_back(engine::claim_sends(request));
+    for (const engine::Send &send : claims.back().sends) {
+        claimed_[load_key(queue)] += send.request ? 1 : 0;
+    }
 }
 
 // Claims of a provider's queue what its limits grant; false: nothing now, not_before tells when again.
@@ -157,6 +182,7 @@ void Dispatcher::claim_bound(int index, std::vector<engine::Claim> &claims, std:
 
 void Dispatcher::claim_taken(const std::vector<int> &due, std::vector<engine::Claim> &claims,
                              std::vector<Taken> &taken) {
+    claimed_.clear();
     try {
         Transaction transaction("claiming tasks");
         transaction.force_local_flush();
