@@ -130,6 +130,36 @@ def m6_cap(world: World) -> None:
     equal(world.simulator.get("/stats")["max_in_flight"]["email/capped"], 4, "most requests under way")
 
 
+def m6_host(world: World) -> None:
+    """M6 all accounts at one host and port share hermes.host_concurrency in turns; another host is not held up"""
+    world.account("near_a")
+    world.account("near_b")
+    world.provider("far", "email", f"http://localhost:{world.simulator.port}/email/messages?account=far")
+    world.rule("far", {"channel": "email", "providers": ["far"], "success_on": "accepted"})
+    for account in ("near_a", "near_b"):
+        world.plan(account, {"delay": 0.2, "receipts": []})
+    world.set_guc("hermes.host_concurrency", "6")
+    try:
+        for account in ("near_a", "near_b"):
+            world.start_many(account, 60, priority="otp")
+        under_way: list[int] = []
+        far = ""
+        while len(world.at("near_a")) + len(world.at("near_b")) < 60:
+            counts = world.simulator.get("/stats")["in_flight"]
+            under_way.append(sum(counts.get(f"email/{account}", 0) for account in ("near_a", "near_b")))
+            if len(under_way) == 5:
+                far = world.start(rule="far")
+        world.ends(far, "DELIVERED", "email")
+        equal(max(under_way), 6, "most requests under way at the host")
+        shares = len(world.at("near_a")), len(world.at("near_b"))
+        check(min(shares) >= 10, f"requests of the two accounts: {shares}")
+        check(world.requests(far)[0]["number"] < world.at("near_a")[-1]["number"], "the other host was held up")
+    finally:
+        world.set_guc("hermes.host_concurrency", "256")
+    for account in ("near_a", "near_b"):
+        cancel_all(world, account)
+
+
 def m6_changed(world: World) -> None:
     """M6 rate and concurrency change at run time by alter_provider: sends that wait go by the new limits at once"""
     pid = world.worker_pid("dispatcher")
@@ -347,6 +377,12 @@ def tenant_rate(world: World) -> None:
 
 def tenant_backlog(world: World) -> None:
     """a start over the backlog of its tenant is refused with 53400 and a hint; what was sent, canceled or rolled back makes room"""
+    def rolled_back() -> bool:
+        with world.transaction() as session:
+            world.start_many("trickle", 50, "stuffed", session)
+            session.rollback()
+        return True
+
     world.account("trickle", rate={"per_second": 1, "burst": 1})
     world.sql("SELECT hermes.set_tenant_limits('stuffed', %s)", Jsonb({"max_backlog": 50}))
     world.start_many("trickle", 50, "stuffed")
@@ -360,9 +396,7 @@ def tenant_backlog(world: World) -> None:
     cancel_all(world, "trickle")
     wait_until(lambda: world.start_many("trickle", 50, "stuffed"), what="room after a cancel")
     cancel_all(world, "trickle")
-    with world.transaction() as session:
-        wait_until(lambda: world.start_many("trickle", 50, "stuffed", session), what="room after a cancel")
-        session.rollback()
+    wait_until(rolled_back, what="room after a cancel")
     wait_until(lambda: world.start_many("trickle", 50, "stuffed"), what="room after a rollback")
     world.alter_account("trickle")
     wait_until(lambda: world.start_many("trickle", 50, "stuffed"), what="room after the sends")
@@ -375,5 +409,5 @@ def prepare(world: World) -> None:
 
 
 if __name__ == "__main__":
-    main(prepare, m6_rate, m6_retry_after, m6_fairness, m6_weights, m6_cap, m6_changed, m6_hanging_beside, m8_breaker,
+    main(prepare, m6_rate, m6_retry_after, m6_fairness, m6_weights, m6_cap, m6_host, m6_changed, m6_hanging_beside, m8_breaker,
          m8_nowhere_else, m8_config, m11_otp, m11_slots, m11_order, tenant_rate, tenant_backlog)

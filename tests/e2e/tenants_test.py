@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
+import time
 from collections import Counter
 from typing import Any
 
@@ -141,6 +143,31 @@ def m9_rate(world: World) -> None:
     wait_until(lambda: sum(hook.name == "m9_slow" for hook in Peers.receiver.hooks) == 25, what="25 reports")
     slow = [hook.time for hook in Peers.receiver.hooks if hook.name == "m9_slow"]
     check(slow[-1] - slow[0] >= 1.8, f"25 reports in {slow[-1] - slow[0]:.3f} s at 10 a second and a burst of 2")
+
+
+def m9_crowd(world: World) -> None:
+    """M9 a host that hangs, with more endpoints than there are slots, does not hold up the endpoints of other hosts"""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1000)  # nobody ever answers here
+    port = listener.getsockname()[1]
+    endpoint(world, "m9_other")
+    reported(world, "m9_other")
+    for number in range(6):
+        for path in range(64):
+            world.sql("SELECT hermes.create_endpoint(%s, %s, '{\"timeout\": \"20s\"}')", f"m9_crowd_{number}",
+                      f"http://127.0.0.1:{port}/{path}")
+    for number in range(6):
+        world.start_many("quick", 3, f"m9_crowd_{number}")
+    dispatcher = "SELECT in_flight FROM hermes.workers WHERE role = 'dispatcher'"
+    wait_until(lambda: world.value(dispatcher) >= 100, what="many requests under way")
+    begin = time.monotonic()
+    reported(world, "m9_other")
+    took, under_way = time.monotonic() - begin, world.value(dispatcher)
+    print(f"# {under_way} requests hang; a report to another host took {took:.3f} s", flush=True)
+    check(under_way >= 100, "they hung no more, so nothing was shown")
+    check(took < 5, f"a report to another host took {took:.3f} s")
+    for (id_,) in world.sql("SELECT id FROM hermes.endpoints WHERE tenant LIKE 'm9_crowd%%'"):
+        world.sql("SELECT hermes.drop_endpoint(%s)", id_)
+    listener.close()  # ends the requests
 
 
 # ---- M10 ----
@@ -349,5 +376,5 @@ def prepare(world: World) -> None:
 
 
 if __name__ == "__main__":
-    main(prepare, m9_life_of_an_endpoint, m9_filter_and_sequence, m9_rate, m10_once, m12_secrets, m12_isolation,
+    main(prepare, m9_life_of_an_endpoint, m9_filter_and_sequence, m9_rate, m9_crowd, m10_once, m12_secrets, m12_isolation,
          m12_addresses, m12_body_dropped)
