@@ -8,10 +8,20 @@
 #include <string.h>
 #include <time.h>
 
+enum { kJsonbOid = 3802 };
+
 double now_seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+void sleep_seconds(double seconds) {
+    if (seconds <= 0)
+        return;
+    const struct timespec pause = {.tv_sec = (time_t)seconds,
+                                   .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
+    nanosleep(&pause, NULL);
 }
 
 static void *grow(void *memory, size_t bytes) {
@@ -83,8 +93,13 @@ long read_counter(PGconn *conn, const char *name) {
 }
 
 void make_message(char *to, long number) {
-    const int used =
-        snprintf(to, kMessageBytes + 1, "{\"to\":\"+1555%07ld\",\"order\":%ld,\"text\":\"", number % 10000000, number);
+    char recipient[24];
+    snprintf(recipient, sizeof recipient, "+1555%07ld", number % 10000000);
+    make_message_to(to, recipient, number);
+}
+
+void make_message_to(char *to, const char *recipient, long number) {
+    const int used = snprintf(to, kMessageBytes + 1, "{\"to\":\"%s\",\"order\":%ld,\"text\":\"", recipient, number);
     for (int i = used; i < kMessageBytes - 2; ++i)
         to[i] = "Your parcel is on its way. "[(i + number) % 27];
     memcpy(to + kMessageBytes - 2, "\"}", 3);
@@ -148,6 +163,34 @@ void add_jsonb(Array *array, const char *text, size_t size) {
 void finish_array(Array *array) {
     const uint32_t network = htonl(array->count);
     memcpy(array->data + 12, &network, sizeof network);
+}
+
+void prepare_set_start(PGconn *conn, const char *rule) {
+    char sql[256];
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM hermes.start_cascades('%s', $1::jsonb[])", rule);
+    prepare(conn, "starts", sql);
+}
+
+void start_set(PGconn *conn, Array *messages, long first, int size) {
+    char message[kMessageBytes + 1];
+    begin_array(messages, kJsonbOid);
+    for (int i = 0; i < size; ++i) {
+        make_message(message, first + i);
+        add_jsonb(messages, message, kMessageBytes);
+    }
+    finish_array(messages);
+    const char *values[] = {messages->data};
+    const int lengths[] = {(int)messages->size}, formats[] = {1};
+    PGresult *result = PQexecPrepared(conn, "starts", 1, values, lengths, formats, 0);
+    check_result(conn, result, PGRES_TUPLES_OK);
+    if (atoi(PQgetvalue(result, 0, 0)) != size)
+        fail("a set of %d started %s cascades", size, PQgetvalue(result, 0, 0));
+    PQclear(result);
+}
+
+void print_run(long count, double seconds, Samples *calls) {
+    printf("{\"count\": %ld, \"seconds\": %.3f, \"rate\": %.1f, \"p50_ms\": %.3f, \"p99_ms\": %.3f}\n", count, seconds,
+           (double)count / seconds, percentile_ms(calls, 0.5), percentile_ms(calls, 0.99));
 }
 
 unsigned char *open_ids(PGconn *conn, const Options *options, long *count) {

@@ -14,6 +14,10 @@ typedef struct {
     const char *counter;   /* of hermes.stats: how many cascades have come so far as the client waits for */
     const char *id_prefix; /* provider message id = prefix, cascade id, "-1" */
     const char *keys;      /* prefix of idempotency keys, or NULL: no key */
+    const char *provider;  /* whose receipts are posted */
+    const char *form;      /* of receipts: see receive.c */
+    const char *campaign_rule;
+    long campaign; /* messages in line beside those that are timed */
     int clients;
     int size;    /* members of a set-based call */
     int signals; /* 0: the provider reports by itself */
@@ -30,6 +34,7 @@ typedef struct {
 } Samples;
 
 double now_seconds(void);
+void sleep_seconds(double seconds);
 void add_sample(Samples *samples, double value);
 double percentile_ms(Samples *samples, double share); /* sorts */
 
@@ -43,6 +48,7 @@ long read_counter(PGconn *conn, const char *name);
 
 /* A JSON object of exactly kMessageBytes bytes, different for each number. */
 void make_message(char *to, long number);
+void make_message_to(char *to, const char *recipient, long number);
 void id_to_text(const unsigned char *id, char *to);
 /* Payload of a delivered receipt as the provider would send it: its own message id, no attempt number. */
 int make_receipt(const Options *options, const unsigned char *id, char *to, size_t room);
@@ -58,6 +64,12 @@ void begin_array(Array *array, Oid element);
 void add_element(Array *array, const void *data, size_t size);
 void add_jsonb(Array *array, const char *text, size_t size);
 void finish_array(Array *array);
+
+/* Starts messages first, first + 1, .. of a rule by start_cascades; `conn` has it prepared. */
+void prepare_set_start(PGconn *conn, const char *rule);
+void start_set(PGconn *conn, Array *messages, long first, int size);
+
+void print_run(long count, double seconds, Samples *calls);
 
 /* Ids of open cascades of options->rule, oldest first; 16 bytes each. */
 unsigned char *open_ids(PGconn *conn, const Options *options, long *count);

@@ -11,8 +11,9 @@ static const struct {
     const char *name;
     void (*run)(const Options *options);
 } kWorkloads[] = {
-    {"starts", run_starts}, {"cascades", run_cascades}, {"set-starts", run_set_starts}, {"receipts", run_receipts},
-    {"paced", run_paced},   {"latency", run_latency},   {"first-byte", run_first_byte},
+    {"starts", run_starts},         {"cascades", run_cascades}, {"set-starts", run_set_starts},
+    {"receipts", run_receipts},     {"paced", run_paced},       {"latency", run_latency},
+    {"first-byte", run_first_byte}, {"otp", run_otp},           {"receive", run_receive},
 };
 
 static int set_option(Options *options, const char *name, const char *value) {
@@ -26,6 +27,14 @@ static int set_option(Options *options, const char *name, const char *value) {
         options->id_prefix = value;
     else if (strcmp(name, "--keys") == 0)
         options->keys = value;
+    else if (strcmp(name, "--provider") == 0)
+        options->provider = value;
+    else if (strcmp(name, "--form") == 0)
+        options->form = value;
+    else if (strcmp(name, "--campaign-rule") == 0)
+        options->campaign_rule = value;
+    else if (strcmp(name, "--campaign") == 0)
+        options->campaign = atol(value);
     else if (strcmp(name, "--clients") == 0)
         options->clients = atoi(value);
     else if (strcmp(name, "--size") == 0)
@@ -50,6 +59,9 @@ int main(int argc, char **argv) {
                        .rule = "bench",
                        .counter = "sends_recorded",
                        .id_prefix = "",
+                       .provider = "",
+                       .form = "",
+                       .campaign_rule = "",
                        .clients = 1,
                        .size = 1000,
                        .signals = 1,
@@ -68,5 +80,5 @@ int main(int argc, char **argv) {
             return 0;
         }
     }
-    fail("usage: cascade_bench starts|cascades|set-starts|receipts|paced|latency|first-byte [options]");
+    fail("usage: cascade_bench starts|cascades|set-starts|receipts|paced|latency|first-byte|otp|receive [options]");
 }

@@ -131,9 +131,13 @@ class Cluster:
     def counter(self, name: str) -> int:
         return int(self.value("SELECT value FROM hermes.stats WHERE name = %s", name))
 
-    def set_workers(self, on: bool) -> None:
-        self.run(f"ALTER SYSTEM SET hermes.workers = {'on' if on else 'off'}")
+    def set(self, name: str, value: str) -> None:
+        self.run(f"ALTER SYSTEM SET {name} = '{value}'")
         self.run("SELECT pg_reload_conf()")
+        wait_for(name, lambda: self.value("SELECT current_setting(%s)", name) == value, 10, 0.001)
+
+    def set_workers(self, on: bool) -> None:
+        self.set("hermes.workers", "on" if on else "off")
         wanted = 2 if on else 0
         wait_for("the workers",
                  lambda: self.value("SELECT count(*) FROM hermes.workers WHERE state = 'running'") == wanted, 60)

@@ -4,50 +4,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { kUuidOid = 2950, kJsonbOid = 3802, kTextOid = 25 };
 
-static void prepare_set_start(PGconn *conn, const Options *options) {
-    char sql[256];
-    snprintf(sql, sizeof sql, "SELECT count(*) FROM hermes.start_cascades('%s', $1::jsonb[])", options->rule);
-    prepare(conn, "starts", sql);
-}
-
-static void start_set(PGconn *conn, Array *messages, long first, int size) {
-    char message[kMessageBytes + 1];
-    begin_array(messages, kJsonbOid);
-    for (int i = 0; i < size; ++i) {
-        make_message(message, first + i);
-        add_jsonb(messages, message, kMessageBytes);
-    }
-    finish_array(messages);
-    const char *values[] = {messages->data};
-    const int lengths[] = {(int)messages->size}, formats[] = {1};
-    PGresult *result = PQexecPrepared(conn, "starts", 1, values, lengths, formats, 0);
-    check_result(conn, result, PGRES_TUPLES_OK);
-    if (atoi(PQgetvalue(result, 0, 0)) != size)
-        fail("a set of %d started %s cascades", size, PQgetvalue(result, 0, 0));
-    PQclear(result);
-}
-
-static void print_run(long count, double seconds, Samples *calls) {
-    printf("{\"count\": %ld, \"seconds\": %.3f, \"rate\": %.1f, \"p50_ms\": %.3f, \"p99_ms\": %.3f}\n", count, seconds,
-           (double)count / seconds, percentile_ms(calls, 0.5), percentile_ms(calls, 0.99));
-}
-
 void run_set_starts(const Options *options) {
     PGconn *conn = open_connection(options);
-    prepare_set_start(conn, options);
+    prepare_set_start(conn, options->rule);
     Array messages = {0};
     Samples calls = {0};
     const double began = now_seconds();
     long done = 0;
     while (done < options->count) {
+        const int size = options->count - done < options->size ? (int)(options->count - done) : options->size;
         const double called = now_seconds();
-        start_set(conn, &messages, done, options->size);
+        start_set(conn, &messages, done, size);
         add_sample(&calls, now_seconds() - called);
-        done += options->size;
+        done += size;
     }
     print_run(done, now_seconds() - began, &calls);
     PQfinish(conn);
@@ -58,18 +30,13 @@ void run_paced(const Options *options) {
     const double tick = 0.01;
     const int size = options->rate > 100 ? (int)(options->rate / 100) : 1;
     PGconn *conn = open_connection(options);
-    prepare_set_start(conn, options);
+    prepare_set_start(conn, options->rule);
     Array messages = {0};
     Samples calls = {0};
     const double began = now_seconds();
     long done = 0;
     for (long i = 0; (double)i * tick < options->seconds; ++i) {
-        const double wait = began + (double)i * tick - now_seconds();
-        if (wait > 0) {
-            const struct timespec pause = {.tv_sec = (time_t)wait,
-                                           .tv_nsec = (long)((wait - (double)(time_t)wait) * 1e9)};
-            nanosleep(&pause, NULL);
-        }
+        sleep_seconds(began + (double)i * tick - now_seconds());
         const double called = now_seconds();
         start_set(conn, &messages, done, size);
         add_sample(&calls, now_seconds() - called);

@@ -1,6 +1,7 @@
-/* A provider in a thread of this process: it knows when the first byte of a request came, on the clock that saw the
- * start call return. One request at a time. */
-#include "workloads.h"
+/* See sink.h. */
+#include "sink.h"
+
+#include "bench_lib.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,24 +15,38 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { kRequestRoom = 16384, kConnections = 16 };
+enum { kRequestRoom = 16384, kConnections = 160 };
 
 typedef struct {
     int socket;
     size_t used;
+    double first_byte;
     char request[kRequestRoom + 1];
 } Peer;
 
 static struct {
     pthread_mutex_t mutex;
     pthread_cond_t came;
-    long requests;
-    double first_byte; /* of the last request */
+    long marked, unmarked;
+    double first_byte; /* of the last marked request */
 } g_sink = {.mutex = PTHREAD_MUTEX_INITIALIZER, .came = PTHREAD_COND_INITIALIZER};
 
 static const char *header_value(const char *request, const char *name) {
     const char *found = strcasestr(request, name);
     return found != NULL ? found + strlen(name) : NULL;
+}
+
+static void note_request(const Peer *peer, const char *body) {
+    const int marked = strstr(body, "\"" MARK "\"") != NULL;
+    pthread_mutex_lock(&g_sink.mutex);
+    if (marked) {
+        g_sink.first_byte = peer->first_byte;
+        ++g_sink.marked;
+        pthread_cond_signal(&g_sink.came);
+    } else {
+        ++g_sink.unmarked;
+    }
+    pthread_mutex_unlock(&g_sink.mutex);
 }
 
 /* Answers once the request is complete: the provider's id is the idempotency key it was given. */
@@ -49,17 +64,10 @@ static void answer_if_complete(Peer *peer) {
     const int size =
         snprintf(answer, sizeof answer,
                  "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", body_size, body);
+    note_request(peer, end + 4);
     if (write(peer->socket, answer, (size_t)size) != size)
         fail("cannot answer a request");
     peer->used = 0;
-}
-
-static void note_request(double at) {
-    pthread_mutex_lock(&g_sink.mutex);
-    g_sink.first_byte = at;
-    ++g_sink.requests;
-    pthread_cond_signal(&g_sink.came);
-    pthread_mutex_unlock(&g_sink.mutex);
 }
 
 static void read_peer(Peer *peer, double at) {
@@ -70,11 +78,10 @@ static void read_peer(Peer *peer, double at) {
         peer->used = 0;
         return;
     }
-    const int first = peer->used == 0;
+    if (peer->used == 0)
+        peer->first_byte = at;
     peer->used += (size_t)got;
     answer_if_complete(peer);
-    if (first)
-        note_request(at);
 }
 
 static void accept_peer(Peer *peers, int listener) {
@@ -94,7 +101,7 @@ static void accept_peer(Peer *peers, int listener) {
 
 static void *serve(void *argument) {
     const int listener = *(const int *)argument;
-    static Peer peers[kConnections];
+    static Peer peers[kConnections]; /* more than the provider has slots */
     for (int i = 0; i < kConnections; ++i)
         peers[i].socket = -1;
     for (;;) {
@@ -125,12 +132,20 @@ static int listen_on(int port) {
     return listener;
 }
 
-static double wait_for_request(long number) {
+void start_sink(int port) {
+    static int listener;
+    pthread_t thread;
+    listener = listen_on(port);
+    if (pthread_create(&thread, NULL, serve, &listener) != 0)
+        fail("cannot start a thread");
+}
+
+double wait_for_marked(long number) {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 10;
     pthread_mutex_lock(&g_sink.mutex);
-    while (g_sink.requests < number) {
+    while (g_sink.marked < number) {
         if (pthread_cond_timedwait(&g_sink.came, &g_sink.mutex, &until) == ETIMEDOUT)
             fail("no request came within 10 s of a start");
     }
@@ -139,49 +154,9 @@ static double wait_for_request(long number) {
     return at;
 }
 
-static void finish_one(PGconn *conn, const Options *options, const unsigned char *id, long delivered) {
-    char payload[128];
-    make_receipt(options, id, payload, sizeof payload);
-    const char *values[] = {(const char *)id, payload};
-    const int lengths[] = {kIdBytes, 0}, formats[] = {1, 0};
-    PGresult *result = PQexecPrepared(conn, "signal", 2, values, lengths, formats, 0);
-    check_result(conn, result, PGRES_TUPLES_OK);
-    PQclear(result);
-    const double deadline = now_seconds() + 10;
-    while (read_counter(conn, "cascades_delivered") < delivered) { /* early: it ends when the answer is recorded */
-        if (now_seconds() > deadline)
-            fail("a cascade did not end within 10 s of its receipt");
-        const struct timespec pause = {.tv_nsec = 500000};
-        nanosleep(&pause, NULL);
-    }
-}
-
-void run_first_byte(const Options *options) {
-    int listener = listen_on(options->port);
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, serve, &listener) != 0)
-        fail("cannot start a thread");
-    PGconn *conn = open_connection(options);
-    char sql[256], message[kMessageBytes + 1];
-    snprintf(sql, sizeof sql, "SELECT hermes.start_cascade('%s', $1::jsonb)", options->rule);
-    prepare(conn, "start", sql);
-    prepare(conn, "signal", "SELECT hermes.signal_cascade($1::uuid, 'dlr', $2::jsonb)::text");
-    const long delivered = read_counter(conn, "cascades_delivered");
-    Samples samples = {0};
-    const double began = now_seconds();
-    for (long i = 0; i < options->count; ++i) {
-        make_message(message, i);
-        const char *values[] = {message};
-        PGresult *result = PQexecPrepared(conn, "start", 1, values, NULL, NULL, 1);
-        const double committed = now_seconds();
-        check_result(conn, result, PGRES_TUPLES_OK);
-        const double first_byte = wait_for_request(i + 1);
-        if (i >= options->count / 20) /* the first ones connect and prepare plans */
-            add_sample(&samples, first_byte - committed);
-        finish_one(conn, options, (const unsigned char *)PQgetvalue(result, 0, 0), delivered + i + 1);
-        PQclear(result);
-    }
-    printf("{\"count\": %ld, \"seconds\": %.3f, \"p50_ms\": %.3f, \"p99_ms\": %.3f}\n", options->count,
-           now_seconds() - began, percentile_ms(&samples, 0.5), percentile_ms(&samples, 0.99));
-    PQfinish(conn);
+long count_unmarked(void) {
+    pthread_mutex_lock(&g_sink.mutex);
+    const long count = g_sink.unmarked;
+    pthread_mutex_unlock(&g_sink.mutex);
+    return count;
 }

@@ -11,7 +11,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from cluster import Cluster, free_port, wait_for
+import latencies
+import messaging
+from cluster import Cluster, wait_for
+from messaging import RAW1, RAW32
 from report import Row
 from sampling import Profile
 
@@ -19,16 +22,8 @@ PAYLOAD = "x" * 300
 INSERT = f"INSERT INTO bench.raw_insert (payload) VALUES ('{PAYLOAD}');\n"
 INSERT_UPDATE = (f"BEGIN;\nINSERT INTO bench.raw_insert (payload) VALUES ('{PAYLOAD}') RETURNING id \\gset\n"
                  "UPDATE bench.raw_insert SET state = 1 WHERE id = :id;\nEND;\n")
-RAW32 = "raw insert, 32 clients"
-RAW1 = "raw insert, 1 client"
 SIZES = """SELECT pg_total_relation_size('hermes.workflow'), pg_total_relation_size('hermes.task'),
        (SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'hermes.attempt'::regclass)"""
-LATENESS = """SELECT extract(epoch FROM fired.event_time - (started.attributes ->> 'due')::timestamptz) * 1000
-FROM hermes.closed c JOIN hermes.rule_version r ON r.id = c.rule_id AND r.name = %s
-     CROSS JOIN LATERAL hermes.decode_history(c.history) fired
-     CROSS JOIN LATERAL hermes.decode_history(c.history) started
-WHERE fired.event_type = 'TimerFired' AND started.event_type = 'TimerStarted'
-  AND fired.attributes -> 'task' = started.attributes -> 'task' ORDER BY 1"""
 
 
 def times(figures: dict[str, Any]) -> str:
@@ -45,11 +40,19 @@ class Plan:
     first_bytes: int = 400
     timer_seconds: float = 3
     idle_seconds: float = 10
+    otps: int = 400
+    campaign: int = 100_000
+    receipts: int = 50_000  # each way
+    receipts_a_call: int = 5000
+    reports: int = 20_000
+    dead_reports: int = 20_000
+    report_samples: int = 400
     perf_folder: pathlib.Path | None = None
 
     @staticmethod
     def quick() -> Plan:
-        return Plan(1, 2, 4000, 200, 40, 1, 2)
+        return Plan(seconds=1, whole_seconds=2, waiting=4000, latency=200, first_bytes=40, timer_seconds=1, idle_seconds=2, otps=60,
+                    campaign=8000, receipts=2000, receipts_a_call=1000, reports=1000, dead_reports=2000, report_samples=40)
 
 
 class Bench:
@@ -61,6 +64,7 @@ class Bench:
         self.ended = 0
         self._expected: dict[str, int] = {}
         self._raw32: list[float] = []
+        self.buried = 0  # reports of an endpoint that was meant to be dead
         self._began = time.monotonic()
 
     # ------------------------------------------------------------ frame
@@ -74,8 +78,10 @@ class Bench:
                     signals=0)
         self._whole("http", "full cascade, HTTP", "bench_http")
         self._webhooks()
-        self._first_byte()
-        self._timers()
+        latencies.first_byte(self)
+        latencies.timers(self)
+        self._raw_again()
+        messaging.run(self)
         self._raw_again()
         self._verify()
         self._fill_ratios()
@@ -83,7 +89,7 @@ class Bench:
     def _progress(self, text: str) -> None:
         print(f"[{time.monotonic() - self._began:5.0f} s] {text}", flush=True)
 
-    def _add(self, name: str, value: float, unit: str, workload: str, against: str = "", note: str = "") -> None:
+    def add(self, name: str, value: float, unit: str, workload: str, against: str = "", note: str = "") -> None:
         self.rows.append(Row(name, value, unit, workload, None, against, note))
         self._progress(f"{name}: {value:,.4g} {unit}{'  (' + note + ')' if note else ''}")
 
@@ -108,10 +114,21 @@ class Bench:
         figures["cores"] = {name: (after[name] - before[name]) / seconds for name in after}
         figures["cpu_us"] = sum(after[name] - before[name] for name in after) / figures["count"] * 1e6
 
-    def _rule(self, name: str, steps: list[dict[str, Any]]) -> None:
-        self.cluster.run("SELECT hermes.create_cascade_rule(%s, %s)", name, json.dumps({"steps": steps}))
+    def rule(self, name: str, steps: list[dict[str, Any]], **options: str) -> None:
+        self.cluster.run("SELECT hermes.create_cascade_rule(%s, %s)", name, json.dumps({"steps": steps} | options))
 
-    def _http_provider(self, name: str, port: int) -> None:
+    def expect(self, rule: str, count: int) -> None:
+        """So many cascades more of this rule will have ended DELIVERED."""
+        if count:
+            self._expected[rule] = self._expected.get(rule, 0) + count
+
+    def receive(self, **options: Any) -> dict[str, Any]:
+        return self.cluster.generate("receive", id_prefix="sandbox-", **options)
+
+    def outbound(self, on: bool) -> None:
+        self.cluster.set("hermes.outbound", "on" if on else "off")
+
+    def http_provider(self, name: str, port: int) -> None:
         self.cluster.run("SELECT hermes.create_provider(%s, %s)", name, json.dumps({
             "kind": "http", "channel": "sms", "concurrency": 64, "idempotency_header": "Idempotency-Key",
             "request": {"url": f"http://127.0.0.1:{port}/messages",
@@ -128,21 +145,21 @@ class Bench:
             {"kind": "sandbox", "channel": "push", "script": [{"answer": "accepted", "receipts": []}]}))
         run("SELECT hermes.create_provider('bench_prompt', %s)", json.dumps({"kind": "sandbox", "channel": "push", "script": [
             {"answer": "accepted", "receipts": [{"status": "delivered", "after": "0s"}]}]}))
-        self._http_provider("bench_sink", self.cluster.sink.port)
+        self.http_provider("bench_sink", self.cluster.sink.port)
         silent = {"channel": "push", "providers": ["bench_silent"], "timeout": "1h"}
         for name in ("bench_waiting", "bench_sandbox"):
-            self._rule(name, [silent])
-        self._rule("bench_self", [{"channel": "push", "providers": ["bench_prompt"], "timeout": "1h"}])
+            self.rule(name, [silent])
+        self.rule("bench_self", [{"channel": "push", "providers": ["bench_prompt"], "timeout": "1h"}])
         for name in ("bench_http", "bench_webhook"):
-            self._rule(name, [{"channel": "sms", "providers": ["bench_sink"], "timeout": "1h"}])
-        self._rule("bench_timer", [dict(silent, timeout="1500ms"),
+            self.rule(name, [{"channel": "sms", "providers": ["bench_sink"], "timeout": "1h"}])
+        self.rule("bench_timer", [dict(silent, timeout="1500ms"),
                                    {"channel": "push", "providers": ["bench_prompt"], "timeout": "1h"}])
         wait_for("the workers", lambda: self.cluster.value("SELECT count(*) FROM hermes.workers WHERE state = 'running'") == 2)
         wait_for("today's partition", lambda: self.cluster.value(
             "SELECT count(*) FROM pg_inherits WHERE inhparent = 'hermes.closed'::regclass") > 1)
 
-    def _count(self, rule: str, figures: dict[str, Any]) -> dict[str, Any]:
-        self._expected[rule] = self._expected.get(rule, 0) + int(figures["count"])
+    def count(self, rule: str, figures: dict[str, Any]) -> dict[str, Any]:
+        self.expect(rule, int(figures["count"]))
         return figures
 
     # ------------------------------------------------------------ raw
@@ -150,12 +167,12 @@ class Bench:
         seconds = self.plan.seconds
         self._pgbench("warm-up", INSERT, 8, 1)
         one = self._pgbench("insert1", INSERT, 1, seconds)
-        self._add(RAW1, one["rate"], "/s", "pgbench, prepared, one INSERT of 300 bytes a transaction", RAW32, times(one))
+        self.add(RAW1, one["rate"], "/s", "pgbench, prepared, one INSERT of 300 bytes a transaction", RAW32, times(one))
         self.details["raw1"] = one
         self._raw_again()
-        self.rows.append(Row(RAW32, 0, "/s", "the same with 32 clients; median of three times in the run"))
+        self.rows.append(Row(RAW32, 0, "/s", "the same with 32 clients; median of several times in the run"))
         update = self._pgbench("insert_update32", INSERT_UPDATE, 32, seconds)
-        self._add("raw insert and update, 32 clients", update["rate"], "/s",
+        self.add("raw insert and update, 32 clients", update["rate"], "/s",
                   "pgbench: BEGIN, INSERT, UPDATE of that row, END", RAW32, times(update))
 
     def _pgbench(self, name: str, script: str, clients: int, seconds: float) -> dict[str, Any]:
@@ -179,14 +196,14 @@ class Bench:
             options = {"keys": f"k{clients}"} if keys else {}
             figures: dict[str, Any] = {}
             with self._measured(figures), self._profiled(f"start{clients}{'key' if keys else ''}"):
-                figures.update(self._count("bench_waiting", self.cluster.generate(
+                figures.update(self.count("bench_waiting", self.cluster.generate(
                     "starts", rule="bench_waiting", clients=clients, seconds=self.plan.seconds, **options)))
-            self._add(name, figures["rate"], "/s", call + (", with an idempotency key" if keys else ""), RAW32,
+            self.add(name, figures["rate"], "/s", call + (", with an idempotency key" if keys else ""), RAW32,
                       times(figures))
         with self._profiled("set_starts"):
-            figures = self._count("bench_waiting", self.cluster.generate(
+            figures = self.count("bench_waiting", self.cluster.generate(
                 "set-starts", rule="bench_waiting", count=self.plan.waiting, size=1000))
-        self._add("set-based start, one session", figures["rate"], "cascades/s",
+        self.add("set-based start, one session", figures["rate"], "cascades/s",
                   "start_cascades, arrays of 1,000 messages, workers off", RAW32)
         self._drain()
         self._bytes_waiting(before)
@@ -194,7 +211,7 @@ class Bench:
         self._latency()
         with self._profiled("receipts"):
             figures = self.cluster.generate("receipts", rule="bench_waiting", count=2**31, size=1000, id_prefix="sandbox-")
-        self._add("set-based receipts, one session", figures["rate"], "cascades/s",
+        self.add("set-based receipts, one session", figures["rate"], "cascades/s",
                   "signal_cascades, arrays of 1,000 final receipts on waiting cascades; each ends and is archived", RAW32)
         self.cluster.run("VACUUM (ANALYZE) hermes.workflow, hermes.task")
 
@@ -209,7 +226,7 @@ class Bench:
                      lambda: self.cluster.counter("sends_recorded") - base >= waiting, 240, 0.1)
             seconds = time.monotonic() - began
         after = self.cluster.processor_seconds()
-        self._add("claim and record, backlog", waiting / seconds, "cascades/s",
+        self.add("claim and record, backlog", waiting / seconds, "cascades/s",
                   f"one dispatcher takes {waiting:,} started cascades of the sandbox provider from its queue", RAW32,
                   f"dispatcher {(after['dispatcher'] - before['dispatcher']) / seconds:.2f} cores")
 
@@ -221,7 +238,7 @@ class Bench:
         workflow, task, attempt = (b - a for a, b in zip(before, after))
         self.details["waiting"] = {"count": count, "workflow": workflow / count, "task": task / count, "attempt": attempt / count,
                                    "payload": int(payload) / count, "history": float(history)}
-        self._add("disk per waiting cascade", (workflow + task + attempt - int(payload)) / count, "bytes",
+        self.add("disk per waiting cascade", (workflow + task + attempt - int(payload)) / count, "bytes",
                   f"growth of tables and indexes of workflow, task, attempt with {count:,} waiting, less message and key",
                   note=f"workflow {(workflow - int(payload)) / count:.0f} (history {history:.0f}), "
                        f"task {task / count:.0f}, attempt {attempt / count:.0f}; message and key {int(payload) / count:.0f}")
@@ -235,7 +252,7 @@ class Bench:
         time.sleep(self.plan.idle_seconds)
         after = self.cluster.processor_seconds()
         used = {name: (after[name] - before[name]) / self.plan.idle_seconds for name in after}
-        self._add("idle, whole cluster", sum(used.values()), "cores",
+        self.add("idle, whole cluster", sum(used.values()), "cores",
                   f"processor time of all server processes over {self.plan.idle_seconds:g} s with the same waiting, no client",
                   note=", ".join(f"{name} {value:.4f}" for name, value in used.items()))
 
@@ -244,14 +261,14 @@ class Bench:
         figures = self.cluster.generate("latency", rule="bench_waiting", count=self.plan.latency, id_prefix="sandbox-")
         workload = "signal_cascade of a final receipt, one at a time, to its answer after the commit (outcome stored)"
         for p in ("p50", "p99"):
-            self._add(f"receipt to outcome, {p}", figures[f"{p}_ms"], "ms", workload, f"{RAW1}, {p}")
+            self.add(f"receipt to outcome, {p}", figures[f"{p}_ms"], "ms", workload, f"{RAW1}, {p}")
             self.rows[-1].ratio = figures[f"{p}_ms"] / raw[f"{p}_ms"]
 
     # ------------------------------------------------------------ whole cascades
     def _generate_whole(self, key: str, rule: str, **options: Any) -> dict[str, Any]:
         figures: dict[str, Any] = {}
         with self._measured(figures), self._profiled(key):
-            figures.update(self._count(rule, self.cluster.generate("cascades", rule=rule, clients=64,
+            figures.update(self.count(rule, self.cluster.generate("cascades", rule=rule, clients=64,
                                                                    seconds=self.plan.whole_seconds, **options)))
         figures["cores"]["client"] = figures["client_cpu"] / figures["wall"]
         self.details[key] = figures
@@ -259,7 +276,7 @@ class Bench:
 
     def _add_whole(self, name: str, figures: dict[str, Any], workload: str) -> None:
         cores = ", ".join(f"{k} {v:.2f}" for k, v in figures["cores"].items())
-        self._add(name, figures["rate"], "cascades/s", workload, RAW32,
+        self.add(name, figures["rate"], "cascades/s", workload, RAW32,
                   f"p50 {figures['whole_p50_ms']:.1f} ms, early receipts {figures['early_receipts']}; server {figures['cpu_us']:.0f} us "
                   f"of processor each; cores: {cores}")
 
@@ -281,9 +298,9 @@ class Bench:
         types = sorted(wal["types"].items(), key=lambda item: -item[1][1])
         self.details["wal"] = {"cascades": count, **{k: v for k, v in wal.items() if k != "types"}, "by_type": [
             {"type": name, "records": records / count, "bytes": size / count} for name, (records, size) in types[:20]]}
-        self._add("WAL per full cascade", wal["bytes"] / count, "bytes", "pg_waldump --stats over that run, images apart",
+        self.add("WAL per full cascade", wal["bytes"] / count, "bytes", "pg_waldump --stats over that run, images apart",
                   note=f"{wal['records'] / count:.1f} records; full-page images {wal['image_bytes'] / count:.0f} bytes more")
-        self._add("commits per full cascade", wal["commits"] / count, "commits", "commit records in the same WAL")
+        self.add("commits per full cascade", wal["commits"] / count, "commits", "commit records in the same WAL")
 
     def _webhooks(self) -> None:
         assert self.cluster.sink is not None
@@ -300,32 +317,8 @@ class Bench:
         figures["wal_bytes"] = wal["bytes"] / figures["count"]
         self._add_whole("full cascade, HTTP and tenant webhook", figures,
                         "the same, and each outcome reported by a signed POST to nginx; to the last report delivered")
-        self._add("WAL per full cascade, report included", figures["wal_bytes"], "bytes", "pg_waldump --stats over that run")
+        self.add("WAL per full cascade, report included", figures["wal_bytes"], "bytes", "pg_waldump --stats over that run")
         self.cluster.run("SELECT hermes.drop_endpoint(%s)", endpoint)
-
-    def _first_byte(self) -> None:
-        port = free_port()
-        self._http_provider("bench_first_byte", port)
-        self._rule("bench_first_byte", [{"channel": "sms", "providers": ["bench_first_byte"], "timeout": "1h"}])
-        figures = self._count("bench_first_byte", self.cluster.generate(
-            "first-byte", rule="bench_first_byte", count=self.plan.first_bytes, port=port))
-        self._add("start to first byte, p50", figures["p50_ms"], "ms", "from the answer of start_cascade (committed) to the "
-                  "first byte of the request at a provider on a socket of the same client, 1 in flight", f"{RAW1}, p50",
-                  f"p99 {figures['p99_ms']:.2f} ms")
-        self.rows[-1].ratio = figures["p50_ms"] / self.details["raw1"]["p50_ms"]
-
-    def _timers(self) -> None:
-        base = self.cluster.counter("cascades_delivered")
-        figures = self._count("bench_timer", self.cluster.generate("paced", rule="bench_timer", rate=1000,
-                                                                  seconds=self.plan.timer_seconds))
-        wait_for("the timers", lambda: self.cluster.counter("cascades_delivered") - base >= figures["count"], 60)
-        late = [float(row[0]) for row in self.cluster.rows(LATENESS, "bench_timer")]
-        if len(late) != figures["count"]:
-            raise RuntimeError(f"{figures['count']} timers were started, {len(late)} fired")
-        workload = ("1,000 timers a second fall due; time of the TimerFired event less the due time, from the histories "
-                    "(the commit of the batch comes after that)")
-        self._add("timer lateness, p50", late[len(late) // 2], "ms", workload)
-        self._add("timer lateness, p99", late[int(len(late) * 0.99)], "ms", workload)
 
     # ------------------------------------------------------------ end
     def _verify(self) -> None:
@@ -340,7 +333,7 @@ class Bench:
         if ended != self._expected:
             raise RuntimeError(f"cascades counted: {self._expected}, ended DELIVERED: {ended}")
         left = self.cluster.value("SELECT count(*) FROM hermes.workflow")
-        errors = self.cluster.counter("worker_errors") + self.cluster.counter("dead_letters")
+        errors = self.cluster.counter("worker_errors") + self.cluster.counter("dead_letters") - self.buried
         if left or errors:
             raise RuntimeError(f"{left} cascades are still open, {errors} worker errors and dead letters")
         self.ended = sum(ended.values())

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """Provider simulator: a messaging provider with scripted behaviour, one real process speaking HTTP.
 
-POST /<channel>/messages  {"to", "text", "ref", "behaviour"?}  answered as scripted (behaviour.py)
-POST /plan                {"channel"?, "to"?, "behaviour"}  for messages that carry no behaviour; the newest match wins
-POST /reset               forgets requests, keys and plans      POST /settings {"dlr_url"?}
-GET  /log?ref=&cascade=&channel=   every request, oldest first  GET  /stats     GET /health
+POST /<channel>/messages[?account=]  {"to", "text", "ref", "behaviour"?}  answered as scripted (behaviour.py)
+POST /plan      {"channel"?, "account"?, "to"?, "behaviour"}  for messages that carry no behaviour; the newest match wins
+POST /release   requests that hang are dropped now              POST /settings {"dlr_url"?}
+POST /reset     forgets requests, keys and plans
+GET  /log?ref=&cascade=&channel=&account=   every request, oldest first     GET /stats     GET /health
 
 A repeated Idempotency-Key of a taken message gets the first answer and is not sent again. Delivery reports are posted
 as {"ref", "id", "channel", "status", "timestamp", "error_code"} and retried until a 2xx.
@@ -49,6 +50,7 @@ class Request:
     body_digest: str
     authorization: str | None
     user_agent: str | None
+    account: str = ""  # one channel may be served for several accounts
     nth: int = 0  # of this cascade on this channel, repeats of a taken key left out
     answer: str = ""
     status: int = 0  # 0: no answer was given
@@ -85,7 +87,7 @@ class Books:
     effects: Counter[str] = field(default_factory=Counter)  # by ref
     two_bodies: set[str] = field(default_factory=set)  # keys that came with a second, different body
     plans: list[dict[str, Any]] = field(default_factory=list)
-    in_flight: Counter[str] = field(default_factory=Counter)
+    in_flight: Counter[str] = field(default_factory=Counter)  # by channel, and by channel/account
     max_in_flight: Counter[str] = field(default_factory=Counter)
     dlrs: DlrCounts = field(default_factory=DlrCounts)
 
@@ -97,6 +99,7 @@ class Simulator:
         self.books = Books()
         self.session: ClientSession | None = None
         self.posting: set[asyncio.Task[None]] = set()
+        self.released = asyncio.Event()  # replaced by each release
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=1 << 20)
@@ -104,8 +107,8 @@ class Simulator:
         app.add_routes([
             web.post("/{channel}/messages", self.handle_send), web.get("/elsewhere", self.handle_elsewhere),
             web.post("/elsewhere", self.handle_elsewhere), web.post("/plan", self.handle_plan),
-            web.post("/reset", self.handle_reset), web.post("/settings", self.handle_settings),
-            web.get("/log", self.handle_log), web.get("/stats", self.handle_stats),
+            web.post("/release", self.handle_release), web.post("/reset", self.handle_reset),
+            web.post("/settings", self.handle_settings), web.get("/log", self.handle_log), web.get("/stats", self.handle_stats),
             web.get("/health", self.handle_health),
         ])
         return app
@@ -132,15 +135,18 @@ class Simulator:
             return web.json_response({"error": "a JSON object with ref is expected"}, status=422)
         books = self.books
         request = self._record(http, books, channel, ref, body, raw, received)
-        books.in_flight[channel] += 1
-        books.max_in_flight[channel] = max(books.max_in_flight[channel], books.in_flight[channel])
+        names = [channel] + ([f"{channel}/{request.account}"] if request.account else [])
+        for name in names:
+            books.in_flight[name] += 1
+            books.max_in_flight[name] = max(books.max_in_flight[name], books.in_flight[name])
         try:
             return await self._answer(http, books, request, body)
         except BadBehaviour as problem:
             request.status = 422
             return web.json_response({"error": str(problem)}, status=422)
         finally:
-            books.in_flight[channel] -= 1
+            for name in names:
+                books.in_flight[name] -= 1
 
     @staticmethod
     def _record(http: web.Request, books: Books, channel: str, ref: str, body: dict[str, Any], raw: bytes,
@@ -148,7 +154,8 @@ class Simulator:
         request = Request(number=len(books.requests) + 1, time=received, channel=channel, ref=ref,
                           cascade=ref[:UUID_LENGTH], key=http.headers.get("Idempotency-Key"), to=body.get("to"),
                           body_digest=hashlib.sha256(raw).hexdigest()[:16],
-                          authorization=http.headers.get("Authorization"), user_agent=http.headers.get("User-Agent"))
+                          authorization=http.headers.get("Authorization"), user_agent=http.headers.get("User-Agent"),
+                          account=http.query.get("account", ""))
         books.requests.append(request)
         return request
 
@@ -179,7 +186,8 @@ class Simulator:
         if body.get("behaviour") is not None:
             return body["behaviour"]
         for plan in reversed(books.plans):
-            if plan.get("channel", request.channel) == request.channel and plan.get("to", request.to) == request.to:
+            if all(plan.get(name, getattr(request, name)) == getattr(request, name)
+                   for name in ("channel", "account", "to")):
                 return plan["behaviour"]
         return None
 
@@ -220,11 +228,13 @@ class Simulator:
         return web.json_response({"id": request.message_id, "status": "queued"}, status=status,
                                  headers={"X-Message-Id": request.message_id})
 
-    @staticmethod
-    async def _hang(http: web.Request) -> None:
-        """Never answers; ends when the client has gone."""
-        end = time.monotonic() + HANG_SECONDS
+    async def _hang(self, http: web.Request) -> None:
+        """Never answers; ends when the client has gone, or by a release."""
+        end, released = time.monotonic() + HANG_SECONDS, self.released
         while time.monotonic() < end and http.transport is not None and not http.transport.is_closing():
+            if released.is_set():
+                http.transport.abort()
+                return
             await asyncio.sleep(0.05)
 
     @staticmethod
@@ -302,6 +312,11 @@ class Simulator:
         self.dlr_url = (await http.json()).get("dlr_url", self.dlr_url)
         return web.json_response({"dlr_url": self.dlr_url})
 
+    async def handle_release(self, _: web.Request) -> web.Response:
+        self.released.set()
+        self.released = asyncio.Event()
+        return web.json_response({})
+
     async def handle_reset(self, _: web.Request) -> web.Response:
         for task in self.posting:
             task.cancel()
@@ -309,7 +324,7 @@ class Simulator:
         return web.json_response({})
 
     async def handle_log(self, http: web.Request) -> web.Response:
-        wanted = {name: value for name, value in http.query.items() if name in ("ref", "cascade", "channel", "key")}
+        wanted = {name: value for name, value in http.query.items() if name in ("ref", "cascade", "channel", "account", "key")}
         found = [asdict(request) for request in self.books.requests
                  if all(getattr(request, name) == value for name, value in wanted.items())]
         return web.json_response(found)

@@ -4,6 +4,7 @@
 #include "pg/catalog.hpp"
 #include "pg/guc.hpp"
 #include "pg/hooks.hpp"
+#include "pg/planning.hpp"
 #include "pg/wake.hpp"
 #include "workers/workers.hpp"
 
@@ -31,6 +32,7 @@ void _PG_init(void) {
     hc::pg::note_server_start();
     hc::pg::request_shared_memory();
     hc::pg::install_hooks();
+    hc::pg::install_planner_hook();
     hc::pg::register_launcher();
 }
 

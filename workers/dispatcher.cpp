@@ -48,8 +48,7 @@ void Dispatcher::collect() {
         }
         const InFlight flight = std::move(it->second);
         in_flight_.erase(it);
-        --load_[load_key(flight.queue)];
-        not_before_[static_cast<std::size_t>(pg::bound_index(flight.queue))] = {}; // there is room again
+        ended(flight);
         const engine::Send &send = flight.send;
         core::SendAnswer answer = send.connector
                                       ? core::classify_answer(*send.config, *send.connector, completion.answer, now)

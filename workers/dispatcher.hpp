@@ -5,6 +5,7 @@
 #include "engine/dispatch.hpp"
 #include "http/client.hpp"
 #include "pg/bgworker.hpp"
+#include "workers/host_load.hpp"
 #include "workers/session.hpp"
 #include "workers/webhooks.hpp"
 
@@ -24,6 +25,7 @@ private:
     struct InFlight {
         std::int32_t queue = 0;
         engine::Send send;
+        std::string destination;
     };
     // An answer to record; not_before: its cascade was held by somebody else.
     struct Answered {
@@ -37,6 +39,7 @@ private:
     // claim
     void claim_due_work();
     std::vector<int> due_bounds() const;
+    void room_again(std::int32_t queue);
     // A bound taken for a claim, and what is still waiting behind it.
     struct Taken {
         int index;
@@ -48,6 +51,7 @@ private:
                      std::optional<core::Time> open_until = std::nullopt);
     engine::ClaimRequest claim_request() const;
     std::int32_t capacity_of(std::int32_t queue) const;
+    void ended(const InFlight &flight);
     bool claim_provider(std::int32_t queue, core::Time from, std::int32_t limit, std::vector<engine::Claim> &claims,
                         Clock::time_point &not_before);
     void note_health(const engine::Send &send, const core::SendAnswer &answer);
@@ -75,12 +79,16 @@ private:
     std::unique_ptr<http::Client> client_;
     std::uint64_t next_tag_ = 1;
     std::unordered_map<std::uint64_t, InFlight> in_flight_;
-    std::unordered_map<std::int32_t, std::int32_t> load_; // requests in flight by load_key
-    Webhooks webhooks_;
+    std::unordered_map<std::int32_t, std::int32_t> load_;    // requests in flight by load_key
+    std::unordered_map<std::int32_t, std::int32_t> claimed_; // requests that this pass has claimed so far, likewise
+    HostLoad hosts_;
+    std::unordered_map<std::string, std::int32_t> claimed_hosts_; // as claimed_, by destination
+    Webhooks webhooks_{hosts_};
     std::vector<Answered> answered_;
     std::vector<engine::Burial> burials_;
     std::vector<std::int64_t> rematch_later_;
-    std::array<Clock::time_point, pg::kQueueBounds> not_before_{}; // bounds whose tasks were held by somebody else
+    int first_group_ = 0;                                          // provider whose lanes are looked at first
+    std::array<Clock::time_point, pg::kQueueBounds> not_before_{}; // bounds without room, leave or free tasks
     Clock::time_point last_rescan_{};
     ExtensionWatch extension_;
     Backoff backoff_;

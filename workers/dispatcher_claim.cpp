@@ -1,4 +1,5 @@
 // Claiming: which queues have something due, how much each may take, and sending it off. See dispatcher.hpp.
+#include "core/address.hpp"
 #include "core/error.hpp"
 #include "engine/definitions.hpp"
 #include "engine/provider_health.hpp"
@@ -13,6 +14,10 @@ namespace {
 
 constexpr auto kLimitedRetry = std::chrono::milliseconds(200); // a limit may have been raised meanwhile
 constexpr auto kLockedRetry = std::chrono::milliseconds(5);
+
+// Bounds of providers stand together, one for each lane.
+constexpr int kGroups = (pg::kQueueBounds - pg::kReservedQueues) / pg::kLanes;
+static_assert(pg::kReservedQueues + kGroups * pg::kLanes == pg::kQueueBounds);
 
 // Slots that a lane may fill: some are kept for what comes with a higher priority.
 std::int32_t share_of_lane(std::int32_t slots, pg::Lane lane) {
@@ -32,16 +37,35 @@ bool served(int index) { return index >= pg::kReservedQueues; } // of providers;
 
 } // namespace
 
+// The lanes of a provider stand together, in the order of their priority. When one of them may try again, those before
+// it try first: the token or the slot that has become free is theirs. Providers take turns, for they may share a host.
 std::vector<int> Dispatcher::due_bounds() const {
     std::vector<int> due;
     const core::Time now = pg::now();
     const Clock::time_point clock = Clock::now();
-    for (int index = 0; index < pg::kQueueBounds; ++index) {
-        if (served(index) && not_before_[static_cast<std::size_t>(index)] <= clock && pg::peek_bound(index) <= now) {
-            due.push_back(index);
+    for (int i = 0; i < kGroups; ++i) {
+        const int first = pg::kReservedQueues + (first_group_ + i) % kGroups * pg::kLanes;
+        int end = first; // behind the last lane that may try again
+        for (int index = first; index < first + pg::kLanes; ++index) {
+            if (not_before_[static_cast<std::size_t>(index)] <= clock && pg::peek_bound(index) <= now) {
+                end = index + 1;
+            }
+        }
+        for (int index = first; index < end; ++index) {
+            if (pg::peek_bound(index) <= now) {
+                due.push_back(index);
+            }
         }
     }
     return due;
+}
+
+void Dispatcher::room_again(std::int32_t queue) {
+    const std::int32_t provider = pg::provider_of_queue(queue);
+    for (std::int32_t lane = 0; lane < pg::kLanes; ++lane) {
+        not_before_[static_cast<std::size_t>(
+            pg::bound_index(pg::queue_of_provider(provider, static_cast<pg::Lane>(lane))))] = {};
+    }
 }
 
 std::int32_t Dispatcher::load_key(std::int32_t queue) {
@@ -58,12 +82,20 @@ std::int32_t Dispatcher::capacity_of(std::int32_t queue) const {
     }
     const std::int32_t slots = std::max<std::int32_t>(1, static_cast<std::int32_t>(provider->config->concurrency) /
                                                              std::max(1, pg::guc::dispatchers));
-    const std::int32_t cap = share_of_lane(slots, pg::lane_of_queue(queue));
     if (held()) {
         return 0;
     }
-    const auto load = load_.find(load_key(queue));
-    return std::min(pg::guc::batch_size, cap - (load != load_.end() ? load->second : 0));
+    const pg::Lane lane = pg::lane_of_queue(queue);
+    const auto count = [](const auto &load, const auto &key) {
+        const auto it = load.find(key);
+        return it != load.end() ? it->second : 0;
+    };
+    const std::int32_t key = load_key(queue);
+    const std::int32_t own = share_of_lane(slots, lane) - count(load_, key) - count(claimed_, key);
+    const std::string destination = core::destination_of(provider->config->url);
+    const std::int32_t at_host =
+        share_of_lane(HostLoad::cap(), lane) - hosts_.of(destination) - count(claimed_hosts_, destination);
+    return std::min({pg::guc::batch_size, own, at_host});
 }
 
 engine::ClaimRequest Dispatcher::claim_request() const {
@@ -83,6 +115,15 @@ void Dispatcher::claim_queue(std::int32_t queue, core::Time from, std::int32_t l
     request.limit = limit;
     request.open_until = open_until;
     claims.push_back(engine::claim_sends(request));
+    for (const engine::Send &send : claims.back().sends) {
+        if (send.request) {
+            ++claimed_[load_key(queue)];
+            ++claimed_hosts_[core::destination_of(send.request->url)];
+        }
+    }
+    if (!claims.back().sends.empty()) {
+        first_group_ = ((pg::bound_index(queue) - pg::kReservedQueues) / pg::kLanes + 1) % kGroups;
+    }
 }
 
 // Claims of a provider's queue what its limits grant; false: nothing now, not_before tells when again.
@@ -157,6 +198,8 @@ void Dispatcher::claim_bound(int index, std::vector<engine::Claim> &claims, std:
 
 void Dispatcher::claim_taken(const std::vector<int> &due, std::vector<engine::Claim> &claims,
                              std::vector<Taken> &taken) {
+    claimed_.clear();
+    claimed_hosts_.clear();
     try {
         Transaction transaction("claiming tasks");
         transaction.force_local_flush();
@@ -253,8 +296,18 @@ void Dispatcher::launch(engine::Send send) {
     ++load_[load_key(send.queue)];
     pg::count_in_flight(send.provider, 1);
     const std::int32_t queue = send.queue;
-    in_flight_.emplace(request.tag, InFlight{queue, std::move(send)});
+    std::string destination = core::destination_of(request.url);
+    hosts_.begin(destination);
+    in_flight_.emplace(request.tag, InFlight{queue, std::move(send), std::move(destination)});
     client_->submit(std::move(request));
+}
+
+void Dispatcher::ended(const InFlight &flight) {
+    --load_[load_key(flight.queue)];
+    room_again(flight.queue);
+    if (hosts_.end(flight.destination)) {
+        not_before_.fill({}); // other providers may have waited for the host
+    }
 }
 
 } // namespace hc::workers

@@ -1,9 +1,7 @@
 // See webhooks.hpp. Part of the dispatcher.
 #include "workers/webhooks.hpp"
 
-#include "core/webhook.hpp"
 #include "engine/definitions.hpp"
-#include "pg/endpoint_pause.hpp"
 #include "pg/guc.hpp"
 #include "pg/wake.hpp"
 
@@ -13,7 +11,6 @@ namespace hc::workers {
 
 namespace {
 
-constexpr std::int32_t kSlots = 256;          // requests under way, of all endpoints
 constexpr std::size_t kMostAtHand = 2048;     // claimed and not started
 constexpr std::int32_t kQueuesAtOnce = 32;    // queues of endpoints claimed from in one transaction
 constexpr std::int32_t kMostMoved = 2000;     // to queues of endpoints, in one transaction
@@ -21,17 +18,6 @@ constexpr std::int32_t kQueuesKnown = 20'000; // of one scan
 constexpr std::int32_t kReplayShare = 4;      // replays get one part in four of what an endpoint takes
 constexpr auto kLockedRetry = std::chrono::milliseconds(50);
 constexpr auto kRefill = std::chrono::milliseconds(20);
-
-engine::RecordedReport answer_to(const engine::Report &report, core::WebhookAnswer answer) {
-    engine::RecordedReport recorded;
-    recorded.key = report.key;
-    recorded.endpoint = report.endpoint;
-    recorded.failed_tries = report.failed_tries;
-    recorded.sequence = report.sequence;
-    recorded.event = report.event;
-    recorded.answer = std::move(answer);
-    return recorded;
-}
 
 } // namespace
 
@@ -192,6 +178,9 @@ std::int32_t Webhooks::room_of(const Desk &desk, core::Time now) const {
     if (desk.closed) { // its tasks are to be looked at: they go to the dead letters
         return 1;
     }
+    if (crowded(desk)) {
+        return 0;
+    }
     return desk.flow.at_hand(now) - desk.flow.load() - static_cast<std::int32_t>(desk.at_hand.size());
 }
 
@@ -228,7 +217,10 @@ void Webhooks::add(engine::Report report) {
 
 // What the endpoint will not take soon goes back; the newest first.
 void Webhooks::trim(Desk &desk, core::Time now) {
-    const std::int32_t most = desk.closed ? 0 : desk.flow.at_hand(now) - desk.flow.load();
+    std::int32_t most = desk.closed ? 0 : desk.flow.at_hand(now) - desk.flow.load();
+    if (crowded(desk)) { // many endpoints may wait for the host: one report of each is enough
+        most = std::min(most, 1);
+    }
     while (!desk.at_hand.empty() && static_cast<std::int32_t>(desk.at_hand.size()) > most) {
         excess_.push_back(std::move(desk.at_hand.back()));
         desk.at_hand.pop_back();
@@ -264,101 +256,16 @@ void Webhooks::give_up_all() {
     at_hand_ = 0;
 }
 
-// ---- requests ----
-
-void Webhooks::start(http::Client &client, std::uint64_t &next_tag, core::Time now) {
-    if (at_hand_ != 0) {
-        auto it = desks_.upper_bound(next_started_);
-        for (std::size_t i = 0; i < desks_.size(); ++i, ++it) {
-            if (it == desks_.end()) {
-                it = desks_.begin();
-            }
-            Desk &desk = it->second;
-            if (pg::guc::dispatchers > 1 && !desk.at_hand.empty()) {
-                desk.flow.pause(pg::endpoint_paused_until(it->first));
-            }
-            while (!desk.closed && !desk.at_hand.empty() &&
-                   desk.flow.start(now, kSlots - static_cast<std::int32_t>(under_way_.size()))) {
-                next_started_ = it->first;
-                engine::Report report = std::move(desk.at_hand.front());
-                desk.at_hand.pop_front();
-                --at_hand_;
-                submit(client, next_tag++, std::move(report), now);
-            }
-            trim(desk, now);
-        }
-    }
-    forget_idle(now);
-}
-
-void Webhooks::submit(http::Client &client, std::uint64_t tag, engine::Report report, core::Time now) {
-    const std::int64_t timestamp = core::to_unix_micros(now) / 1000000;
-    http::Request request;
-    request.tag = tag;
-    request.method = "POST";
-    request.url = report.url;
-    request.headers = report.headers;
-    request.headers.emplace_back("Content-Type", "application/json");
-    request.headers.emplace_back("webhook-id", report.id);
-    request.headers.emplace_back("webhook-timestamp", std::to_string(timestamp));
-    if (!report.keys.empty()) {
-        request.headers.emplace_back("webhook-signature",
-                                     core::webhook_signature_header(report.keys, report.id, timestamp, report.body));
-    }
-    request.body = std::move(report.body);
-    request.timeout = report.timeout;
-    request.connect_timeout = std::chrono::seconds(5);
-    under_way_.emplace(tag, UnderWay{std::move(report), now});
-    client.submit(std::move(request));
-}
-
-bool Webhooks::end(http::Completion &completion, core::Time now) {
-    const auto it = under_way_.find(completion.tag);
-    if (it == under_way_.end()) {
-        return false;
-    }
-    const UnderWay done = std::move(it->second);
-    under_way_.erase(it);
-    core::WebhookAnswer answer = core::classify_webhook_answer(completion.answer, now);
-    Desk &desk = desks_[done.report.endpoint];
-    const core::FlowEnd how = answer.throttle                                     ? core::FlowEnd::throttled
-                              : answer.verdict == core::WebhookVerdict::delivered ? core::FlowEnd::delivered
-                                                                                  : core::FlowEnd::failed;
-    desk.flow.end(done.began, now, how, answer.retry_after);
-    desk.closed = desk.closed || !answer.disable_reason.empty();
-    if (how != core::FlowEnd::delivered && pg::guc::dispatchers > 1) {
-        if (const core::Time open = desk.flow.open_at(now); open > now && open != core::kNever) {
-            pg::pause_endpoint(done.report.endpoint, open);
-        }
-    }
-    if (desk.closed || how != core::FlowEnd::delivered) {
-        trim(desk, now);
-    }
-    answers_.push_back(answer_to(done.report, std::move(answer)));
-    const auto taken = std::chrono::duration_cast<std::chrono::milliseconds>(completion.elapsed);
-    answers_.back().duration_ms = static_cast<std::int32_t>(taken.count());
-    return true;
-}
-
-void Webhooks::again(std::vector<engine::RecordedReport> answers) {
-    answers_.insert(answers_.end(), std::make_move_iterator(answers.begin()), std::make_move_iterator(answers.end()));
-}
-
-void Webhooks::forget_idle(core::Time now) {
-    std::erase_if(desks_, [now](const auto &entry) {
-        const Desk &desk = entry.second;
-        return desk.at_hand.empty() && desk.waiting.look == core::kNever && desk.replays.look == core::kNever &&
-               !desk.closed && desk.flow.forgettable(now);
-    });
-}
-
 long Webhooks::wait_milliseconds(core::Time now, long most) const {
     long wait = std::min(milliseconds_until(pg::peek_bound(pg::kWebhookQueue), now, most), most);
     const auto scan = std::chrono::ceil<std::chrono::milliseconds>(next_scan_ - Clock::now()).count();
     wait = std::min(wait, std::max<long>(scan, milliseconds_until(pg::peek_bound(pg::kEndpointBound), now, most)));
-    const std::int32_t free = kSlots - static_cast<std::int32_t>(under_way_.size());
+    const std::int32_t free = free_slots();
     for (const auto &[endpoint, desk] : desks_) {
         const core::Time open = desk.flow.open_at(now);
+        if (crowded(desk)) {
+            continue; // an end of a request makes room
+        }
         if (!desk.at_hand.empty() && desk.flow.load() < free && open != core::kNever) {
             wait = std::min(wait, std::max(1L, milliseconds_until(open, now, most)));
         }

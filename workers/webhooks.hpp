@@ -14,6 +14,7 @@
 #include "core/endpoint_flow.hpp"
 #include "engine/webhooks.hpp"
 #include "http/client.hpp"
+#include "workers/host_load.hpp"
 #include "workers/session.hpp"
 
 #include <deque>
@@ -24,6 +25,8 @@ namespace hc::workers {
 
 class Webhooks {
 public:
+    explicit Webhooks(HostLoad &hosts) : hosts_(hosts) {}
+
     // ---- in the claim transaction ----
     bool due(core::Time now) const; // a claim is worth while
     void claim(engine::ClaimRequest request);
@@ -59,24 +62,31 @@ private:
         std::deque<engine::Report> at_hand;
         Side waiting, replays;
         bool closed = false; // the receiver disabled it: nothing leaves until it is looked at again
+        std::string crowded; // destination that had no room for the first report at hand; empty: it had
     };
     struct UnderWay {
         engine::Report report;
         core::Time began{};
     };
 
+    static engine::RecordedReport answer_to(const engine::Report &report, core::WebhookAnswer answer);
     void add(engine::Report report);
     void found(std::int32_t queue, core::Time due);
     void claim_common(engine::ClaimRequest request);
     void scan_endpoint_queues();
     void claim_endpoint_queues(const engine::ClaimRequest &request);
     std::int32_t room_of(const Desk &desk, core::Time now) const;
+    std::int32_t free_slots() const;
+    bool host_takes(const std::string &destination) const;
+    bool crowded(const Desk &desk) const { return !desk.crowded.empty() && !host_takes(desk.crowded); }
+    bool may_start(Desk &desk, core::Time now);
     static Side &side_of(Desk &desk, std::int32_t queue);
     store::Rooms rooms(core::Time now) const;
     void trim(Desk &desk, core::Time now);
     void submit(http::Client &client, std::uint64_t tag, engine::Report report, core::Time now);
     void forget_idle(core::Time now);
 
+    HostLoad &hosts_;
     std::map<std::int32_t, Desk> desks_; // endpoints with something at hand, under way, waiting or learned
     std::unordered_map<std::uint64_t, UnderWay> under_way_;
     std::vector<engine::Report> claimed_;

@@ -280,6 +280,24 @@ std::string check_url(std::string_view url) {
     return {};
 }
 
+std::string destination_of(std::string_view url) {
+    const std::size_t scheme = url.find("://");
+    std::string_view authority = url.substr(scheme == std::string_view::npos ? 0 : scheme + 3);
+    authority = authority.substr(0, authority.find_first_of("/?#"));
+    const std::size_t bracket = authority.rfind(']'); // of an IPv6 address, whose colons are no ports
+    const std::size_t colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
+    std::string_view host = authority.substr(0, colon);
+    std::string_view port = colon == std::string_view::npos ? std::string_view() : authority.substr(colon + 1);
+    if (port.empty())
+        port = starts_with_word(url, "https") ? "443" : "80";
+    if (host.ends_with('.'))
+        host.remove_suffix(1);
+    std::string destination = fmt::format("{}:{}", host, port);
+    std::transform(destination.begin(), destination.end(), destination.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    return destination;
+}
+
 bool allowed_header_name(std::string_view name) {
     constexpr std::string_view kForbidden[] = {"host", "content-length", "transfer-encoding", "connection"};
     if (name.empty() || !std::all_of(name.begin(), name.end(), is_token_char))

@@ -34,6 +34,9 @@ private:
 // http or https, a host, no userinfo, no control characters; port 1 to 65535. Returns the reason when refused, else "".
 std::string check_url(std::string_view url);
 
+// Host and port that a URL leads to, in lower case; of a URL that check_url takes.
+std::string destination_of(std::string_view url);
+
 // True for a header name that is a token and that a configuration may set (not Host, Content-Length,
 // Transfer-Encoding, Connection, nor webhook-*).
 bool allowed_header_name(std::string_view name);

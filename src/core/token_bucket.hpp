@@ -113,13 +113,15 @@ constexpr void give_back(TokenBucketState &state, std::int64_t n) {
     state.missing = std::max<std::int64_t>(state.missing - tokens * detail::kUnit, 0);
 }
 
-// The first time at which take would grant a token, `now` when it would already; kNever with a rate of zero.
-constexpr Time next_available(TokenBucketState state, const TokenBucketConfig &config, Time now) {
+// The first time at which take would grant n tokens, `now` when it would already; kNever with a rate of zero, or when
+// the bucket never holds so many.
+constexpr Time next_available(TokenBucketState state, const TokenBucketConfig &config, Time now, std::int64_t n = 1) {
     const std::int64_t now_us = to_unix_micros(now);
     detail::refill(state, config, now_us);
-    if (detail::rate(config) == 0)
+    if (detail::rate(config) == 0 || n > detail::capacity(config) / detail::kUnit)
         return kNever;
-    const std::int64_t short_of = state.missing + detail::kUnit - detail::capacity(config);
+    const std::int64_t short_of =
+        state.missing + std::max<std::int64_t>(n, 0) * detail::kUnit - detail::capacity(config);
     std::int64_t time = std::max(now_us, state.blocked_until);
     if (short_of > 0)
         time = std::max(time,

@@ -4,6 +4,7 @@
 #include "pg/fairness.hpp"
 #include "pg/values.hpp"
 #include "pg/wake.hpp"
+#include "store/tasks.hpp"
 
 namespace hc::engine {
 
@@ -37,12 +38,23 @@ Place place_send(const std::optional<std::string> &tenant, core::Priority priori
     return {queue, pg::fair_place(queue, tenant_hash(tenant), weight, now)};
 }
 
-std::int64_t waiting_sends(const RuleVersion &rule, const std::optional<std::string> &tenant, core::Priority priority,
-                           std::uint32_t weight, core::Time now) {
+std::int64_t waiting_sends(const RuleVersion &rule, const std::string &tenant, core::Priority priority,
+                           std::uint32_t weight, std::int64_t most) {
+    const std::uint64_t hash = tenant_hash(tenant);
+    std::vector<std::int32_t> queues;
     std::int64_t waiting = 0;
     for (const core::ProviderRef &provider : rule.program.providers.front()) {
-        const std::int32_t queue = pg::queue_of_provider(provider.id, lane_of(priority));
-        waiting += pg::fair_waiting(queue, tenant_hash(tenant), weight, now);
+        queues.push_back(pg::queue_of_provider(provider.id, lane_of(priority)));
+        waiting += pg::fair_waiting(queues.back(), hash, weight);
+    }
+    if (waiting <= most || !pg::fair_may_count(pg::now())) {
+        return waiting;
+    }
+    waiting = 0;
+    for (const std::int32_t queue : queues) {
+        const std::int64_t counted = store::count_waiting(queue, tenant, most + 1);
+        pg::fair_settle(queue, hash, weight, counted);
+        waiting += counted;
     }
     return waiting;
 }

@@ -18,9 +18,9 @@ struct Place {
 // A send that is due later stands in the lane of its own, by time.
 Place place_send(const std::optional<std::string> &tenant, core::Priority priority, const core::TaskPut &put);
 
-// About how many sends of a tenant wait for the providers of a rule's first step; sends of others that were served more
-// than their share count as none.
-std::int64_t waiting_sends(const RuleVersion &rule, const std::optional<std::string> &tenant, core::Priority priority,
-                           std::uint32_t weight, core::Time now);
+// About how many sends of a tenant wait for the providers of a rule's first step. They are counted when it looks like
+// more than `most`, because sends that were rolled back or canceled still seem to wait.
+std::int64_t waiting_sends(const RuleVersion &rule, const std::string &tenant, core::Priority priority,
+                           std::uint32_t weight, std::int64_t most);
 
 } // namespace hc::engine

@@ -174,8 +174,9 @@ void check_tenant_limits(const StartRequest &request, const RuleVersion &rule, c
     const core::TenantLimits &limits = definitions().tenant_limits(request.tenant);
     const auto wanted = static_cast<std::int64_t>(request.messages.size());
     if (limits.max_backlog) {
-        const std::int64_t waiting = waiting_sends(rule, request.tenant, priority, limits.weight, now);
-        if (waiting + wanted > *limits.max_backlog) {
+        const std::int64_t most = *limits.max_backlog - wanted;
+        const std::int64_t waiting = waiting_sends(rule, *request.tenant, priority, limits.weight, most);
+        if (waiting > most) {
             throw Error(sqlstate::configured_limit, fmt::format("backlog of tenant \"{}\" is full", *request.tenant),
                         fmt::format("About {} sends wait, the limit is {}.", waiting, *limits.max_backlog),
                         "Try again later, or raise max_backlog with hermes.set_tenant_limits.");
@@ -183,10 +184,13 @@ void check_tenant_limits(const StartRequest &request, const RuleVersion &rule, c
     }
     core::Time retry_at = now;
     if (limits.rate && !pg::take_tenant_tokens(tenant_hash(request.tenant), *limits.rate, now, wanted, retry_at)) {
-        const auto wait = std::chrono::ceil<std::chrono::milliseconds>(retry_at - now).count();
+        const bool too_many = retry_at == core::kNever;
+        const auto wait = too_many ? 0 : std::chrono::ceil<std::chrono::milliseconds>(retry_at - now).count();
         throw Error(sqlstate::configured_limit, fmt::format("rate limit of tenant \"{}\" exceeded", *request.tenant),
                     fmt::format("{} cascades were to be started, the burst is {}.", wanted, limits.rate->burst),
-                    fmt::format("Try again in {} ms, or raise the rate with hermes.set_tenant_limits.", wait));
+                    too_many
+                        ? std::string("Start fewer at once, or raise the burst with hermes.set_tenant_limits.")
+                        : fmt::format("Try again in {} ms, or raise the rate with hermes.set_tenant_limits.", wait));
     }
 }
 

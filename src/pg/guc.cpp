@@ -15,6 +15,7 @@ int dispatchers = 0;
 int drain_timeout_ms = 0;
 int fallback_poll_ms = 0;
 int history_retention_s = 0;
+int host_concurrency = 0;
 int key_retention_s = 0;
 int max_claims = 0;
 int max_message_size = 0;
@@ -74,6 +75,8 @@ constexpr IntSetting kInts[] = {
      PGC_SIGHUP, GUC_UNIT_MS},
     {"hermes.history_retention", "How long closed cascades are kept.", &history_retention_s, 30 * kDay, 60, INT_MAX,
      PGC_SIGHUP, GUC_UNIT_S},
+    {"hermes.host_concurrency", "Requests under way at once to one host and port.", &host_concurrency, 256, 1, 1024,
+     PGC_SIGHUP, 0},
     {"hermes.key_retention", "How long the key of a closed cascade still names it.", &key_retention_s, 7 * kDay, 60,
      INT_MAX, PGC_SIGHUP, GUC_UNIT_S},
     {"hermes.max_claims", "Claims of one task, over crashes, before it is given up as poison.", &max_claims, 20, 1,

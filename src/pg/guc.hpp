@@ -21,6 +21,7 @@ extern int dispatchers;              // sighup: dispatcher processes per databas
 extern int drain_timeout_ms;         // sighup: grace for requests in flight at shutdown
 extern int fallback_poll_ms;         // sighup: longest sleep of a worker, covers what a latch misses
 extern int history_retention_s;      // sighup: seconds, partitions whose newest close is older than this are dropped
+extern int host_concurrency;         // sighup: requests under way to one host and port, of all dispatchers
 extern int key_retention_s;          // sighup: seconds an idempotency key outlives its closed cascade
 extern int max_claims;               // sighup: claims of one task before it is a poison task
 extern int max_message_size;         // superuser: kB, largest message or payload

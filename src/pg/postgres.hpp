@@ -49,6 +49,8 @@ extern "C" {
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "optimizer/cost.h"
+#include "optimizer/plancat.h"
 #include "pgstat.h"
 #include "pgtime.h"
 #include "postmaster/bgworker.h"

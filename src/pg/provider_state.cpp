@@ -205,7 +205,7 @@ bool take_tenant_tokens(std::uint64_t tenant, const core::TokenBucketConfig &con
         return true;
     }
     core::token_bucket::give_back(slot->bucket, granted);
-    retry_at = core::token_bucket::next_available(slot->bucket, config, now);
+    retry_at = core::token_bucket::next_available(slot->bucket, config, now, n);
     return false;
 }
 

@@ -49,7 +49,8 @@ struct ProviderSnapshot {
 };
 std::vector<ProviderSnapshot> provider_snapshots();
 
-// Start-rate buckets of tenants. Grants all or nothing; otherwise `retry_at` tells when it may be worth another try.
+// Start-rate buckets of tenants. Grants all or nothing; otherwise `retry_at` tells when so many are there, kNever
+// if they never are.
 bool take_tenant_tokens(std::uint64_t tenant, const core::TokenBucketConfig &config, core::Time now, std::int64_t n,
                         core::Time &retry_at) noexcept;
 

@@ -23,6 +23,7 @@ void clear_database(DatabaseSlot &slot) noexcept {
     for (auto &finish : slot.fair_finish) {
         finish = 0;
     }
+    slot.fair_counted = 0;
     for (ProviderSlot &provider : slot.providers) {
         new (&provider) ProviderSlot();
         SpinLockInit(&provider.lock);

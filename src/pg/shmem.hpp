@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/circuit_breaker.hpp"
+#include "core/fair_queue.hpp"
 #include "core/token_bucket.hpp"
 #include "pg/postgres.hpp"
 
@@ -81,8 +82,9 @@ struct DatabaseSlot {
         extension_changes; // commits of CREATE or DROP EXTENSION, or of a change of the fence: workers look again
     std::atomic<std::uint32_t> outbound_open;       // the restore fence let requests go; set by the supervisor
     std::atomic<std::int64_t> bounds[kQueueBounds]; // smallest due time (TimestampTz) that may be waiting in the queue
-    std::atomic<std::int64_t> fair_served[kQueueBounds]; // place served last, by bound (fairness.hpp)
-    std::atomic<std::int64_t> fair_finish[kFairSlots];   // place after a tenant's last send, by hash
+    core::fair_queue::Word fair_served[kQueueBounds]; // by bound (fairness.hpp)
+    core::fair_queue::Word fair_finish[kFairSlots];   // of a tenant in a queue, by hash
+    std::atomic<std::int64_t> fair_counted;           // when a backlog was counted last
     ProviderSlot providers[kProviderSlots];
     TenantSlot tenants[kTenantSlots];
     EndpointPause pauses[kEndpointPauses];

@@ -1,6 +1,8 @@
 // See spi.hpp. Runs in backends and workers, always inside a transaction.
 #include "pg/spi.hpp"
 
+#include "pg/planning.hpp"
+
 namespace hc::pg {
 
 spi_scope::spi_scope() {
@@ -34,16 +36,6 @@ void prepare(PlanState &state, const char *sql, int nargs, const Oid *types, Pla
         elog(ERROR, "could not keep a plan");
     }
     state.plan = prepared;
-}
-
-static int enter_planner_settings() {
-    static constexpr const char *kOff[] = {"enable_bitmapscan", "enable_hashjoin", "enable_mergejoin",
-                                           "enable_seqscan"};
-    const int level = NewGUCNestLevel();
-    for (const char *name : kOff) {
-        set_config_option(name, "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-    }
-    return level;
 }
 
 Result execute(PlanState &state, const Param *params, int count, bool read_only) {

@@ -21,6 +21,10 @@ struct BoolRow {
     bool value = false;
     auto fields() { return std::tie(value); }
 };
+struct CountRow {
+    std::int64_t count = 0;
+    auto fields() { return std::tie(count); }
+};
 } // namespace
 
 TaskKeyColumns columns_of(const std::vector<TaskKey> &keys) {
@@ -115,6 +119,13 @@ std::optional<Time> next_due(std::int32_t queue, Time from, const Alive &alive) 
         "1");
     const std::optional<DueRow> row = find.query_one(queue, from, alive.incarnations, alive.newest);
     return row ? std::optional<Time>(row->due) : std::nullopt;
+}
+
+std::int64_t count_waiting(std::int32_t queue, const std::string &tenant, std::int64_t most) {
+    constinit static pg::statement<CountRow(std::int32_t, std::string, std::int64_t)> find(
+        "SELECT count(*) FROM (SELECT FROM hermes.task t JOIN hermes.workflow w ON w.id = t.workflow_id "
+        "WHERE t.queue = $1 AND t.owner IS NULL AND w.tenant = $2 LIMIT greatest($3, 0)) found");
+    return find.query(queue, tenant, most).front().count;
 }
 
 void release_tasks(const std::vector<TaskKey> &keys, Time due) {

@@ -77,6 +77,8 @@ std::vector<ClaimedTask> claim_due(std::int32_t queue, core::Time from, core::Ti
 // Due tasks without claiming them (timers: the row lock of the execution serializes them). Locks the executions and
 // passes over those that somebody else holds, so that they hide nobody behind them.
 std::vector<ClaimedTask> read_due(std::int32_t queue, core::Time from, core::Time until, std::int32_t limit);
+// Unclaimed tasks of a tenant in a queue of sends, counted up to `most`.
+std::int64_t count_waiting(std::int32_t queue, const std::string &tenant, std::int64_t most);
 // Smallest due time of unclaimed tasks after `from`; nullopt: none.
 std::optional<core::Time> next_due(std::int32_t queue, core::Time from, const Alive &alive);
 // Gives claimed tasks back, due at a later time.

@@ -28,8 +28,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "demo"))
 
 from peers import Cluster, Peer, free_port, private_folder, start_application, start_simulator, wait_until  # noqa: E402
 
-# No fallback poll comes to the help of a wake-up that was missed: it would be a failure by time-out.
-SETTINGS = ("hermes.allow_private_addresses=on", "hermes.fallback_poll=60s")
+# No fallback poll comes to the help of a wake-up that was missed: it would be a failure by time-out. What was written
+# outlives a killed process without fsync; recovery and every commit are faster.
+SETTINGS = ("hermes.allow_private_addresses=on", "hermes.fallback_poll=60s", "fsync=off")
 TENANT = "e2e"
 CHANNELS = ("email", "sms", "push")
 TOKEN = "e2e-token-93b1f07c"
@@ -141,6 +142,27 @@ class World:
     def provider(self, name: str, channel: str, url: str | None = None, **changes: Any) -> None:
         self.sql("SELECT hermes.create_provider(%s, %s)", name, Jsonb(self.provider_config(channel, url, **changes)))
 
+    def account(self, name: str, channel: str = "email", **changes: Any) -> None:
+        """A provider whose requests the simulator tells from others of its channel, and a rule of its name that ends with
+        the provider's answer."""
+        self.provider(name, channel, self.account_url(name, channel), **changes)
+        self.rule(name, {"channel": channel, "providers": [name], "success_on": "accepted"})
+        self.plan(name, "no_dlr")
+
+    def account_url(self, name: str, channel: str = "email") -> str:
+        return f"{self.simulator.url}/{channel}/messages?account={name}"
+
+    def plan(self, account: str, behaviour: Any) -> None:
+        """What the simulator does with messages at this account that say nothing themselves."""
+        self.simulator.post("/plan", {"account": account, "behaviour": behaviour})
+
+    def alter_account(self, name: str, channel: str = "email", **changes: Any) -> None:
+        config = self.provider_config(channel, self.account_url(name, channel), **changes)
+        self.sql("SELECT hermes.alter_provider(%s, %s)", name, Jsonb(config))
+
+    def provider_status(self, name: str) -> dict[str, Any]:
+        return dict(self.value("SELECT to_jsonb(p) FROM hermes.providers_status AS p WHERE provider = %s", name))
+
     def endpoint(self, tenant: str, name: str = "", **options: Any) -> int:
         url = f"{self.application.url}/webhook" + (f"/{name}" if name else "")
         return int(self.value("SELECT hermes.create_endpoint(%s, %s, %s)", tenant, url,
@@ -158,14 +180,23 @@ class World:
     # ---- cascades ----
 
     def start(self, behaviour: dict[str, Any] | None = None, rule: str = "cascade", key: str | None = None,
-              tenant: str = TENANT, session: psycopg.Connection[Any] | None = None) -> str:
-        parameters = (rule, Jsonb(message(behaviour)), key, tenant)
-        statement = "SELECT hermes.start_cascade(%s, %s, %s, %s)::text"
+              tenant: str = TENANT, session: psycopg.Connection[Any] | None = None, **options: Any) -> str:
+        parameters = (rule, Jsonb(message(behaviour)), key, tenant, Jsonb(options))
+        statement = "SELECT hermes.start_cascade(%s, %s, %s, %s, %s)::text"
         if session is None:
             return str(self.value(statement, *parameters))
         row = session.execute(statement, parameters).fetchone()
         assert row is not None
         return str(row[0])
+
+    def start_many(self, rule: str, count: int, tenant: str = TENANT,
+                   session: psycopg.Connection[Any] | None = None, **options: Any) -> list[str]:
+        """One call; the recipient is the tenant."""
+        body = Jsonb({"to": tenant, "text": "hello"})
+        statement = "SELECT id::text FROM hermes.start_cascades(%s, array_fill(%s::jsonb, ARRAY[%s]), NULL, %s, %s) AS id"
+        parameters = (rule, body, count, tenant, Jsonb(options))
+        rows = self.sql(statement, *parameters) if session is None else session.execute(statement, parameters).fetchall()
+        return [row[0] for row in rows]
 
     def status(self, cascade: str) -> dict[str, Any]:
         return dict(self.value("SELECT hermes.cascade_status(%s)", cascade))
@@ -208,6 +239,14 @@ class World:
     def requests(self, cascade: str, channel: str | None = None) -> list[dict[str, Any]]:
         log: list[dict[str, Any]] = self.simulator.get(f"/log?cascade={cascade}")
         return [request for request in log if channel in (None, request["channel"])]
+
+    def at(self, account: str) -> list[dict[str, Any]]:
+        """All requests at an account, oldest first."""
+        found: list[dict[str, Any]] = self.simulator.get(f"/log?account={account}")
+        return found
+
+    def in_flight(self, account: str, channel: str = "email") -> int:
+        return int(self.simulator.get("/stats")["in_flight"].get(f"{channel}/{account}", 0))
 
     def wait_requests(self, cascade: str, count: int, channel: str | None = None) -> list[dict[str, Any]]:
         wait_until(lambda: len(self.requests(cascade, channel)) >= count, what=f"{count} requests of {cascade}")

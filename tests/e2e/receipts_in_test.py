@@ -145,7 +145,7 @@ def account(world: World, name: str, speech: str, channel: str, connector: str, 
     Peers.providers.accounts[name] = SPEECH[speech]
     form = speech == "twilio"
     body = {"To" if form else "to": "{{message.to}}", "text": "{{message.text}}", "ref": "{{attempt.id}}"}
-    config = {"kind": "http", "channel": channel, "position": position, "connector": connector, "timeout": "5s",
+    config = {"kind": "http", "channel": channel, "position": position, "connector": connector, "timeout": "3s",
               "connect_timeout": "5s", "request": {"url": f"{Peers.providers.url}/{name}",
                                                    "encoding": "form" if form else "json", "body": body}} | changes
     world.sql("SELECT hermes.create_provider(%s, %s)", name, Jsonb(config))

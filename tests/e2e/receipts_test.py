@@ -87,6 +87,29 @@ def late_failure(world: World) -> None:
     equal(world.contacts(cascade), ["email", "sms"], "contacts")
 
 
+def scoped(world: World) -> None:
+    """a failed receipt does not end a cascade as delivered; a late receipt of step 1, whatever it says, does not end step 2"""
+    once = {"timeout": "30s", "retry": {"maximum_attempts": 1}}
+    world.rule("scoped", {"channel": "email"} | once, {"channel": "sms"} | once, {"channel": "push"} | once,
+               late_success="ignore")
+    cascade = world.start({channel: "no_dlr" for channel in ("email", "sms", "push")}, "scoped")
+    world.wait_attempt(cascade, 1, phase="answered")
+    equal(world.signal(cascade, status="failed", attempt=1), "applied", "failed receipt of step 1")
+    world.wait_attempt(cascade, 2, phase="answered")
+    for status in ("sent", "failed", "undeliverable", "delivered", "read"):
+        world.signal(cascade, status=status, attempt=1, timestamp="2099-01-01T00:00:00Z")
+        now = world.status(cascade)
+        equal((now["status"], now["step"]), ("RUNNING", 2), f"cascade after a late {status} of step 1")
+    equal(world.attempt(cascade, 1)["state"], "read", "state of attempt 1: recorded all the same")
+    equal(world.attempt(cascade, 2)["state"], "accepted", "state of attempt 2")
+    equal(world.signal(cascade, status="undeliverable", attempt=2), "applied", "failed receipt of step 2")
+    world.wait_attempt(cascade, 3, phase="answered")
+    equal(world.signal(cascade, status="rejected", attempt=3), "applied", "failed receipt of step 3")
+    world.ends(cascade, "EXHAUSTED")
+    world.wait_report(cascade, "message.failed")
+    equal(world.contacts(cascade), ["email", "sms", "push"], "contacts")
+
+
 def duplicate(world: World) -> None:
     """a receipt posted three times takes effect once"""
     cascade = world.start({"email": "duplicate_dlr"})
@@ -177,6 +200,6 @@ def parked(world: World) -> None:
 
 
 if __name__ == "__main__":
-    main(happy_path, hard_failure, timer, exhausted, soft_failure, late_success, late_failure, duplicate,
+    main(happy_path, hard_failure, timer, exhausted, soft_failure, late_success, late_failure, scoped, duplicate,
          before_the_answer, before_the_answer_by_provider_id, by_provider_id, after_the_end,
          bounce_after_the_end, told_once, parked)

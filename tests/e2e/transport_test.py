@@ -124,26 +124,6 @@ def body_cap(world: World) -> None:
     world.ends(world.start(), "DELIVERED", "email")
 
 
-def slow_neighbour(world: World) -> None:
-    """a hanging provider keeps its own slots only: others are as fast as before, and its cap holds"""
-    world.provider("push_slow", "push", timeout="4s", concurrency=4)
-    world.rule("slow", {"channel": "push", "providers": ["push_slow"]})
-    world.simulator.post("/plan", {"channel": "push", "behaviour": "hang"})
-    slow = [world.start({}, "slow") for _ in range(40)]
-    wait_until(lambda: world.simulator.get("/stats")["in_flight"].get("push", 0) >= 4, what="four hanging requests")
-    begin = time.monotonic()
-    quick = [world.start() for _ in range(40)]
-    for cascade in quick:
-        world.ends(cascade, "DELIVERED", "email", timeout=3)
-    check(time.monotonic() - begin < 3.0, "40 cascades took more than 3 s beside a hanging provider")
-    stats = world.simulator.get("/stats")
-    check(stats["in_flight"]["push"] > 0, "the slow provider no longer hung, so nothing was shown")
-    check(stats["max_in_flight"]["push"] <= 4, f"{stats['max_in_flight']['push']} requests in flight, the cap is 4")
-    world.simulator.post("/plan", {"channel": "push", "behaviour": None})
-    for cascade in slow:
-        world.sql("SELECT hermes.cancel_cascade(%s)", cascade)
-
-
 def intent_first(world: World) -> None:
     """no byte leaves before the claim is committed, and no transaction is open while a request is under way"""
     session = world.connect()
@@ -219,4 +199,4 @@ def secrets(world: World) -> None:
 
 if __name__ == "__main__":
     main(retry_after, error_taken, hang, hang_without_key, ambiguous_next_channel, drop, refused, unauthorised,
-         rejected, redirect, body_cap, slow_neighbour, intent_first, kill_switch, address_guard, secrets)
+         rejected, redirect, body_cap, intent_first, kill_switch, address_guard, secrets)

@@ -335,6 +335,25 @@ TEST(CheckUrl, Refused) {
         EXPECT_EQ(check_url(url), reason) << url;
 }
 
+TEST(DestinationOf, HostAndPort) {
+    const std::pair<const char *, const char *> kCases[] = {
+        {"https://example.com/a", "example.com:443"},
+        {"HTTPS://Example.COM", "example.com:443"},
+        {"http://example.com", "example.com:80"},
+        {"http://example.com?x=http://other:1/", "example.com:80"},
+        {"https://example.com:8443/a:1", "example.com:8443"},
+        {"https://example.com:443#x", "example.com:443"},
+        {"https://example.com:/a", "example.com:443"},
+        {"https://example.com./a", "example.com:443"},
+        {"http://127.0.0.1:8080/", "127.0.0.1:8080"},
+        {"http://[2001:DB8::1]/", "[2001:db8::1]:80"},
+        {"http://[::1]:81/", "[::1]:81"},
+        {"https://example.com/{{message.path}}", "example.com:443"},
+    };
+    for (const auto &[url, destination] : kCases)
+        EXPECT_EQ(destination_of(url), destination) << url;
+}
+
 TEST(CheckUrl, EveryControlCharacterAnywhere) {
     const std::string url = "https://example.com:8443/a?b#c";
     ASSERT_EQ(check_url(url), "");

@@ -53,6 +53,20 @@ TEST(TokenBucket, RatesBelowOneASecond) {
     EXPECT_EQ(take(state, config, kStart + seconds(1000), 1), 1);
 }
 
+TEST(TokenBucket, WhenSoManyAreThere) {
+    TokenBucketState state;
+    const TokenBucketConfig config = per_second(2, 10);
+    EXPECT_EQ(next_available(state, config, kStart, 10), kStart);
+    EXPECT_EQ(next_available(state, config, kStart, 11), kNever);
+    EXPECT_EQ(take(state, config, kStart, 10), 10);
+    EXPECT_EQ(next_available(state, config, kStart, 0), kStart);
+    EXPECT_EQ(next_available(state, config, kStart, 1), kStart + milliseconds(500));
+    EXPECT_EQ(next_available(state, config, kStart, 3), kStart + milliseconds(1500));
+    EXPECT_EQ(next_available(state, config, kStart + milliseconds(1200), 3), kStart + milliseconds(1500));
+    EXPECT_EQ(take(state, config, kStart + milliseconds(1500), 3), 3);
+    EXPECT_EQ(next_available(state, per_second(2, 1'000'000'000), kStart, 1'000'000'001), kNever);
+}
+
 TEST(TokenBucket, NothingIsLostByAskingOften) {
     TokenBucketState state;
     const TokenBucketConfig config = per_second(1157, 1); // no whole number of microseconds a token
