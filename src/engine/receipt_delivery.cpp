@@ -96,6 +96,13 @@ void Delivery::look_up() {
     }
 }
 
+// The reference that the provider echoes; attempt 0: none, or none of ours.
+core::AttemptReference own_reference(const CanonicalReceipt &receipt) {
+    const auto found = receipt.client_ref ? core::parse_attempt_reference(*receipt.client_ref) : std::nullopt;
+    const core::AttemptReference reference = found.value_or(core::AttemptReference{});
+    return reference.attempt <= core::kMaxAttempts ? reference : core::AttemptReference{};
+}
+
 // By our own reference when the provider echoes it, else by its message id; the other way round where parts are
 // reported on one by one, because an id tells the part.
 bool Delivery::address(std::size_t i) {
@@ -109,11 +116,10 @@ bool Delivery::address(std::size_t i) {
         items_.push_back({id, std::move(input)});
         return true;
     };
-    const auto reference = receipt.client_ref ? core::parse_attempt_reference(*receipt.client_ref) : std::nullopt;
-    const bool ours = reference && reference->attempt >= 1 && reference->attempt <= core::kMaxAttempts;
+    const core::AttemptReference ours = own_reference(receipt);
     const bool parts = account_.part_mode() != core::PartMode::provider;
-    if (ours && !parts) {
-        return known(reference->id, reference->attempt);
+    if (ours.attempt != 0 && !parts) {
+        return known(ours.id, ours.attempt);
     }
     for (const std::int64_t hash : hashes_of(account_, receipt)) {
         if (const auto row = attempts_.find(hash); row != attempts_.end()) {
@@ -121,7 +127,7 @@ bool Delivery::address(std::size_t i) {
         }
     }
     in.part = parts; // of an answer that is not there yet
-    return ours && known(reference->id, reference->attempt);
+    return ours.attempt != 0 && known(ours.id, ours.attempt);
 }
 
 void Delivery::sort_out(std::size_t i) {
