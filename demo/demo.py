@@ -104,13 +104,14 @@ def section(title: str, lines: Sequence[str]) -> None:
 def tell(stage: Stage, planned: Sequence[Planned], started: Started, evidence: check.Evidence) -> None:
     dsn = stage.cluster.dsn()
     section("Outcomes", report.outcomes(planned, started, evidence))
-    interesting = (started.ids.get(item.key) for item in planned if item.kind.name == INTERESTING)
-    shown = next(interesting, None)
-    if shown is not None:
+    interesting = [started.ids[item.key] for item in planned if item.kind.name == INTERESTING and item.key in started.ids]
+    if interesting:
+        shown = interesting[len(interesting) // 2]  # the first ones start the sessions, too
         section(f"One history: {INTERESTING} ({shown})", report.timeline(dsn, shown, evidence.status[shown]))
-    section("Latencies", report.latencies(dsn, started, evidence))
+    section("Latencies", report.latencies(dsn, planned, started, evidence))
     section("Webhooks at the tenant", report.webhooks(evidence))
     section("At the provider", report.provider(evidence))
+    section("hermes.providers_status", report.providers(dsn))
 
 
 def verdict(found: Sequence[str], count: int) -> int:
@@ -149,7 +150,8 @@ def main() -> int:
     try:
         print("starting a private cluster, a provider and a tenant application ...", flush=True)
         simulator, application = stage.build()
-        section(f"{len(planned)} cascades email -> sms -> push", report.kinds(planned))
+        section(f"{len(planned)} cascades, most of them email -> sms -> push; what their providers will do:",
+                report.kinds(planned))
         print(flush=True)
         started = run(stage.cluster.dsn(APP_ROLE), planned, simulator, application)
         evidence = check.gather(stage.cluster.dsn(APP_ROLE), started, simulator, application)

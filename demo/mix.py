@@ -1,6 +1,6 @@
 """The demo's deterministic mix of messages: what each provider will do, and how the cascade must therefore end.
 
-The rule is email -> sms -> push, each waiting STEP_SECONDS for its receipt. Behaviours: see behaviour.py.
+Most go by the rule email -> sms -> push, each step waiting STEP_SECONDS for its receipt. Behaviours: see behaviour.py.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from typing import Any
 STEP_SECONDS = 2.0
 PROVIDER_SECONDS = 1.5  # time-out of one request
 CHANNELS = ("email", "sms", "push")
+BULK = "newsletter"  # a channel with an account of its own: 429 holds back the whole account, and must not hold others
 MAIN_RULE = "welcome"
-SHORT_RULE = "otp"  # the same with a validity of one second
+SHORT_RULE = "otp"  # the same with a validity of one second, and before everything else
+BULK_RULE = "newsletter"  # one step, after everything else
 
 LATE = [{"status": "delivered", "after": STEP_SECONDS + 1.0}]
 # Its receipt comes after the repeat, which the provider must know by its idempotency key.
@@ -42,7 +44,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("email: receipt twice more", 20, "DELIVERED", "email", {"email": "duplicate_dlr"}, contacts=("email",)),
     Kind("email: receipt before the answer", 20, "DELIVERED", "email", {"email": "dlr_first"}, contacts=("email",)),
     Kind("email: slow answer", 20, "DELIVERED", "email", {"email": {"delay": 0.7}}, contacts=("email",)),
-    Kind("email: 429, then accepted", 20, "DELIVERED", "email", {"email": ["throttle", "accept"]}, contacts=("email",)),
+    Kind("newsletter: 429, then accepted", 20, "DELIVERED", BULK, {BULK: ["throttle", "accept"]}, rule=BULK_RULE,
+         contacts=(BULK,)),
     Kind("email: 500, then accepted", 20, "DELIVERED", "email", {"email": ["error", "accept"]}, contacts=("email",)),
     Kind("email: 500 although taken", 20, "DELIVERED", "email", {"email": TAKEN_UNTOLD}, contacts=("email",)),
     Kind("email: connection dropped once", 20, "DELIVERED", "email", {"email": ["drop", "accept"]},
@@ -106,5 +109,6 @@ def _spread(count: int) -> Iterator[Kind]:
 
 
 def _message(number: int, kind: Kind) -> dict[str, Any]:
-    return {"to": {"email": f"user{number}@example.org", "sms": f"+1555{number:07d}", "push": f"device-{number}"},
+    address = f"user{number}@example.org"
+    return {"to": {"email": address, "sms": f"+1555{number:07d}", "push": f"device-{number}", BULK: address},
             "text": f"Welcome, user {number}", "behaviour": kind.behaviour}

@@ -356,7 +356,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--port-file", help="the port is written here once it accepts connections")
     parser.add_argument("--dlr-url", help="delivery reports are posted here; without it none are")
-    parser.add_argument("--channels", default="email,sms,push", help="comma separated")
+    parser.add_argument("--channels", default="email,sms,push,newsletter", help="comma separated")
     arguments = parser.parse_args()
     simulator = Simulator(arguments.channels.split(","), arguments.dlr_url)
     asyncio.run(serve(simulator.application(), arguments.host, arguments.port, arguments.port_file))

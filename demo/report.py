@@ -12,9 +12,10 @@ import psycopg
 
 from check import Evidence
 from load import Started
-from mix import Planned
+from mix import BULK_RULE, Planned
 
 HISTORY = "SELECT event_time, event_type, attributes FROM hermes.cascade_history(%s) ORDER BY event_id"
+PROVIDERS = "SELECT provider, breaker, accepted, failed, throttled FROM hermes.providers_status ORDER BY provider"
 # What the timeline shows of an event, in this order.
 SHOWN = ("step", "attempt", "task", "code", "state", "failure_kind", "result", "outcome", "due", "reason",
          "provider_message_id")
@@ -71,13 +72,15 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def latencies(dsn: str, started: Started, evidence: Evidence) -> list[str]:
+def latencies(dsn: str, planned: Sequence[Planned], started: Started, evidence: Evidence) -> list[str]:
     per_cascade = [seconds / size for size, seconds in started.set_calls]
     signals = [dlr["call_seconds"] for dlr in evidence.dlrs if dlr["result"] == "applied"]
     lines = ["                                                        n        p50        p99        max"]
     lines.append(_line("start_cascade, one call", started.single_calls))
     lines.append(_line("start_cascades, each of a set", per_cascade))
-    lines.append(_line("commit of the start -> request at the provider", _dispatch(started, evidence)))
+    held = {started.ids[item.key] for item in planned if item.kind.rule == BULK_RULE and item.key in started.ids}
+    lines.append(_line("commit of the start -> request at the provider", _dispatch(started, evidence, held, False)))
+    lines.append(_line("the same at the account that says 429, wait 1 s", _dispatch(started, evidence, held, True)))
     lines.append(_line("signal_cascade -> transition committed", signals))
     lines.append(_line("receipt at the handler -> webhook at the tenant", _reporting(evidence)))
     lines.append(_line("timer lateness", _lateness(dsn, started)))
@@ -97,12 +100,12 @@ def _rank(ordered: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def _dispatch(started: Started, evidence: Evidence) -> list[float]:
+def _dispatch(started: Started, evidence: Evidence, chosen: set[str], among: bool) -> list[float]:
     """Both clocks are this machine's; the request may come before the client has seen its COMMIT return."""
     result = []
     for cascade, committed in started.committed.items():
         requests = evidence.requests.get(cascade)
-        if requests:
+        if requests and (cascade in chosen) == among:
             result.append(max(0.0, requests[0]["time"] - committed))
     return result
 
@@ -150,3 +153,11 @@ def provider(evidence: Evidence) -> list[str]:
             f"repeats answered from their key {counts['repeats']}",
             f"receipts posted {dlrs['posted']}, acknowledged {dlrs['acknowledged']}; "
             + ", ".join(f"{name} {count}" for name, count in sorted(evidence.application["dlr_results"].items()))]
+
+
+def providers(dsn: str) -> list[str]:
+    """What the database knows of the provider accounts."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        rows = connection.execute(PROVIDERS).fetchall()
+    lines = [f"{'provider':<18} breaker    accepted    failed  throttled"]
+    return lines + [f"{row[0]:<18} {row[1]:<8} {row[2]:>10} {row[3]:>9} {row[4]:>10}" for row in rows]

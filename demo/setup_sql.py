@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
 
-from mix import CHANNELS, MAIN_RULE, PROVIDER_SECONDS, SHORT_RULE, STEP_SECONDS
+from mix import BULK, BULK_RULE, CHANNELS, MAIN_RULE, PROVIDER_SECONDS, SHORT_RULE, STEP_SECONDS
 
 TENANT = "acme"
 APP_ROLE = "acme_app"
@@ -32,13 +33,10 @@ def provider_config(channel: str, simulator_url: str) -> dict[str, Any]:
     }
 
 
-def rule(validity: str | None = None) -> dict[str, Any]:
+def rule(channels: Sequence[str] = CHANNELS, **options: str) -> dict[str, Any]:
     retry = {"initial_interval": "200ms", "backoff_coefficient": 2, "maximum_attempts": 3}
-    result: dict[str, Any] = {"steps": [{"channel": channel, "timeout": f"{STEP_SECONDS:g}s", "retry": retry}
-                                        for channel in CHANNELS]}
-    if validity:
-        result["validity"] = validity
-    return result
+    steps = [{"channel": channel, "timeout": f"{STEP_SECONDS:g}s", "retry": retry} for channel in channels]
+    return {"steps": steps} | options
 
 
 def configure(dsn: str, simulator_url: str, application_url: str) -> None:
@@ -47,13 +45,14 @@ def configure(dsn: str, simulator_url: str, application_url: str) -> None:
         admin.execute("SELECT hermes.grant_tenant(%s, %s)", (APP_ROLE, TENANT))
         admin.execute("SELECT hermes.set_secret('provider_token', %s)", (PROVIDER_TOKEN,))
         admin.execute("SELECT hermes.set_secret('acme_webhook', %s)", (WEBHOOK_SECRET,))
-        for channel in CHANNELS:
+        for channel in (*CHANNELS, BULK):
             admin.execute("SELECT hermes.create_provider(%s, %s)",
                           (f"demo_{channel}", Jsonb(provider_config(channel, simulator_url))))
         admin.execute("SELECT hermes.create_endpoint(%s, %s, %s)",
                       (TENANT, f"{application_url}/webhook", Jsonb({"secret": "acme_webhook"})))
-        admin.execute("SELECT hermes.create_cascade_rule(%s, %s)", (MAIN_RULE, Jsonb(rule())))
-        admin.execute("SELECT hermes.create_cascade_rule(%s, %s)", (SHORT_RULE, Jsonb(rule("1s"))))
+        for name, definition in ((MAIN_RULE, rule()), (SHORT_RULE, rule(validity="1s", priority="otp")),
+                                 (BULK_RULE, rule([BULK], priority="marketing"))):
+            admin.execute("SELECT hermes.create_cascade_rule(%s, %s)", (name, Jsonb(definition)))
         # The tenant's own table: a start belongs to the transaction of the business data.
         admin.execute("CREATE TABLE public.customer (number int PRIMARY KEY, welcome uuid NOT NULL)")
         admin.execute(f"GRANT SELECT, INSERT ON public.customer TO {APP_ROLE}")

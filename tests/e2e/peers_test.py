@@ -59,10 +59,10 @@ class SinkHandler(BaseHTTPRequestHandler):
 
 
 def send(simulator: Peer, behaviour: Any, ref: str, key: str | None = None, channel: str = "email",
-         timeout: float = 5.0) -> tuple[int, dict[str, str], dict[str, Any]]:
+         timeout: float = 5.0, account: str = "") -> tuple[int, dict[str, str], dict[str, Any]]:
     headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
     body = json.dumps({"to": "a", "ref": ref, "behaviour": behaviour}).encode()
-    request = urllib.request.Request(f"{simulator.url}/{channel}/messages", body, headers)
+    request = urllib.request.Request(f"{simulator.url}/{channel}/messages?account={account}", body, headers)
     try:
         with urllib.request.build_opener(NoRedirect).open(request, timeout=timeout) as answer:
             return answer.status, dict(answer.headers), json.loads(answer.read())
@@ -141,6 +141,30 @@ def sequence(simulator: Peer, _application: Peer, _sink: Sink) -> None:
     equal(send(simulator, None, new_ref(), channel="sms")[0], 202, "status on another channel")
 
 
+def accounts(simulator: Peer, _application: Peer, _sink: Sink) -> None:
+    """requests of an account are told apart, planned for and counted by themselves; a release ends those that hang"""
+    simulator.post("/plan", {"account": "one", "behaviour": "hang"})
+    ends: list[float] = []
+
+    def hang() -> None:
+        try:
+            send(simulator, None, new_ref(), channel="email", timeout=20, account="one")
+        except (OSError, http.client.HTTPException):
+            ends.append(time.monotonic())
+
+    threads = [threading.Thread(target=hang) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: simulator.get("/stats")["in_flight"].get("email/one", 0) == 3, what="three requests of the account")
+    equal(send(simulator, None, new_ref(), account="two")[0], 202, "status at another account")
+    equal(len(simulator.get("/log?account=two")), 1, "requests at the other account")
+    simulator.post("/release", {})
+    for thread in threads:
+        thread.join(10)
+    equal((len(ends), simulator.get("/stats")["in_flight"]["email/one"]), (3, 0), "requests that ended, that hang")
+    equal(simulator.get("/stats")["max_in_flight"]["email/one"], 3, "most at once")
+
+
 def receipts(simulator: Peer, _application: Peer, sink: Sink) -> None:
     """receipts come late, repeated, or before the answer, and are posted until acknowledged"""
     ref = new_ref()
@@ -204,7 +228,7 @@ def unreachable_database(_simulator: Peer, application: Peer, _sink: Sink) -> No
 
 
 def main() -> int:
-    scenarios = (answers, silence, key, sequence, receipts, webhooks, unreachable_database)
+    scenarios = (answers, silence, key, sequence, accounts, receipts, webhooks, unreachable_database)
     folder, sink, failed = private_folder("hermes_peers"), Sink(), 0
     peers: list[Peer] = []
     print(f"1..{len(scenarios)}", flush=True)
