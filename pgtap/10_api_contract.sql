@@ -55,6 +55,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('revoke_tenant', 'role_name name, tenant text', 'void', 'volatile', 'c'),
     ('rotate_endpoint_secret', 'id integer, new_secret_name text, keep_old interval DEFAULT ''24:00:00''::interval', 'void', 'volatile', 'c'),
     ('set_tenant_limits', 'tenant text, limits jsonb', 'void', 'volatile', 'c'),
+    ('set_tenant_role', 'tenant text, role_name name', 'void', 'volatile', 'c'),
     ('set_secret', 'name text, value text', 'void', 'volatile', 'c'),
     ('ship_connector', 'definition jsonb', 'void', 'volatile', 'plpgsql'),
     ('signal_cascade', 'cascade_id uuid, signal text, payload jsonb DEFAULT ''{}''::jsonb, signal_id text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
@@ -67,7 +68,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('terminate_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('time_of_id', 'id uuid', 'timestamp with time zone', 'immutable', 'c'),
     ('verify_signature', 'scheme text, secret text, headers jsonb, body text, url text DEFAULT NULL::text, now timestamp with time zone DEFAULT clock_timestamp()', 'boolean', 'stable', 'c'),
-    ('worker_slots', '', 'TABLE(role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer)', 'volatile', 'c');
+    ('worker_slots', '', 'TABLE(role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer, database_role text)', 'volatile', 'c');
 
 SELECT unnest(ARRAY[
     is(pg_get_function_arguments(p.oid), c.arguments, format('%s: arguments and defaults', c.name)),
@@ -111,7 +112,7 @@ CREATE TEMP TABLE contract_view (name, columns) AS VALUES
     ('stats', 'name text, value bigint'),
     ('tasks', 'cascade_id uuid, task integer, kind text, due timestamp with time zone, claimed boolean, incarnation bigint, put_aside boolean, attempt integer, provider text, endpoint_id integer, claims integer, tries integer, last_error text'),
     ('timers', 'cascade_id uuid, task integer, due timestamp with time zone, tenant text'),
-    ('workers', 'role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer');
+    ('workers', 'role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer, database_role text');
 SELECT is(array_to_string(ARRAY(SELECT a.attname || ' ' || format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
                                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum), ', '), v.columns,
           format('view %s: columns', v.name))

@@ -65,7 +65,7 @@ CREATE TEMP TABLE expected (role, functions) AS VALUES
                        start_cascade,start_cascades,signal_cascade,signal_cascades,apply_receipt,receive_receipts,cancel_cascade,
                        create_cascade_rule,alter_cascade_rule,drop_cascade_rule,create_provider,alter_provider,drop_provider,
                        create_endpoint,alter_endpoint,drop_endpoint,set_secret,drop_secret,grant_tenant,revoke_tenant,
-                       terminate_cascade,retry_dead_letter,confirm_restore,retry_parked_receipts,set_tenant_limits,
+                       terminate_cascade,retry_dead_letter,confirm_restore,retry_parked_receipts,set_tenant_limits,set_tenant_role,
                        generate_webhook_secret,rotate_endpoint_secret,enable_endpoint,replay_webhook,replay_webhooks}');
 SELECT is(ARRAY(SELECT object::text FROM granted WHERE kind = 'function' AND grantee = role::regrole AND grantee <> owner ORDER BY object COLLATE "C"),
           ARRAY(SELECT f FROM unnest(functions) AS f ORDER BY f COLLATE "C"), role || ' may execute exactly its functions')

@@ -18,6 +18,7 @@ HC_EXPORT void _PG_init(void);
 HC_EXPORT void hc_launcher_main(Datum argument);
 HC_EXPORT void hc_supervisor_main(Datum argument);
 HC_EXPORT void hc_dispatcher_main(Datum argument);
+HC_EXPORT void hc_executor_main(Datum argument);
 
 void _PG_init(void) {
     if (IsBinaryUpgrade) {
@@ -51,6 +52,10 @@ void hc_supervisor_main(Datum argument) {
 
 void hc_dispatcher_main(Datum argument) {
     hc::pg::worker_boundary([argument] { hc::workers::run_dispatcher(DatumGetInt32(argument)); });
+}
+
+void hc_executor_main(Datum argument) {
+    hc::pg::worker_boundary([argument] { hc::workers::run_executor(DatumGetInt32(argument)); });
 }
 
 } // extern "C"

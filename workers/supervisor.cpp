@@ -1,16 +1,18 @@
-// Supervisor: one per database that has the extension. Fires timers, keeps the dispatchers at their number, creates and
-// drops partitions, checks the restore fence.
+// Supervisor: one per database that has the extension. Fires timers, keeps the dispatchers at their number, starts
+// executors as they are needed, creates and drops partitions, checks the restore fence.
 #include "engine/definitions.hpp"
 #include "engine/dispatch.hpp"
 #include "engine/fence.hpp"
 #include "engine/timers.hpp"
 #include "pg/bgworker.hpp"
 #include "pg/catalog.hpp"
+#include "pg/executor_state.hpp"
 #include "pg/guc.hpp"
 #include "pg/wake.hpp"
 #include "store/fence.hpp"
 #include "store/pauses.hpp"
 #include "store/receipts.hpp"
+#include "workers/executors.hpp"
 #include "workers/session.hpp"
 #include "workers/workers.hpp"
 
@@ -51,6 +53,7 @@ private:
 
     pg::WorkerSlot &slot_;
     ExtensionWatch extension_;
+    Executors executors_;
     Backoff backoff_;            // after errors of a pass
     Backoff dispatcher_backoff_; // starts of dispatchers
     int dispatchers_wanted_ = 0;
@@ -205,6 +208,7 @@ void Supervisor::check_fence() {
     transaction.commit();
     if (pg::my_database()->outbound_open.exchange(fence == engine::Fence::open ? 1 : 0) == 0 && open()) {
         pg::wake_dispatchers();
+        pg::wake_all_executors();
     }
     if (fence == engine::Fence::held && last_fence_ != fence) {
         pg::log("workers hold still: this database was restored or moved to another system",
@@ -243,6 +247,7 @@ void Supervisor::pass() {
             std::chrono::milliseconds(
                 pg::guc::fallback_poll_ms)) { // covers what no latch told: PREPARE TRANSACTION, a dead worker's claims
         pg::give_bound(pg::kTimerQueue, core::from_unix_micros(0));
+        executors_.rescan();
         check_fence();
         last_rescan_ = now;
     } else if (!open()) {
@@ -271,8 +276,9 @@ long Supervisor::wait_milliseconds() {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(releases_.front() - now).count();
         most = std::clamp<long>(left, 0, most);
     }
+    most = executors_.wait_milliseconds(most);
     if (now < retry_timers_at_) {
-        return std::chrono::ceil<std::chrono::milliseconds>(retry_timers_at_ - now).count();
+        return std::min<long>(most, std::chrono::ceil<std::chrono::milliseconds>(retry_timers_at_ - now).count());
     }
     return milliseconds_until(pg::peek_bound(pg::kTimerQueue), pg::now(), most);
 }
@@ -322,6 +328,9 @@ void Supervisor::run() {
         if (due && !gone_ && open() && !attempt("following pauses", [this] { follow_pauses(), release_paused(); })) {
             transient(failure_) ? backoff_.failed(Clock::now()) : split_timers();
         }
+        if (due && !gone_ && open() && !attempt("serving user SQL", [this] { executors_.pass(); })) {
+            executors_.look_again(std::chrono::seconds(1));
+        }
         if (!gone_ && open() && Clock::now() >= next_maintenance_) {
             next_maintenance_ = Clock::now() + kMaintenanceEvery; // after an error too
             attempt("maintenance", [this] { maintain(); });
@@ -332,6 +341,7 @@ void Supervisor::run() {
         }
     }
     stop_dispatchers();
+    Executors::stop_all();
     if (gone_) {
         database->state = static_cast<std::uint32_t>(pg::DatabaseState::absent);
     }

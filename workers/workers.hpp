@@ -8,5 +8,6 @@ namespace hc::workers {
 void run_launcher();
 void run_supervisor(std::int32_t slot);
 void run_dispatcher(std::int32_t slot);
+void run_executor(std::int32_t slot);
 
 } // namespace hc::workers

@@ -79,12 +79,12 @@ COMMENT ON VIEW hermes.receipts_parked IS 'Receipts that were not understood, wi
 
 CREATE FUNCTION hermes.worker_slots()
     RETURNS TABLE (role text, pid integer, state text, incarnation bigint, started_at timestamptz, batches bigint,
-                   tasks bigint, errors bigint, in_flight integer)
+                   tasks bigint, errors bigint, in_flight integer, database_role text)
     LANGUAGE C VOLATILE ROWS 10 AS 'MODULE_PATHNAME', 'hc_worker_slots';
 COMMENT ON FUNCTION hermes.worker_slots() IS 'Workers of this database, from shared memory.';
 
 CREATE VIEW hermes.workers AS SELECT * FROM hermes.worker_slots();
-COMMENT ON VIEW hermes.workers IS 'Background workers of this database: role, process, state, work done since it started.';
+COMMENT ON VIEW hermes.workers IS 'Background workers of this database: role, process, state, work done since it started; database_role: the role an executor is connected as.';
 
 CREATE FUNCTION hermes.provider_states()
     RETURNS TABLE (provider_id integer, in_flight integer, breaker text, open_until timestamptz, throttled_until timestamptz,

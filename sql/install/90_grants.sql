@@ -28,7 +28,7 @@ GRANT EXECUTE ON FUNCTION
     hermes.create_endpoint(text, text, jsonb), hermes.alter_endpoint(integer, text, jsonb), hermes.drop_endpoint(integer),
     hermes.set_secret(text, text), hermes.drop_secret(text), hermes.grant_tenant(name, text), hermes.revoke_tenant(name, text),
     hermes.terminate_cascade(uuid, text), hermes.retry_dead_letter(bigint), hermes.confirm_restore(),
-    hermes.retry_parked_receipts(text, integer, bigint), hermes.set_tenant_limits(text, jsonb), hermes.generate_webhook_secret(),
+    hermes.retry_parked_receipts(text, integer, bigint), hermes.set_tenant_limits(text, jsonb), hermes.set_tenant_role(text, name), hermes.generate_webhook_secret(),
     hermes.rotate_endpoint_secret(integer, text, interval), hermes.enable_endpoint(integer),
     hermes.pause_provider(text, text), hermes.resume_provider(text), hermes.pause_tenant(text, text), hermes.resume_tenant(text),
     hermes.pause_cascade_rule(text, text), hermes.resume_cascade_rule(text),

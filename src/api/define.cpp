@@ -10,7 +10,7 @@ HC_FUNCTION(hc_create_cascade_rule) {
     const std::string name = args.text(0, "name");
     const std::string rule = args.json(1, "rule");
     engine::Verb verb;
-    const std::int32_t version = engine::create_rule(name, rule, false);
+    const std::int32_t version = engine::create_rule(verb.user(), name, rule, false);
     verb.finish();
     return pg::make_int32(version);
 }
@@ -19,7 +19,7 @@ HC_FUNCTION(hc_alter_cascade_rule) {
     const std::string name = args.text(0, "name");
     const std::string rule = args.json(1, "rule");
     engine::Verb verb;
-    const std::int32_t version = engine::create_rule(name, rule, true);
+    const std::int32_t version = engine::create_rule(verb.user(), name, rule, true);
     verb.finish();
     return pg::make_int32(version);
 }
@@ -63,6 +63,15 @@ HC_FUNCTION(hc_set_tenant_limits) {
     const std::optional<std::string> limits = args.is_null(1) ? std::nullopt : std::optional(args.json(1, "limits"));
     engine::Verb verb;
     engine::set_tenant_limits(tenant, limits);
+    verb.finish();
+    return pg::make_void();
+}
+
+HC_FUNCTION(hc_set_tenant_role) {
+    const std::optional<std::string> tenant = args.optional_text(0);
+    const std::optional<std::string> role = args.is_null(1) ? std::nullopt : std::optional(args.name(1, "role_name"));
+    engine::Verb verb;
+    engine::set_tenant_role(verb.user(), tenant, role);
     verb.finish();
     return pg::make_void();
 }

@@ -34,7 +34,8 @@ HC_FUNCTION(hc_worker_slots) {
     pg::ResultSet rows(args);
     for (const pg::WorkerInfo &worker : pg::worker_infos()) {
         rows.add(std::string_view(worker.role), worker.pid, std::string_view(worker.state), worker.incarnation,
-                 worker.started_at, worker.batches, worker.tasks, worker.errors, worker.in_flight);
+                 worker.started_at, worker.batches, worker.tasks, worker.errors, worker.in_flight,
+                 worker.database_role);
     }
     return rows.done();
 }

@@ -65,6 +65,13 @@ Json branches_json(const State &state, const StatusFacts &facts) {
     return branches;
 }
 
+Json attempts_of(const State &state, const StatusFacts &facts) {
+    Json attempts = Json::array();
+    for (std::size_t i = 0; i < state.attempts.size(); ++i)
+        attempts.push_back(attempt_json(state.attempts[i], facts, i));
+    return attempts;
+}
+
 Json report_state_json(const State &state, const StatusFacts &facts) {
     Json json;
     json["state"] = facts.report_state;
@@ -147,6 +154,8 @@ std::string report_id(const WorkflowId &id, std::uint32_t sequence, std::int32_t
     return fmt::format("{}-r{}-e{}", to_string(id), sequence, endpoint);
 }
 
+std::string attempts_json(const State &state, const StatusFacts &facts) { return dump(attempts_of(state, facts)); }
+
 std::string status_json(const State &state, const StatusFacts &facts) {
     Json json;
     json["cascade_id"] = to_string(facts.id);
@@ -167,11 +176,7 @@ std::string status_json(const State &state, const StatusFacts &facts) {
     json["closed_at"] = state.closed_p() ? Json(format_iso8601(state.closed)) : Json();
     if (state.branches.size() > 1)
         json["parallel"] = branches_json(state, facts);
-    Json attempts = Json::array();
-    for (std::size_t i = 0; i < state.attempts.size(); ++i) {
-        attempts.push_back(attempt_json(state.attempts[i], facts, i));
-    }
-    json["attempts"] = std::move(attempts);
+    json["attempts"] = attempts_of(state, facts);
     json["next_timer"] = state.closed_p() || state.timer_due == kNever ? Json() : time_or_null(state.timer_due);
     json["duplicate_contact"] = (state.flags & kFlagDuplicateContact) != 0;
     json["contacted"] = (state.flags & kFlagContacted) != 0;

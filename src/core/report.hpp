@@ -48,5 +48,7 @@ struct StatusFacts {
     std::string report_error;
 };
 std::string status_json(const State &state, const StatusFacts &facts);
+// Its member `attempts`; of the facts only the names are needed.
+std::string attempts_json(const State &state, const StatusFacts &facts);
 
 } // namespace hc::core

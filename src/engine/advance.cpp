@@ -246,6 +246,7 @@ store::Task make_task(const Subject &subject, core::Priority priority, const cor
         task.due = place.due;
     } else if (put.kind == core::TaskKind::condition) {
         task.kind = store::Kind::condition;
+        task.queue = sql_queue(subject.tenant, subject.rule->rule);
         task.attempt = put.step;
     }
     if (put.hold != core::TaskHold::none) {

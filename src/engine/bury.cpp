@@ -1,6 +1,7 @@
 // Tasks that are given up. See dispatch.hpp.
 #include "engine/advance.hpp"
 #include "engine/dispatch.hpp"
+#include "engine/executor.hpp"
 #include "pg/wake.hpp"
 #include "pg/xact.hpp"
 #include "store/executions.hpp"
@@ -50,6 +51,8 @@ bool bury(const store::TaskKey &key, const std::string &error) {
         answer.kind = core::FailureKind::soft;
         answer.reason = error;
         advance_quietly({key.workflow_id, answer});
+    } else if (buried->kind == static_cast<std::int16_t>(store::Kind::condition)) {
+        advance_quietly({key.workflow_id, failure_of(store::Kind::condition, key.number, error)});
     }
     return true;
 }

@@ -112,11 +112,12 @@ void check_tenant(const std::string &tenant) {
     }
 }
 
-std::int32_t create_rule(const std::string &name, const std::string &rule_json, bool must_exist) {
+std::int32_t create_rule(Oid user, const std::string &name, const std::string &rule_json, bool must_exist) {
     check_name(name, "rule name");
     const core::Rule rule = core::parse_rule(rule_json);
     check_providers_of(rule);
     zone_clock(rule.time_zone); // exists
+    check_rule_sql(user, rule);
     if (must_exist && !store::find_current_rule(name)) {
         missing("cascade rule", name);
     }

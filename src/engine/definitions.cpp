@@ -74,6 +74,7 @@ void Definitions::refresh() {
     limits_loaded_ = false;
     limits_.clear();
     pauses_.reset();
+    executor_roles_.clear();
     generation_ = now;
 }
 

@@ -6,6 +6,7 @@
 #include "core/connector.hpp"
 #include "core/endpoint_config.hpp"
 #include "core/provider_config.hpp"
+#include "engine/executor_roles.hpp"
 #include "pg/catalog.hpp"
 #include "store/pauses.hpp"
 
@@ -71,6 +72,7 @@ public:
     bool tenant_known(Oid user) const { return access_.contains(user); }
     bool tenant_allowed(Oid user, const std::optional<std::string> &tenant);
     const pg::Owner &owner();
+    ExecutorRoles &executor_roles() { return executor_roles_; }
 
 private:
     void load_providers();
@@ -94,13 +96,14 @@ private:
     bool limits_loaded_ = false;
     std::unordered_map<std::string, core::TenantLimits> limits_; // of those that have some
     std::optional<std::vector<store::PauseRow>> pauses_;
+    ExecutorRoles executor_roles_;
 };
 
 Definitions &definitions(); // of this process
 
 // ---- verbs ----
 
-std::int32_t create_rule(const std::string &name, const std::string &rule_json, bool must_exist);
+std::int32_t create_rule(Oid user, const std::string &name, const std::string &rule_json, bool must_exist);
 void drop_rule(const std::string &name);
 std::int32_t create_provider(const std::string &name, const std::string &config_json);
 void alter_provider(const std::string &name, const std::string &config_json);

@@ -63,7 +63,8 @@ std::vector<std::size_t> record_sends(const std::vector<RecordedSend> &answers,
                                       std::vector<std::int64_t> &recorded_hashes);
 
 // A task that cannot be processed: moved to the dead letters. A send's cascade goes on as after an ambiguous answer,
-// because the request may have left. False: the cascade is held by somebody else, try again in a few ms.
+// because the request may have left; that of a condition as after one that failed. False: the cascade is held by
+// somebody else, try again in a few ms.
 bool bury(const store::TaskKey &key, const std::string &error);
 
 } // namespace hc::engine

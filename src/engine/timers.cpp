@@ -60,15 +60,9 @@ Due sort_out(const std::vector<store::ClaimedTask> &tasks) {
         case store::Kind::rematch:
             due.rematches.push_back({key, parse_hash(task.detail.value_or("")), task.tries});
             break;
-        case store::Kind::condition: // no executor takes it
-            due.items.push_back(
-                {task.workflow_id, core::ConditionAnswer{static_cast<std::uint32_t>(task.number),
-                                                         core::ConditionVerdict::failed, "no executor role"}});
-            due.keys.push_back(key);
-            due.tries.push_back(task.tries);
-            break;
         case store::Kind::send:
         case store::Kind::report:
+        case store::Kind::condition:
             break; // never on this queue
         }
     }

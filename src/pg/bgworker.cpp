@@ -1,6 +1,7 @@
 // See bgworker.hpp.
 #include "pg/bgworker.hpp"
 
+#include "pg/executor_state.hpp"
 #include "pg/guc.hpp"
 
 #include <sys/stat.h>
@@ -22,6 +23,8 @@ const char *role_name(WorkerRole role) {
         return "supervisor";
     case WorkerRole::dispatcher:
         return "dispatcher";
+    case WorkerRole::executor:
+        return "executor";
     case WorkerRole::none:
         break;
     }
@@ -44,6 +47,9 @@ void release_slot(int /*code*/, Datum /*arg*/) {
         return;
     }
     WorkerSlot *slot = g_slot;
+    if (static_cast<WorkerRole>(slot->role.load()) == WorkerRole::executor) {
+        leave_executor_queue(*slot, start_failed());
+    }
     g_slot = nullptr;
     slot->process_number = -1;
     slot->incarnation = 0;
@@ -80,6 +86,19 @@ void occupy(WorkerSlot &slot) {
     slot.in_flight = 0;
 }
 
+// What a worker is started with, beside its slot.
+struct Seat {
+    Oid database;
+    Oid user; // executors
+};
+static_assert(sizeof(Seat) <= BGW_EXTRALEN);
+
+Seat seat_of_argument() noexcept {
+    Seat seat{};
+    std::memcpy(&seat, MyBgworkerEntry->bgw_extra, sizeof seat);
+    return seat;
+}
+
 void set_session(const char *name, const char *value) { SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE); }
 
 } // namespace
@@ -91,13 +110,19 @@ void register_launcher() {
     RegisterBackgroundWorker(&worker);
 }
 
-WorkerSlot *allot_worker_slot(WorkerRole role, Oid database) noexcept {
+WorkerSlot *allot_worker_slot(WorkerRole role, Oid database, const ExecutorSeat &seat) noexcept {
     for (WorkerSlot &slot : shared()->workers) {
         auto expected = static_cast<std::uint32_t>(WorkerState::free);
         if (slot.state.compare_exchange_strong(expected, static_cast<std::uint32_t>(WorkerState::starting))) {
+            slot.started_at = GetCurrentTimestamp();
+            slot.executor.user = seat.user;
+            slot.executor.due = PG_INT64_MIN;
+            slot.executor.idle = 0;
+            slot.executor.since = slot.started_at.load();
+            slot.executor.wants_help = 0;
+            slot.executor.queue = seat.queue;
             slot.database = database;
             slot.role = static_cast<std::uint32_t>(role);
-            slot.started_at = GetCurrentTimestamp();
             return &slot;
         }
     }
@@ -106,6 +131,7 @@ WorkerSlot *allot_worker_slot(WorkerRole role, Oid database) noexcept {
 
 void release_unstarted(WorkerSlot *slot) noexcept {
     if (slot != nullptr) {
+        leave_executor_queue(*slot, false);
         slot->role = static_cast<std::uint32_t>(WorkerRole::none);
         slot->database = InvalidOid;
         slot->state = static_cast<std::uint32_t>(WorkerState::free);
@@ -128,12 +154,13 @@ void log(const char *message, const char *hint) {
 
 bool start_worker(WorkerSlot &slot, WorkerRole role, Oid database) {
     const auto index = static_cast<std::int32_t>(&slot - shared()->workers);
-    return call([role, database, index] {
+    const Seat seat{database, slot.executor.user.load()};
+    return call([role, seat, index] {
         BackgroundWorker worker;
         fill(worker, role);
         worker.bgw_restart_time = BGW_NEVER_RESTART; // the parent owns back-off
         worker.bgw_main_arg = Int32GetDatum(index);
-        std::memcpy(worker.bgw_extra, &database, sizeof database);
+        std::memcpy(worker.bgw_extra, &seat, sizeof seat);
         worker.bgw_notify_pid = MyProcPid;
         BackgroundWorkerHandle *handle = nullptr;
         return RegisterDynamicBackgroundWorker(&worker, &handle);
@@ -166,22 +193,65 @@ static void make_iteration_memory() {
 
 namespace {
 
+// The transactions of the extension rely on these. What else a role has set stays as it is in an executor: its SQL is
+// to see what it would see in a session of the role.
+constexpr const char *kSessionSettings[][2] = {
+    {"default_transaction_deferrable", "off"},
+    {"default_transaction_isolation", "read committed"}, // statements rely on snapshots of their own
+    {"default_transaction_read_only", "off"},
+    {"jit", "off"},
+    {"lock_timeout", "5s"},
+    {"idle_in_transaction_session_timeout", "60s"},
+    {"session_replication_role", "origin"},
+    {"standard_conforming_strings", "on"}, // as when the SQL was checked
+    {"statement_timeout", "0"},
+#if PG_VERSION_NUM >= 170000
+    {"transaction_timeout", "0"},
+#endif
+};
+// Of processes that run no SQL of users.
+constexpr const char *kOwnSettings[][2] = {
+    {"DateStyle", "ISO, YMD"},
+    {"TimeZone", "UTC"},
+    {"search_path", "pg_catalog, pg_temp"},
+};
+
+// Of executors: what RESET leads to, which before PostgreSQL 16 works in the middle of a read-only transaction. Each
+// transaction begins by default_transaction_read_only all the same.
+constexpr const char *kUserSettings[][2] = {
+    {"transaction_read_only", "on"},
+};
+
+template <std::size_t n>
+void set_all(const char *const (&settings)[n][2]) {
+    for (const auto &[name, value] : settings) {
+        set_session(name, value);
+    }
+}
+
+void set_up_session(bool own) {
+    set_all(kSessionSettings);
+    own ? set_all(kOwnSettings) : set_all(kUserSettings);
+    pgstat_report_appname(MyBgworkerEntry->bgw_type);
+}
+
 void connect(Oid database) {
     call([database] {
         BackgroundWorkerUnblockSignals();
         BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
-        set_session("DateStyle", "ISO, YMD");
-        set_session("TimeZone", "UTC");
-        set_session("default_transaction_deferrable", "off");
-        set_session("default_transaction_isolation", "read committed"); // statements rely on snapshots of their own
-        set_session("default_transaction_read_only", "off");
-        set_session("jit", "off");
-        set_session("lock_timeout", "5s");
-        set_session("idle_in_transaction_session_timeout", "60s");
-        set_session("search_path", "pg_catalog, pg_temp");
-        set_session("session_replication_role", "origin");
-        set_session("statement_timeout", "0");
-        pgstat_report_appname(MyBgworkerEntry->bgw_type);
+        set_up_session(true);
+    });
+}
+
+void connect_as(Oid database, Oid user) {
+    call([database, user] {
+        BackgroundWorkerUnblockSignals();
+#if PG_VERSION_NUM >= 170000
+        BackgroundWorkerInitializeConnectionByOid(database, user, BGWORKER_BYPASS_ROLELOGINCHECK);
+#else
+        BackgroundWorkerInitializeConnectionByOid(database, user, 0);
+#endif
+        set_up_session(false);
     });
 }
 
@@ -204,7 +274,12 @@ void begin_worker(WorkerSlot *slot, Oid database, bool drains) {
     g_slot = slot;
     call([] { before_shmem_exit(release_slot, 0); });
     occupy(*slot);
-    connect(database);
+    const Seat seat = seat_of_argument();
+    if (OidIsValid(seat.user)) {
+        connect_as(database, seat.user);
+    } else {
+        connect(database);
+    }
     make_iteration_memory();
 }
 
@@ -218,11 +293,7 @@ void begin_launcher() {
 
 WorkerSlot &slot_of_argument(std::int32_t argument) noexcept { return shared()->workers[argument]; }
 
-Oid database_of_argument() noexcept {
-    Oid database = InvalidOid;
-    std::memcpy(&database, MyBgworkerEntry->bgw_extra, sizeof database);
-    return database;
-}
+Oid database_of_argument() noexcept { return seat_of_argument().database; }
 
 bool process_interrupts() {
     check_interrupts();

@@ -1,4 +1,4 @@
-// Background workers: registration, main-loop boundary, wait, slots. Runs in the launcher, supervisors and dispatchers.
+// Background workers: registration, main-loop boundary, wait, slots. Runs in all of them.
 #pragma once
 
 #include "pg/boundary.hpp"
@@ -11,19 +11,24 @@ namespace hc::pg {
 
 // ---- start ----
 
-void register_launcher();                                              // in _PG_init while preloading
-bool start_worker(WorkerSlot &slot, WorkerRole role, Oid database);    // dynamic; false when no process slot is free
-WorkerSlot *allot_worker_slot(WorkerRole role, Oid database) noexcept; // null: none free
-void release_unstarted(WorkerSlot *slot) noexcept;                     // allotted, but no process was started
+void register_launcher();                                           // in _PG_init while preloading
+bool start_worker(WorkerSlot &slot, WorkerRole role, Oid database); // dynamic; false when no process slot is free
+struct ExecutorSeat { // of an executor: the queue it serves, the role it is connected as
+    std::int32_t queue = 0;
+    Oid user = InvalidOid;
+};
+WorkerSlot *allot_worker_slot(WorkerRole role, Oid database, const ExecutorSeat &seat = {}) noexcept; // null: none free
+void release_unstarted(WorkerSlot *slot) noexcept; // allotted, but no process was started
 void reclaim_lost_slots() noexcept; // allotted for longer than a minute without a process: its start failed
 void log(const char *message, const char *hint);
 
-// First thing of a worker's main function: signal handlers, connection, slot, session settings.
+// First thing of a worker's main function: signal handlers, connection (of an executor: as its role), slot, session
+// settings.
 // `drains`: SIGTERM only sets shutdown_requested().
 void begin_worker(WorkerSlot *slot, Oid database, bool drains);
 void begin_launcher();
 
-// The argument a supervisor or dispatcher was started with.
+// The argument a worker was started with.
 WorkerSlot &slot_of_argument(std::int32_t argument) noexcept;
 Oid database_of_argument() noexcept;
 

@@ -90,11 +90,22 @@ bool role_exists(const std::string &name) {
     return call([text] { return OidIsValid(get_role_oid(text, true)); });
 }
 
+Oid role_oid(const std::string &name) {
+    const char *text = name.c_str();
+    return call([text] { return get_role_oid(text, true); });
+}
+
+bool is_member(Oid user, const std::string &role) {
+    const Oid oid = role_oid(role);
+    return OidIsValid(oid) && call([user, oid] { return is_member_of_role(user, oid); });
+}
+
 void register_invalidation_callbacks() {
     RegisterXactCallback(on_transaction_end, nullptr);
     CacheRegisterRelcacheCallback(on_relation, 0);
     CacheRegisterSyscacheCallback(AUTHOID, on_role, 0);
     CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, on_role, 0);
+    CacheRegisterSyscacheCallback(DATABASEOID, on_role, 0); // who may connect
 }
 
 void notice(const std::string &message, const std::string &detail) {

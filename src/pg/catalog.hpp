@@ -22,6 +22,11 @@ bool is_superuser(Oid user);
 bool has_role(Oid user, const char *role); // false when there is no such role
 std::string role_name(Oid user);
 bool role_exists(const std::string &name);
+Oid role_oid(const std::string &name);             // InvalidOid: no such role
+bool is_member(Oid user, const std::string &role); // directly, indirectly, or as a superuser
+
+// Whether a background worker can be connected only as a role that may log in.
+inline constexpr bool kWorkersNeedLogin = PG_VERSION_NUM < 170000;
 
 void register_invalidation_callbacks(); // in _PG_init
 

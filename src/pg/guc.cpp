@@ -8,16 +8,20 @@ char *allowed_addresses = nullptr;
 int attempt_retention_s = 0;
 int batch_size = 0;
 char *ca_file = nullptr;
+int condition_timeout_ms = 0;
 char *databases = nullptr;
 int delivery_log = kDeliveryLogFailures;
 int delivery_retention_s = 0;
 int dispatchers = 0;
 int drain_timeout_ms = 0;
+int executor_idle_timeout_ms = 0;
+int executors_per_role = 0;
 int fallback_poll_ms = 0;
 int history_retention_s = 0;
 int host_concurrency = 0;
 int key_retention_s = 0;
 int max_claims = 0;
+int max_executors = 0;
 int max_message_size = 0;
 bool outbound = true;
 bool workers = true;
@@ -66,11 +70,17 @@ constexpr IntSetting kInts[] = {
      &attempt_retention_s, 10 * kDay, 60, INT_MAX, PGC_SIGHUP, GUC_UNIT_S},
     {"hermes.batch_size", "Tasks claimed at once and cascades moved in one worker transaction.", &batch_size, 200, 1,
      10000, PGC_SIGHUP, 0},
+    {"hermes.condition_timeout", "Time for the condition of a step, unless the step says otherwise.",
+     &condition_timeout_ms, 1000, 1, 30000, PGC_SIGHUP, GUC_UNIT_MS},
     {"hermes.delivery_retention", "How long the log of webhook deliveries is kept.", &delivery_retention_s, 7 * kDay,
      60, INT_MAX, PGC_SIGHUP, GUC_UNIT_S},
     {"hermes.dispatchers", "Dispatcher processes per database.", &dispatchers, 1, 0, 16, PGC_SIGHUP, 0},
     {"hermes.drain_timeout", "Grace for requests in flight when a dispatcher stops.", &drain_timeout_ms, 5000, 0, 60000,
      PGC_SIGHUP, GUC_UNIT_MS},
+    {"hermes.executor_idle_timeout", "An executor without work for so long ends.", &executor_idle_timeout_ms, 60000, 0,
+     INT_MAX, PGC_SIGHUP, GUC_UNIT_MS},
+    {"hermes.executors_per_role", "Executor processes of one role, per database.", &executors_per_role, 1, 1, 16,
+     PGC_SIGHUP, 0},
     {"hermes.fallback_poll", "Longest sleep of a worker without looking for work.", &fallback_poll_ms, 5000, 10, 60000,
      PGC_SIGHUP, GUC_UNIT_MS},
     {"hermes.history_retention", "How long closed cascades are kept.", &history_retention_s, 30 * kDay, 60, INT_MAX,
@@ -81,6 +91,8 @@ constexpr IntSetting kInts[] = {
      INT_MAX, PGC_SIGHUP, GUC_UNIT_S},
     {"hermes.max_claims", "Claims of one task, over crashes, before it is given up as poison.", &max_claims, 20, 1,
      1000, PGC_SIGHUP, 0},
+    {"hermes.max_executors", "Executor processes per database; 0 lets SQL of rules wait.", &max_executors, 4, 0, 64,
+     PGC_SIGHUP, 0},
     {"hermes.max_message_size", "Largest message, payload or configuration accepted.", &max_message_size, 256, 1, 65536,
      PGC_SUSET, GUC_UNIT_KB},
 };

@@ -1,6 +1,7 @@
 // See monitor.hpp. Runs in backends.
 #include "pg/monitor.hpp"
 
+#include "pg/call.hpp"
 #include "pg/shmem.hpp"
 
 namespace hc::pg {
@@ -15,6 +16,8 @@ const char *name_of(WorkerRole role) {
         return "supervisor";
     case WorkerRole::dispatcher:
         return "dispatcher";
+    case WorkerRole::executor:
+        return "executor";
     case WorkerRole::none:
         break;
     }
@@ -35,6 +38,15 @@ const char *name_of(WorkerState state) {
     return "free";
 }
 
+// Of the role an executor is connected as; it may have been dropped.
+std::optional<std::string> user_name(Oid user) {
+    if (!OidIsValid(user)) {
+        return std::nullopt;
+    }
+    const char *name = call([user]() -> const char * { return GetUserNameFromId(user, true); });
+    return name != nullptr ? std::optional<std::string>(name) : std::nullopt;
+}
+
 } // namespace
 
 std::vector<WorkerInfo> worker_infos() {
@@ -51,7 +63,7 @@ std::vector<WorkerInfo> worker_infos() {
                          slot.incarnation.load(), from_timestamptz(slot.started_at.load()),
                          static_cast<std::int64_t>(slot.batches.load()), static_cast<std::int64_t>(slot.tasks.load()),
                          static_cast<std::int64_t>(slot.errors.load()),
-                         static_cast<std::int32_t>(slot.in_flight.load())});
+                         static_cast<std::int32_t>(slot.in_flight.load()), user_name(slot.executor.user.load())});
     }
     return infos;
 }
@@ -94,6 +106,8 @@ std::vector<Statistic> statistics() {
         {"webhooks_failed", value(c.webhooks_failed)},
         {"dead_letters", value(c.dead_letters)},
         {"worker_errors", value(c.worker_errors)},
+        {"conditions_evaluated", value(c.conditions_evaluated)},
+        {"conditions_failed", value(c.conditions_failed)},
     };
 }
 

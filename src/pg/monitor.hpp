@@ -12,6 +12,7 @@ struct WorkerInfo {
     core::Time started_at;
     std::int64_t batches, tasks, errors;
     std::int32_t in_flight;
+    std::optional<std::string> database_role; // of an executor
 };
 std::vector<WorkerInfo> worker_infos(); // of this database
 

@@ -35,6 +35,12 @@ void clear_database(DatabaseSlot &slot) noexcept {
     for (EndpointPause &pause : slot.pauses) {
         new (&pause) EndpointPause();
     }
+    for (LostTaskSlot &lost : slot.lost_tasks) {
+        lost.state = 0;
+    }
+    for (auto &queue : slot.failed_starts) {
+        queue = 0;
+    }
     new (&slot.counters) Counters();
 }
 

@@ -2,10 +2,13 @@
 // Layout is owned here; who writes what:
 //   DatabaseSlot  launcher and supervisor (life cycle), every backend at commit (bounds, wake flags)
 //   WorkerSlot    the worker itself, but for `state` (launcher/supervisor allot it) ; readers take it as advisory
+//                 ExecutorState of it: who allots the slot, then the executor; `due` is lowered by every backend at
+//                 commit
 // Latches are reached through the process number (PGPROC array index), which stays valid memory for the server's life.
 #pragma once
 
 #include "core/circuit_breaker.hpp"
+#include "core/executor_queue.hpp"
 #include "core/fair_queue.hpp"
 #include "core/token_bucket.hpp"
 #include "pg/postgres.hpp"
@@ -21,7 +24,10 @@ inline constexpr int kFairSlots = 4096;           // tenants and queues that are
 inline constexpr int kQueueBounds = 256;          // indexed by bound_index()
 inline constexpr std::int64_t kNoDue = INT64_MAX; // no task known
 
-enum class WorkerRole : std::uint32_t { none, launcher, supervisor, dispatcher };
+inline constexpr int kLostTasks = 16;    // of executors that had to end themselves
+inline constexpr int kFailedStarts = 16; // roles whose executor could not start
+
+enum class WorkerRole : std::uint32_t { none, launcher, supervisor, dispatcher, executor };
 
 enum class WorkerState : std::uint32_t { free, starting, running, draining };
 
@@ -30,7 +36,17 @@ struct Counters { // monotonic since server start, per database
     std::atomic<std::uint64_t> sends_claimed, sends_recorded, signals, timers_fired;
     std::atomic<std::uint64_t> receipts_applied, receipts_buffered, receipts_parked;
     std::atomic<std::uint64_t> webhooks_delivered, webhooks_failed, dead_letters, worker_errors;
+    std::atomic<std::uint64_t> conditions_evaluated, conditions_failed;
     std::atomic<std::uint64_t> timer_lateness_sum_us, timer_lateness_max_us;
+};
+
+struct ExecutorState {               // executor_state.hpp; set before the slot's role
+    std::atomic<std::int32_t> queue; // of the one role it serves; 0: none
+    std::atomic<Oid> user;           // the database role
+    std::atomic<std::int64_t> due;   // bound of the queue for this process (TimestampTz)
+    std::atomic<std::uint32_t> idle; // has nothing to do, or
+    std::atomic<std::int64_t> since; // has something, since then (TimestampTz)
+    std::atomic<std::uint32_t> wants_help;
 };
 
 struct WorkerSlot {
@@ -43,6 +59,7 @@ struct WorkerSlot {
     std::atomic<std::int64_t> started_at;     // TimestampTz
     std::atomic<std::uint64_t> batches, tasks, errors;
     std::atomic<std::uint32_t> in_flight;
+    ExecutorState executor;
 };
 
 enum class DatabaseState : std::uint32_t {
@@ -73,6 +90,13 @@ struct EndpointPause { // endpoint_pause.hpp
     std::atomic<std::int64_t> until; // Unix time in microseconds
 };
 
+struct LostTaskSlot {                 // a task whose executor had to end itself while it ran it
+    std::atomic<std::uint32_t> state; // 0: free, 1: being written, 2: to be read
+    std::uint8_t workflow_id[16];
+    std::int32_t number;
+    std::int16_t kind;
+};
+
 struct DatabaseSlot {
     std::atomic<std::uint32_t> state; // DatabaseState
     std::atomic<Oid> database;
@@ -88,6 +112,8 @@ struct DatabaseSlot {
     ProviderSlot providers[kProviderSlots];
     TenantSlot tenants[kTenantSlots];
     EndpointPause pauses[kEndpointPauses];
+    LostTaskSlot lost_tasks[kLostTasks];
+    std::atomic<std::int32_t> failed_starts[kFailedStarts]; // queues of executors; 0: free
     Counters counters;
 };
 
@@ -117,10 +143,14 @@ bool lower(std::atomic<std::int64_t> &value, std::int64_t to) noexcept;
 // queues.
 inline constexpr std::int32_t kReservedQueues = 16;
 inline constexpr std::int32_t kEndpointBound = 3;            // one for the queues of all webhook endpoints
+inline constexpr std::int32_t kExecutorBound = 4;            // one for the roles of user SQL that have no executor now
 inline constexpr std::int32_t kFirstEndpointQueue = 1 << 30; // two an endpoint, see wake.hpp
 inline int bound_index(std::int32_t queue) noexcept {
     if (queue >= kFirstEndpointQueue) {
         return kEndpointBound;
+    }
+    if (core::is_executor_queue(queue)) {
+        return kExecutorBound;
     }
     return queue < kReservedQueues ? queue
                                    : kReservedQueues + (queue - kReservedQueues) % (kQueueBounds - kReservedQueues);

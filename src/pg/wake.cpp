@@ -1,6 +1,7 @@
 // See wake.hpp. The callbacks run in every backend, between the commit record and the release of locks' waiters.
 #include "pg/wake.hpp"
 
+#include "pg/executor_state.hpp"
 #include "pg/values.hpp"
 
 namespace hc::pg {
@@ -61,6 +62,8 @@ void publish_counters(DatabaseSlot *slot) noexcept {
         &c.webhooks_delivered,
         &c.webhooks_failed,
         &c.dead_letters,
+        &c.conditions_evaluated,
+        &c.conditions_failed,
     };
     static_assert(lengthof(targets) == static_cast<int>(Count::kCount));
     for (int i = 0; i < static_cast<int>(Count::kCount); ++i) {
@@ -70,7 +73,7 @@ void publish_counters(DatabaseSlot *slot) noexcept {
     }
 }
 
-// The supervisor serves the timer queue, dispatchers all others.
+// The supervisor serves the timer queue, executors those of their roles, dispatchers all others.
 void wake_workers(bool supervisor, bool dispatchers) noexcept {
     for (WorkerSlot &slot : shared()->workers) {
         if (slot.database.load(std::memory_order_relaxed) != MyDatabaseId) {
@@ -87,6 +90,7 @@ void wake_for_extension_change(DatabaseSlot *slot) noexcept {
     slot->probe_requested = 1;
     slot->extension_changes.fetch_add(1);
     wake_workers(true, true);
+    wake_all_executors();
     shared()->launcher_wake = 1;
     set_latch_of(shared()->launcher_process.load());
 }
@@ -100,9 +104,12 @@ void publish() noexcept {
     bool dispatchers = false;
     for (int i = 0; i < g_pending.count; ++i) {
         const Note &note = g_pending.notes[i];
+        if (core::is_executor_queue(note.queue) && wake_executors(note.queue, note.due)) {
+            continue;
+        }
         // a later task than the one already waited for wakes nobody
         if (lower(slot->bounds[bound_index(note.queue)], note.due)) {
-            (note.queue == kTimerQueue ? supervisor : dispatchers) = true;
+            (note.queue == kTimerQueue || core::is_executor_queue(note.queue) ? supervisor : dispatchers) = true;
         }
     }
     if (g_pending.overflow) {
@@ -110,6 +117,7 @@ void publish() noexcept {
             bound = PG_INT64_MIN;
         }
         supervisor = dispatchers = true;
+        wake_all_executors();
     }
     if (g_pending.counted) {
         publish_counters(slot);
@@ -197,6 +205,7 @@ void note_task(std::int32_t queue, core::Time due) {
 void note_workers() { g_pending.extension_change = true; }
 
 void wake_dispatchers() noexcept { wake_workers(false, true); }
+void wake_supervisor() noexcept { wake_workers(true, false); }
 
 void count(Count what, std::uint32_t n) {
     g_pending.counters[counted_level(GetCurrentTransactionNestLevel())][static_cast<int>(what)] += n;

@@ -33,11 +33,15 @@ inline constexpr std::int32_t replay_queue(std::int32_t endpoint) { return waiti
 inline constexpr std::int32_t endpoint_of_queue(std::int32_t queue) { return (queue - kFirstEndpointQueue) / 2; }
 inline constexpr bool is_replay_queue(std::int32_t queue) { return (queue - kFirstEndpointQueue) % 2 != 0; }
 
+// User SQL waits in a queue a role (core/executor_queue.hpp), between the two.
+static_assert(core::kEndOfExecutorQueues <= kFirstEndpointQueue);
+
 // A task inserted in this (sub)transaction. One that is put aside (negative queue) wakes nobody.
 void note_task(std::int32_t queue, core::Time due);
 void note_workers(); // CREATE or DROP EXTENSION, or a change of the restore fence: launcher and workers look again
 
 void wake_dispatchers() noexcept; // of this database, now
+void wake_supervisor() noexcept;
 
 // Outcome counters, published at commit with the notes.
 enum class Count : std::uint8_t {
@@ -56,6 +60,8 @@ enum class Count : std::uint8_t {
     webhooks_delivered,
     webhooks_failed,
     dead_letters,
+    conditions_evaluated,
+    conditions_failed,
     kCount,
 };
 void count(Count what, std::uint32_t n = 1);

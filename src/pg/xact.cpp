@@ -26,9 +26,11 @@ void worker_transaction::force_local_flush() {
 
 void worker_transaction::commit() {
     spi_->finish();
-    call([] {
+    MemoryContext home = home_;
+    call([home] {
         PopActiveSnapshot();
         CommitTransactionCommand();
+        MemoryContextSwitchTo(home);
         pgstat_report_stat(false);
         pgstat_report_activity(STATE_IDLE, nullptr);
     });

@@ -21,6 +21,7 @@ public:
     void commit();
 
 private:
+    MemoryContext home_ = CurrentMemoryContext; // current again after the commit
     std::optional<spi_scope> spi_;
 };
 

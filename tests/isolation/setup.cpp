@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char *kReset = R"sql(
 TRUNCATE hermes.rule_version, hermes.provider, hermes.endpoint, hermes.secret, hermes.tenant_access, hermes.workflow,
-    hermes.task, hermes.closed, hermes.execution_key, hermes.attempt, hermes.receipt_inbox, hermes.dead_letter
+    hermes.executor_role, hermes.tenant_role, hermes.task, hermes.closed, hermes.execution_key, hermes.attempt, hermes.receipt_inbox, hermes.dead_letter
     RESTART IDENTITY;
 )sql";
 
@@ -36,6 +36,14 @@ CREATE OR REPLACE FUNCTION bury(cascade uuid, task integer, error text) RETURNS 
     LANGUAGE C AS 'hermes_cascade_test', 'hc_test_iso_bury';
 CREATE OR REPLACE FUNCTION bury_given_up() RETURNS integer
     LANGUAGE C AS 'hermes_cascade_test', 'hc_test_iso_bury_given_up';
+CREATE OR REPLACE FUNCTION claim_sql(role integer, owner bigint) RETURNS TABLE (cascade uuid, task integer)
+    LANGUAGE C AS 'hermes_cascade_test', 'hc_test_iso_claim_sql';
+CREATE OR REPLACE FUNCTION record_sql(cascade uuid, task integer, holds boolean) RETURNS boolean
+    LANGUAGE C AS 'hermes_cascade_test', 'hc_test_iso_record_sql';
+CREATE OR REPLACE FUNCTION give_back_sql(cascade uuid, task integer, role integer) RETURNS void
+    LANGUAGE C AS 'hermes_cascade_test', 'hc_test_iso_give_back_sql';
+CREATE OR REPLACE FUNCTION settle_sql(role integer, reason text) RETURNS TABLE (tasks integer, locked boolean)
+    LANGUAGE C AS 'hermes_cascade_test', 'hc_test_iso_settle_sql';
 CREATE OR REPLACE FUNCTION fire_due(since timestamptz) RETURNS TABLE (tasks integer, locked boolean)
     LANGUAGE C AS 'hermes_cascade_test', 'hc_test_iso_fire';
 )sql";
@@ -153,6 +161,37 @@ BEGIN
 END
 $$;
 
+-- The claim of an executor of role number 1 unless told otherwise, and its record.
+CREATE OR REPLACE FUNCTION claim_conditions(sender bigint DEFAULT 1, role integer DEFAULT 1) RETURNS text[] LANGUAGE plpgsql AS
+$$
+DECLARE
+    names text[];
+BEGIN
+    WITH claimed AS (
+        INSERT INTO flight SELECT sender, n.name, c.cascade, c.task, 0, 0 FROM claim_sql(role, sender) c
+        JOIN named n ON n.id = c.cascade RETURNING name)
+    SELECT array_agg(name ORDER BY name) INTO names FROM claimed;
+    RETURN coalesce(names, '{}');
+END
+$$;
+
+CREATE OR REPLACE FUNCTION record_conditions(holds boolean DEFAULT true, sender bigint DEFAULT 1) RETURNS text LANGUAGE plpgsql AS
+$$
+DECLARE
+    done text[];
+    held text[];
+BEGIN
+    SELECT coalesce(array_agg(name) FILTER (WHERE good), '{}'), coalesce(array_agg(name) FILTER (WHERE NOT good), '{}') INTO done, held
+    FROM (SELECT name, record_sql(cascade, task, holds) AS good FROM flight WHERE owner = sender ORDER BY name) AS f;
+    DELETE FROM flight WHERE owner = sender AND name = ANY (done);
+    RETURN format('done: %s, locked: %s', done, held);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION conditions(cascade text) RETURNS text LANGUAGE sql AS
+$$ SELECT coalesce(string_agg(concat_ws(' ', attributes ->> 'verdict', attributes ->> 'reason'), ', ' ORDER BY event_id), 'none')
+   FROM hermes.cascade_history(id(cascade)) WHERE event_type = 'ConditionEvaluated' $$;
+
 -- One pass of the supervisor over due timers and rematches.
 CREATE OR REPLACE FUNCTION fire() RETURNS text LANGUAGE sql AS
 $$ SELECT format('%s due%s', tasks, CASE WHEN locked THEN ', some locked' ELSE '' END) FROM fire_due(NULL) $$;
@@ -182,6 +221,10 @@ $$;
 )sql";
 
 constexpr const char *kDefinitions = R"sql(
+DO $$ BEGIN
+    CREATE ROLE regress_iso_one LOGIN;
+    CREATE ROLE regress_iso_two LOGIN;
+EXCEPTION WHEN duplicate_object THEN NULL; END $$;
 SELECT hermes.create_provider('mail', '{"kind": "sandbox", "channel": "email"}'),
        hermes.create_provider('sms', '{"kind": "sandbox", "channel": "sms"}'),
        hermes.create_provider('sms2', '{"kind": "sandbox", "channel": "sms", "position": 2}');
@@ -189,6 +232,8 @@ SELECT hermes.create_cascade_rule('slow', rule('{email,sms}')),
        hermes.create_cascade_rule('quick', jsonb_set(rule('{email,sms}'), '{steps,0,timeout}', '"1ms"')),
        hermes.create_cascade_rule('keep', jsonb_set(rule('{email,sms}'), '{steps,0,timeout}', '"1ms"')
                                   || '{"late_success": "ignore"}'),
+       hermes.create_cascade_rule('asks', '{"run_as": "regress_iso_one",
+           "steps": [{"channel": "email", "condition": "true", "dispatch_timeout": "1h"}, {"channel": "sms"}]}'),
        hermes.create_cascade_rule('accept', '{"steps": [{"channel": "email", "success_on": "accepted"}]}');
 )sql";
 

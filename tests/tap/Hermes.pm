@@ -20,7 +20,8 @@ $PostgreSQL::Test::Utils::timeout_default = $ENV{PG_TEST_TIMEOUT_DEFAULT} // kPa
 $SIG{TERM} = $SIG{INT} = sub { exit 143 };
 
 our @EXPORT = qw(
-  server define_sandbox define_http workers_are worker_pid all_workers_are wait_until load start_load finish_load
+  server define_sandbox define_http define_conditions setting workers_are worker_pid all_workers_are executors_are running
+  wait_until load start_load finish_load start outcome verdict
   all_closed one_end_each log_since seconds_of alive
 );
 
@@ -82,6 +83,44 @@ SQL
 	return;
 }
 
+# The sandbox channel with rules whose conditions role `runner` evaluates. asks: message.go says the verdict; slow_yes: true
+# after message.sleep seconds; once: runs until table `done` has a row, at most half a minute.
+sub define_conditions
+{
+	my ($node, $database) = @_;
+	define_sandbox($node, $database);
+	$node->safe_psql($database, <<'SQL');
+CREATE TABLE IF NOT EXISTS done (id int);
+GRANT SELECT ON done TO PUBLIC;
+CREATE OR REPLACE FUNCTION until_done() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    WHILE NOT EXISTS (SELECT FROM public.done) LOOP
+        PERFORM pg_sleep(0.02);
+    END LOOP;
+    RETURN true;
+END $$;
+CREATE FUNCTION pg_temp.rule(condition text, more jsonb DEFAULT '{}') RETURNS jsonb LANGUAGE sql AS $$
+    SELECT jsonb_build_object('run_as', 'runner',
+        'steps', jsonb_build_array('{"channel": "sms"}'::jsonb || jsonb_build_object('condition', condition) || more)) $$;
+SELECT hermes.create_cascade_rule('asks', pg_temp.rule($$CASE message ->> 'go' WHEN 'yes' THEN true WHEN 'no' THEN false
+        WHEN 'error' THEN 1 / (cascade.step - 1) = 1 END$$)),
+    hermes.create_cascade_rule('slow_yes', pg_temp.rule($$pg_sleep((message ->> 'sleep')::float) IS NOT NULL$$, '{"condition_timeout": "30s"}')),
+    hermes.create_cascade_rule('once', pg_temp.rule('until_done()', '{"condition_timeout": "30s"}'));
+SQL
+	return;
+}
+
+# One line of postgresql.conf, in force when it returns.
+sub setting
+{
+	my ($node, $line) = @_;
+	my ($name, $value) = $line =~ /^(\S+) = (.*)$/ or croak "no setting: $line";
+	$node->append_conf('postgresql.conf', $line);
+	$node->reload;
+	$node->poll_query_until('postgres', "SELECT current_setting('$name') = '$value'") or croak "not in force: $line";
+	return;
+}
+
 # ---------------------------------------------------------------- workers
 
 my $count_workers = q{
@@ -112,10 +151,33 @@ sub worker_pid
 	my ($node, $role, %options) = @_;
 	my $where = "backend_type = 'hermes_cascade $role'";
 	$where .= " AND datname = '$options{database}'" if defined $options{database};
+	$where .= " AND usename = '$options{user}'" if defined $options{user};
 	$where .= " AND pid <> $options{other}" if defined $options{other};
 	$node->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_stat_activity WHERE $where")
 	  or croak "no $role";
 	return $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE $where ORDER BY pid LIMIT 1");
+}
+
+# Waits until the database has executors of these roles, in order of their names.
+sub executors_are
+{
+	my ($node, $database, $roles, $what) = @_;
+	my $found;
+	my $good = wait_until(sub {
+		$found = $node->safe_psql('postgres', qq{SELECT coalesce(string_agg(usename, ' ' ORDER BY usename), '') FROM pg_stat_activity
+			WHERE backend_type = 'hermes_cascade executor' AND datname = '$database'});
+		return ref $roles ? $found =~ $roles : $found eq $roles;
+	}, $what);
+	return ok($good, $what) || diag("executors: $found");
+}
+
+# Waits until an executor of the database runs SQL of a user.
+sub running
+{
+	my ($node, $database, $what) = @_;
+	my $good = $node->poll_query_until('postgres', qq{SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = '$database'
+		AND backend_type = 'hermes_cascade executor' AND query LIKE 'evaluating %' AND wait_event = 'PgSleep'});
+	return ok($good, $what);
 }
 
 # ---------------------------------------------------------------- waiting
@@ -155,6 +217,32 @@ sub log_since
 {
 	my ($node, $offset) = @_;
 	return slurp_file($node->logfile, $offset);
+}
+
+# ---------------------------------------------------------------- conditions
+
+# One cascade of a rule of define_conditions; its key is the word unless another is given.
+sub start
+{
+	my ($node, $database, $rule, $go, $key, $tenant) = @_;
+	$key //= $go;
+	my $whose = defined $tenant ? "'$tenant'" : 'NULL';
+	$node->safe_psql($database, qq{SELECT hermes.start_cascade('$rule', '{"go": "$go"}', '$key', $whose)});
+	return;
+}
+
+sub outcome
+{
+	my ($node, $database, $key) = @_;
+	return $node->safe_psql($database, "SELECT outcome FROM hermes.cascades WHERE key = '$key'");
+}
+
+# Verdict and reason of the one condition of a cascade.
+sub verdict
+{
+	my ($node, $database, $key) = @_;
+	return $node->safe_psql($database, qq{SELECT h.attributes ->> 'verdict', h.attributes ->> 'reason' FROM hermes.history h
+		JOIN hermes.cascades c USING (cascade_id) WHERE c.key = '$key' AND h.event_type = 'ConditionEvaluated'});
 }
 
 # ---------------------------------------------------------------- load
