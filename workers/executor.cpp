@@ -16,6 +16,7 @@ constexpr auto kLockedRetry = std::chrono::milliseconds(5);
 constexpr auto kRecordAfter = std::chrono::milliseconds(100); // a result waits no longer for others
 constexpr auto kShortBatch = std::chrono::milliseconds(50), kLongBatch = std::chrono::milliseconds(250);
 constexpr auto kLogEvery = std::chrono::seconds(10);
+constexpr auto kHelpAfter = std::chrono::milliseconds(200); // of a queue that stays full
 
 // A transaction as the extension's owner. The role of the process may have set anything for its sessions.
 class OwnerTransaction {
@@ -65,7 +66,7 @@ void Executor::rescan() {
 bool Executor::due() const {
     const Clock::time_point now = Clock::now();
     return backoff_.passed(now) && now >= claim_not_before_ && pg::my_database()->outbound_open.load() != 0 &&
-           pg::peek_executor_due() <= pg::now();
+           answered_.size() < static_cast<std::size_t>(pg::guc::batch_size) && pg::peek_executor_due() <= pg::now();
 }
 
 void Executor::claim() {
@@ -94,7 +95,7 @@ void Executor::claim() {
             claim_not_before_ = Clock::now() + kLockedRetry;
         }
     }
-    if (claim.more && pg::guc::executors_per_role > 1) {
+    if (claim.more && pg::guc::executors_per_role > 1 && Clock::now() >= busy_since_ + kHelpAfter) {
         pg::ask_for_help();
     }
     std::move(claim.tasks.begin(), claim.tasks.end(), std::back_inserter(tasks_));
@@ -107,6 +108,10 @@ void Executor::run_claimed() {
     const bool full = tasks_.size() >= static_cast<std::size_t>(claim_limit_);
     last_record_ = begin;
     while (!tasks_.empty() && !pg::shutdown_requested()) {
+        if (tasks_.front().suspect) { // whatever it does, it does to nobody else
+            record();
+            give_back(1);
+        }
         std::optional<core::Input> input = run_task(tasks_.front());
         if (!input) {
             return;
@@ -262,25 +267,27 @@ void Executor::pass() {
     rescan();
     record();
     if (tasks_.empty() && due()) {
-        pg::report_executor_idle(false);
+        report_idleness();
         claim();
+    }
+    if (!tasks_.empty() && backoff_.passed(Clock::now())) {
         run_claimed();
         record();
     }
 }
 
-// What is claimed and was not run: other executors, or the supervisor, take it at once.
-void Executor::give_back() {
+// Claimed tasks but for the first few: other executors, or the supervisor, take them at once, and the claim does not
+// count. What cannot be given back stays here.
+void Executor::give_back(std::size_t keep) {
     std::vector<store::TaskKey> keys;
-    for (const engine::SqlTask &task : tasks_) {
-        keys.push_back(task.key);
+    for (std::size_t i = keep; i < tasks_.size(); ++i) {
+        keys.push_back(tasks_[i].key);
     }
-    tasks_.clear();
     if (keys.empty()) {
         return;
     }
     pg::Failure failure;
-    pg::iterate(
+    const bool good = pg::iterate(
         "giving tasks back",
         [&] {
             try {
@@ -291,25 +298,38 @@ void Executor::give_back() {
                 pg::abort_worker_transaction();
             }
         },
-        failure); // else they are claimed anew when this process is gone
+        failure);
+    if (good) {
+        tasks_.resize(keep);
+    }
 }
 
 void Executor::drain() {
     slot_.state = static_cast<std::uint32_t>(pg::WorkerState::draining);
-    give_back();
+    give_back(0);
+    tasks_.clear(); // else they are claimed anew when this process is gone
     const Clock::time_point deadline = Clock::now() + std::chrono::milliseconds(pg::guc::drain_timeout_ms);
     pg::WaitSet wait_set(-1);
-    while (!idle() && Clock::now() < deadline) {
+    while (!done() && Clock::now() < deadline) {
         pg::process_interrupts();
         record();
-        if (!idle()) {
+        if (!done()) {
             wait_set.wait(5);
         }
     }
 }
 
 bool Executor::idle_too_long() const {
-    return idle() && Clock::now() >= last_work_ + std::chrono::milliseconds(pg::guc::executor_idle_timeout_ms);
+    return done() && Clock::now() >= last_work_ + std::chrono::milliseconds(pg::guc::executor_idle_timeout_ms);
+}
+
+// What waits in the queue is work as well.
+void Executor::report_idleness() {
+    const bool idle = done() && !due();
+    if (idle || busy_since_ == Clock::time_point{}) {
+        busy_since_ = idle ? Clock::time_point{} : Clock::now();
+    }
+    pg::report_executor_idle(idle);
 }
 
 long Executor::wait_milliseconds() const {
@@ -326,6 +346,9 @@ long Executor::wait_milliseconds() const {
     }
     if (!backoff_.passed(now)) {
         return until(backoff_.until());
+    }
+    if (!tasks_.empty()) {
+        return 0;
     }
     return std::max(until(claim_not_before_), milliseconds_until(pg::peek_executor_due(), pg::now(), wait));
 }
@@ -359,11 +382,10 @@ void Executor::run() {
             slot_.errors.fetch_add(1, std::memory_order_relaxed);
             pg::my_database()->counters.worker_errors.fetch_add(1, std::memory_order_relaxed);
             backoff_.failed(Clock::now());
-            give_back();
         }
         over = gone || unfit_ || pg::shutdown_requested() || idle_too_long();
         if (!over) {
-            pg::report_executor_idle(idle());
+            report_idleness();
             pg::report_idle("waiting for tasks");
             wait_set.wait(wait_milliseconds());
         }

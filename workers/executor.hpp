@@ -39,9 +39,10 @@ private:
     void record_batch(const std::vector<Answered> &batch);
     void record_split(std::vector<Answered> batch);
     void bury_given_up();
-    void give_back();
+    void give_back(std::size_t keep);
     void drain();
-    bool idle() const { return tasks_.empty() && answered_.empty() && burials_.empty(); }
+    bool done() const { return tasks_.empty() && answered_.empty() && burials_.empty(); }
+    void report_idleness();
     bool idle_too_long() const;
     long wait_milliseconds() const;
 
@@ -56,6 +57,7 @@ private:
     bool unfit_ = false;           // the role may not run SQL any more
     std::uint64_t checked_ = 0;    // generation of definitions at the last look at the role
     Clock::time_point last_record_{}, last_work_{}, last_rescan_{}, claim_not_before_{}, last_logged_{};
+    Clock::time_point busy_since_{}; // without a moment of idleness
     ExtensionWatch extension_;
     Backoff backoff_;
 };

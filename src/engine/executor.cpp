@@ -66,7 +66,7 @@ std::optional<SqlTask> load_condition(const store::ClaimedTask &task, store::Sen
         return std::nullopt;
     }
     const core::Step &step = rule.rule.steps.at(*number);
-    SqlTask loaded{{task.workflow_id, task.number}, store::Kind::condition, {}, {}};
+    SqlTask loaded{{task.workflow_id, task.number}, store::Kind::condition, task.claims > 1, {}, {}};
     loaded.timeout = step.condition_timeout.value_or(std::chrono::milliseconds(pg::guc::condition_timeout_ms));
     store::Condition &condition = loaded.condition;
     condition.rule_id = row.rule_id;

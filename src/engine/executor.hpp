@@ -20,6 +20,7 @@ namespace hc::engine {
 struct SqlTask {
     store::TaskKey key;
     store::Kind kind{};
+    bool suspect = false;       // claimed before: whoever had it is dead, perhaps of it
     store::Condition condition; // of a condition
     core::Duration timeout{};
 };

@@ -12,6 +12,9 @@ get_relation_info_hook_type g_previous_relation_info = nullptr;
 // jit: short statements whose estimated costs are high only because their tables count as large
 constexpr const char *kOff[] = {"enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "enable_seqscan", "jit"};
 
+// An executor's session may have them off: its role sets what it likes.
+constexpr const char *kOn[] = {"enable_indexonlyscan", "enable_indexscan", "enable_nestloop"};
+
 bool planning_ours() { return !enable_bitmapscan && !enable_hashjoin && !enable_mergejoin && !enable_seqscan; }
 
 // A queue that happened to be empty when statistics were made would look as cheap to scan as to look up in: a plan that
@@ -37,9 +40,15 @@ void on_relation_info(PlannerInfo *root, Oid relation, bool inherits, RelOptInfo
 } // namespace
 
 int enter_planner_settings() {
+    const auto set = [](const char *name, const char *value) {
+        set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+    };
     const int level = NewGUCNestLevel();
     for (const char *name : kOff) {
-        set_config_option(name, "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+        set(name, "off");
+    }
+    for (const char *name : kOn) {
+        set(name, "on");
     }
     return level;
 }

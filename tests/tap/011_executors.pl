@@ -112,6 +112,29 @@ all_closed($node, 'postgres', 'the cascade ends');
 one_end_each($node, 'postgres', 'killed', 1, 'DELIVERED', 'once');
 $node->safe_psql('postgres', 'DELETE FROM done');
 
+# ---- what is claimed beside a task that takes its executor down is not blamed for it
+setting($node, 'hermes.workers = off');
+all_workers_are($node, 1, 'without workers');
+$node->safe_psql('postgres', q{
+SELECT hermes.start_cascades('asks', array_agg('{"go": "yes"}'::jsonb), array_agg('before-' || n)) FROM generate_series(1, 40) n;
+SELECT hermes.start_cascade('once', '{}', 'culprit-1');
+SELECT hermes.start_cascades('asks', array_agg('{"go": "yes"}'::jsonb), array_agg('behind-' || n)) FROM generate_series(1, 40) n});
+setting($node, 'hermes.workers = on');
+my $claims = q{SELECT coalesce(max(t.claims), 0) FROM hermes.tasks t JOIN hermes.cascades c USING (cascade_id) WHERE t.kind = 'condition' AND c.key %s 'culprit-1'};
+for my $kills (1 .. 4)
+{
+	running($node, 'postgres', "kill $kills: the culprit runs");
+	is($node->safe_psql('postgres', sprintf($claims, '=')), $kills, 'each claim of it is counted');
+	kill 9, worker_pid($node, 'executor');
+	ok($node->poll_query_until('postgres', 'SELECT true'), 'the server serves again');
+}
+running($node, 'postgres', 'once more');
+cmp_ok($node->safe_psql('postgres', sprintf($claims, '<>')), '<=', 2, 'but not of those beside it');
+$node->safe_psql('postgres', 'INSERT INTO done DEFAULT VALUES');
+all_closed($node, 'postgres', 'all cascades end');
+one_end_each($node, 'postgres', $_, $_ eq 'culprit' ? 1 : 40, 'DELIVERED', "$_: once each") for qw(before culprit behind);
+$node->safe_psql('postgres', 'DELETE FROM done');
+
 # ---- a task that was claimed too often is poison
 setting($node, 'hermes.workers = off');
 all_workers_are($node, 1, 'without workers');
