@@ -99,9 +99,10 @@ void Supervisor::split_timers() {
         timer_limit_ = std::max(1, timer_limit_ / 2);
         return;
     }
-    attempt("burying a task", [this] {
+    const std::string reason = failure_.message; // attempt() begins with none
+    attempt("burying a task", [this, &reason] {
         Transaction transaction("burying a task");
-        engine::bury(timers_read_.front(), failure_.message);
+        engine::bury(timers_read_.front(), reason);
         transaction.commit();
     });
 }
