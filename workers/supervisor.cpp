@@ -39,6 +39,7 @@ private:
     void maintain();
     void check_fence();
     bool open() const { return pg::my_database()->outbound_open.load() != 0; }
+    const char *idle_words() const; // what it waits for, for pg_stat_activity
     long wait_milliseconds();
 
     pg::WorkerSlot &slot_;
@@ -212,6 +213,16 @@ long Supervisor::wait_milliseconds() {
     return milliseconds_until(pg::peek_bound(pg::kTimerQueue), pg::now(), most);
 }
 
+const char *Supervisor::idle_words() const {
+    if (!backoff_.passed(Clock::now())) {
+        return "waiting after an error";
+    }
+    if (!open()) {
+        return last_fence_ == engine::Fence::held ? "held by the restore fence" : "waiting for a first definition";
+    }
+    return "waiting for timers";
+}
+
 // One guarded piece of work; false when it failed. Notes when the extension is gone.
 template <class Body>
 bool Supervisor::attempt(const char *what, Body body) {
@@ -259,7 +270,7 @@ void Supervisor::run() {
             attempt("maintenance", [this] { maintain(); });
         }
         if (!gone_) {
-            pg::report_idle("waiting for timers");
+            pg::report_idle(idle_words());
             wait_set.wait(wait_milliseconds());
         }
     }
