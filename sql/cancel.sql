@@ -25,7 +25,7 @@ SELECT test.state(:'id');
 -- terminate
 SELECT hermes.start_cascade('three', '{}') AS id \gset
 SELECT test.dlr(:'id', 'undeliverable', 1);
-SELECT hermes.terminate_cascade(:'id', repeat('r', 300));
+SELECT hermes.terminate_cascade(:'id', repeat('why ', 75));
 SELECT test.state(:'id');
 SELECT event_type, length(attributes ->> 'reason') FROM hermes.cascade_history(:'id') WHERE event_type = 'Terminated';
 SELECT s -> 'terminated' AS terminated FROM hermes.cascade_status(:'id') AS s;

@@ -8,6 +8,8 @@
 #include "pg/wake.hpp"
 #include "workers/workers.hpp"
 
+#include <fmt/format.h>
+
 namespace hc::workers {
 
 namespace {
@@ -107,7 +109,7 @@ void Dispatcher::record_batch(std::vector<Answered> batch) {
         sends.push_back(answer.send);
     }
     std::vector<std::int64_t> hashes;
-    Transaction transaction("recording answers");
+    Transaction transaction(fmt::format("recording {} answers", batch.size()).c_str());
     const std::vector<std::size_t> locked = engine::record_sends(sends, hashes);
     transaction.commit();
     slot_.batches.fetch_add(1, std::memory_order_relaxed);
@@ -148,7 +150,7 @@ void Dispatcher::record_report_batch(std::vector<engine::RecordedReport> batch) 
     const bool good = pg::iterate(
         "recording reports",
         [&] {
-            Transaction transaction("recording reports");
+            Transaction transaction(fmt::format("recording {} reports", batch.size()).c_str());
             const std::vector<std::size_t> locked = engine::record_reports(batch, pg::now());
             transaction.commit();
             std::vector<engine::RecordedReport> later;
@@ -237,6 +239,20 @@ long Dispatcher::wait_milliseconds() {
     return curl >= 0 ? std::min(wait, curl) : wait;
 }
 
+std::string Dispatcher::idle_words() const {
+    if (in_flight() != 0) {
+        return fmt::format("waiting for answers: {} in flight{}", in_flight(),
+                           held() ? ", held by hermes.outbound" : "");
+    }
+    if (!backoff_.passed(Clock::now())) {
+        return "waiting after an error";
+    }
+    if (pg::my_database()->outbound_open.load() == 0) {
+        return "held by the restore fence";
+    }
+    return held() ? "held by hermes.outbound" : "waiting for work";
+}
+
 // SIGTERM: no new claims, a bounded grace for what is in flight, one last record. Claims not answered by then are
 // taken over by the next incarnation with the same idempotency keys.
 void Dispatcher::drain() {
@@ -255,6 +271,7 @@ void Dispatcher::drain() {
             pg::iterate(
                 "putting reports back", [&] { put_back_webhooks(); }, failure);
         }
+        pg::report_idle(fmt::format("draining: {} in flight", in_flight()).c_str());
         const long curl = client_->wait_milliseconds();
         wait_set.wait(!answered_.empty() ? 1 : std::min(50L, curl >= 0 ? curl : 50L));
     }
@@ -299,7 +316,7 @@ void Dispatcher::run() {
             wait = std::max<long>(wait, 100); // transfers go on meanwhile; claims wait for the back-off
         }
         if (!gone) {
-            pg::report_idle(in_flight() == 0 ? "waiting for work" : "waiting for answers");
+            pg::report_idle(idle_words().c_str());
             wait_set.wait(wait);
         }
     }

@@ -74,6 +74,7 @@ private:
 
     long wait_milliseconds();
     bool held() const; // no HTTP may leave
+    std::string idle_words() const; // what it waits for, for pg_stat_activity
 
     pg::WorkerSlot &slot_;
     std::unique_ptr<http::Client> client_;

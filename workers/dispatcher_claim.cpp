@@ -1,6 +1,7 @@
 // Claiming: which queues have something due, how much each may take, and sending it off. See dispatcher.hpp.
 #include "core/address.hpp"
 #include "core/error.hpp"
+#include "core/redact.hpp"
 #include "engine/definitions.hpp"
 #include "engine/provider_health.hpp"
 #include "pg/guc.hpp"
@@ -271,7 +272,7 @@ void Dispatcher::launch(engine::Claim claim) {
 void Dispatcher::note_health(const engine::Send &send, const core::SendAnswer &answer) {
     const core::Time now = pg::now();
     pg::note_answer(send.provider, send.config->limits, engine::health_result(answer), send.ticket, now,
-                    engine::throttled_until(answer, now), answer.reason);
+                    engine::throttled_until(answer, now), core::redact(answer.reason));
 }
 
 void Dispatcher::launch(engine::Send send) {

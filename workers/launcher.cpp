@@ -165,7 +165,7 @@ void Launcher::run() {
                 }
             },
             failure);
-        pg::report_idle("waiting for databases");
+        pg::report_idle(pg::guc::workers ? "waiting for databases" : "held by hermes.workers");
         // a back-off in progress is looked at each second
         wait_set.wait(backoff_.empty() ? pg::guc::fallback_poll_ms : std::min(1000, pg::guc::fallback_poll_ms));
     }

@@ -18,7 +18,7 @@ class ExtensionGone : public std::exception {};
 // A transaction that holds the extension against DROP EXTENSION and knows fresh definitions.
 class Transaction {
 public:
-    explicit Transaction(const char *activity); // throws ExtensionGone
+    explicit Transaction(const char *activity); // shown in pg_stat_activity; throws ExtensionGone
     void force_local_flush() { transaction_.force_local_flush(); }
     void commit() { transaction_.commit(); }
 

@@ -49,6 +49,7 @@ private:
     void maintain();
     void check_fence();
     bool open() const { return pg::my_database()->outbound_open.load() != 0; }
+    const char *idle_words() const; // what it waits for, for pg_stat_activity
     long wait_milliseconds();
 
     pg::WorkerSlot &slot_;
@@ -160,9 +161,10 @@ void Supervisor::split_timers() {
         timer_limit_ = std::max(1, timer_limit_ / 2);
         return;
     }
-    attempt("burying a task", [this] {
+    const std::string reason = failure_.message; // attempt() begins with none
+    attempt("burying a task", [this, &reason] {
         Transaction transaction("burying a task");
-        engine::bury(timers_read_.front(), failure_.message);
+        engine::bury(timers_read_.front(), reason);
         transaction.commit();
     });
 }
@@ -283,6 +285,16 @@ long Supervisor::wait_milliseconds() {
     return milliseconds_until(pg::peek_bound(pg::kTimerQueue), pg::now(), most);
 }
 
+const char *Supervisor::idle_words() const {
+    if (!backoff_.passed(Clock::now())) {
+        return "waiting after an error";
+    }
+    if (!open()) {
+        return last_fence_ == engine::Fence::held ? "held by the restore fence" : "waiting for a first definition";
+    }
+    return "waiting for timers";
+}
+
 // One guarded piece of work; false when it failed. Notes when the extension is gone.
 template <class Body>
 bool Supervisor::attempt(const char *what, Body body) {
@@ -336,7 +348,7 @@ void Supervisor::run() {
             attempt("maintenance", [this] { maintain(); });
         }
         if (!gone_) {
-            pg::report_idle("waiting for timers");
+            pg::report_idle(idle_words());
             wait_set.wait(wait_milliseconds());
         }
     }

@@ -3,6 +3,7 @@
 
 #include "core/cascade_machine.hpp"
 #include "core/error.hpp"
+#include "core/redact.hpp"
 
 #include <algorithm>
 
@@ -169,8 +170,21 @@ std::optional<Time> earlier(std::optional<Time> a, std::optional<Time> b) {
 
 // ---- events and tasks ----
 
+namespace {
+
+// Reasons come from providers and callers: what they echo of a message must not stay for as long as histories are kept.
+void hide_private_data(HistoryEvent &event) {
+    if (!event.reason.empty())
+        event.reason = cut_utf8(redact(event.reason), kMaxReasonBytes);
+    if (event.type == EventType::receipt_parked)
+        event.text = cut_utf8(redact(event.text), kMaxParkedBytes);
+}
+
+} // namespace
+
 void CascadeMachine::emit(HistoryEvent event) {
     event.time = now_;
+    hide_private_data(event);
     apply(state_, event);
     decision_.events.push_back(std::move(event));
 }

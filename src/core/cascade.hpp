@@ -191,6 +191,7 @@ struct ReceiptInput {
 struct ParkInput { // a receipt whose status word is unknown (R6)
     std::string raw;
     std::uint64_t hash = 0;
+    std::string word{}; // what the history keeps of it; empty: raw
 };
 
 struct TimerInput {

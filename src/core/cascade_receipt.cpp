@@ -94,7 +94,7 @@ SignalResult CascadeMachine::on(const ParkInput &in) {
     if (room())
         emit({.type = EventType::receipt_parked,
               .hash = in.hash,
-              .text = std::string(cut_utf8(in.raw, kMaxParkedBytes))});
+              .text = std::string(cut_utf8(in.word.empty() ? in.raw : in.word, kMaxParkedBytes))});
     return SignalResult::parked;
 }
 

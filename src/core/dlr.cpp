@@ -3,6 +3,7 @@
 
 #include "core/crypto.hpp"
 #include "core/json_reader.hpp"
+#include "core/redact.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -46,6 +47,19 @@ void read_facts(const JsonNode &root, ReceiptInput &receipt) {
     }
 }
 
+// A word, and in parentheses the code; of a code that is a text, only what is one.
+std::string read_reason(const JsonNode &root) {
+    const auto word = member(root, "reason");
+    const auto raw = member(root, "error_code");
+    const std::string text = raw ? text_or_number(*raw) : std::string();
+    const auto known = member(root, "error_code_known");
+    const bool whole = known && known->value() == true;
+    const std::string_view code = whole ? std::string_view(text) : plain_code(text);
+    if (!word)
+        return std::string(code);
+    return word->text(kMaxIdBytes) + (code.empty() ? "" : " (" + std::string(code) + ")");
+}
+
 } // namespace
 
 std::string dlr_json(const CanonicalReceipt &receipt) {
@@ -56,6 +70,8 @@ std::string dlr_json(const CanonicalReceipt &receipt) {
     };
     put("provider_message_id", receipt.correlation_id);
     put("error_code", receipt.raw_code);
+    if (receipt.code_known)
+        payload["error_code_known"] = true;
     put("raw_status", receipt.raw_status);
     put("event_id", receipt.event_id);
     if (!receipt.reason.empty())
@@ -89,7 +105,7 @@ Input parse_dlr(std::string_view json, std::string_view identity) {
     const std::uint64_t hash = hash64(identity.empty() ? "content" : "id", identity.empty() ? json : identity) | 1U;
     const std::optional<ReceiptState> state = parse_receipt_state(word);
     if (!state) {
-        return ParkInput{std::string(json), hash};
+        return ParkInput{std::string(json), hash, word};
     }
     ReceiptInput receipt;
     receipt.hash = hash;
@@ -101,13 +117,7 @@ Input parse_dlr(std::string_view json, std::string_view identity) {
     if (const auto id = member(root, "provider_message_id")) {
         receipt.provider_message_id = text_or_number(*id);
     }
-    const auto code = member(root, "error_code");
-    const auto reason = member(root, "reason");
-    if (reason) {
-        receipt.reason = reason->text(kMaxIdBytes) + (code ? " (" + text_or_number(*code) + ")" : "");
-    } else if (code) {
-        receipt.reason = text_or_number(*code);
-    }
+    receipt.reason = read_reason(root);
     return receipt;
 }
 

@@ -1,6 +1,7 @@
 // The payload of signal `dlr` and of apply_receipt: a canonical receipt as JSON.
 //   {"status": "delivered", "attempt": 1, "provider_message_id": "..", "error_code": "..", "failure_kind": "soft",
 //    "timestamp": "2026-01-01T00:00:00Z", "sequence": 1, "event_id": "..", "reason": ".."}; only status is required.
+// Of an error_code that is not one word only a leading code is recorded, unless "error_code_known" is true.
 #pragma once
 
 #include "core/cascade.hpp"

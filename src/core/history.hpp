@@ -33,7 +33,7 @@ enum class EventType : std::uint8_t {
                             // when a part of the message was taken
     receipt_recorded = 8,   // attempt, state, kind, result, provider_time, sequence, hash, reason (raw code), text (id)
     receipt_buffered = 9,   // text (provider message id), state, kind, provider_time, sequence, hash, reason
-    receipt_parked = 10,    // text (raw payload, cut to kMaxParkedBytes), hash
+    receipt_parked = 10,    // text (its status word, cut to kMaxParkedBytes), hash
     receipt_unmatched = 11, // attempt (as claimed, may be absent), text (provider message id), state, hash
     timer_started = 12,     // task, due; replaces the timer before it; flags: kFlagPaused
     timer_fired = 13,       // task

@@ -2,6 +2,7 @@
 #include "core/error.hpp"
 #include "core/json_path.hpp"
 #include "core/provider_reader.hpp"
+#include "core/redact.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -285,7 +286,10 @@ SendAnswer refused_by(const CanonicalReceipt &refused, bool any_taken, const Htt
     if (any_taken && result.verdict == SendVerdict::retry_same)
         result.verdict = SendVerdict::next_provider;
     result.kind = refused.kind;
-    result.reason = refused.raw_code ? refused.reason + " (" + *refused.raw_code + ")" : refused.reason;
+    result.reason = refused.reason;
+    const std::string_view raw = refused.raw_code ? std::string_view(*refused.raw_code) : std::string_view();
+    if (const std::string_view code = refused.code_known ? raw : plain_code(raw); !code.empty())
+        result.reason.append(" (").append(code).append(")");
     result.retry_after = read_retry_after(AnswerView(answer), now);
     return result;
 }

@@ -68,6 +68,8 @@ void interpret(const Tables &tables, const ElementReader &in, std::int32_t http,
     const std::optional<std::string> qualifier = in.text(Field::qualifier);
     receipt.raw_status = in.text(Field::status);
     receipt.raw_code = in.text(Field::code);
+    receipt.code_known = receipt.raw_code && (tables.options.errors.contains(*receipt.raw_code) ||
+                                              tables.connector.errors.contains(*receipt.raw_code));
     if (!receipt.raw_status)
         return park(receipt, "no_status");
     const Meaning *meaning = qualifier ? find_status(tables, *receipt.raw_status, *qualifier) : nullptr;

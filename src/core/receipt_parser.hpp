@@ -64,6 +64,7 @@ struct CanonicalReceipt {
     std::optional<Time> event_time;
     std::optional<std::int64_t> sequence;
     std::optional<std::string> raw_status, raw_code;
+    bool code_known = false; // the connector, or the account, has a row for this very raw_code: it is no free text
     std::optional<ReceiptState> state;
     bool final = false;
     FailureKind kind = FailureKind::none;

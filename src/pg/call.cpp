@@ -2,6 +2,7 @@
 #include "pg/call.hpp"
 
 #include "core/error.hpp"
+#include "pg/error_text.hpp"
 
 #include <new>
 
@@ -14,27 +15,17 @@ MemoryContext g_error_home = nullptr;
 // Used when the error cannot even be copied: no memory is left in the error home.
 ErrorData g_uncopyable;
 
-void copy_text(char *to, std::size_t size, std::string_view from) noexcept {
-    std::size_t n = from.size() < size - 1 ? from.size() : size - 1;
-    // cut on a UTF-8 boundary: continuation bytes are 10xxxxxx
-    while (n < from.size() && n > 0 && (static_cast<unsigned char>(from[n]) & 0xC0U) == 0x80U) {
-        --n;
-    }
-    std::memcpy(to, from.data(), n);
-    to[n] = '\0';
-}
-
 void set_own(Failure &failure, const char *sqlstate, std::string_view message) noexcept {
     failure.kind = Failure::Kind::own;
-    copy_text(failure.sqlstate, sizeof failure.sqlstate, sqlstate);
-    copy_text(failure.message, sizeof failure.message, message);
+    strlcpy(failure.sqlstate, sqlstate, sizeof failure.sqlstate);
+    copy_clean(failure.message, sizeof failure.message, message);
 }
 
 void set_postgres(Failure &failure, ErrorData *data) noexcept {
     failure.kind = Failure::Kind::postgres;
     failure.data = data;
-    copy_text(failure.sqlstate, sizeof failure.sqlstate, unpack_sql_state(data->sqlerrcode));
-    copy_text(failure.message, sizeof failure.message, data->message != nullptr ? data->message : "");
+    strlcpy(failure.sqlstate, unpack_sql_state(data->sqlerrcode), sizeof failure.sqlstate);
+    copy_clean(failure.message, sizeof failure.message, data->message != nullptr ? data->message : "");
 }
 
 int sqlstate_code(const char *s) noexcept { return MAKE_SQLSTATE(s[0], s[1], s[2], s[3], s[4]); }
@@ -72,6 +63,7 @@ void detail::throw_caught() {
         g_uncopyable.assoc_context = TopMemoryContext;
         throw error(&g_uncopyable);
     }
+    clean(*copy);
     throw error(copy);
 }
 
@@ -89,8 +81,8 @@ void capture_current_exception(Failure &failure) noexcept {
         set_postgres(failure, e.data());
     } catch (const Error &e) {
         set_own(failure, e.sqlstate(), e.message());
-        copy_text(failure.detail, sizeof failure.detail, e.detail());
-        copy_text(failure.hint, sizeof failure.hint, e.hint());
+        copy_clean(failure.detail, sizeof failure.detail, e.detail());
+        copy_cut(failure.hint, sizeof failure.hint, e.hint()); // says what to write, not what was written
     } catch (const std::bad_alloc &) {
         set_own(failure, sqlstate::out_of_memory, "out of memory");
     } catch (const std::exception &e) {
@@ -105,9 +97,10 @@ void raise(const Failure &failure) {
         if (failure.data == &g_uncopyable) {
             ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
         }
+        failure.data->hide_stmt = true; // the statement holds the caller's message
         ReThrowError(failure.data);
     }
-    ereport(ERROR, (errcode(sqlstate_code(failure.sqlstate)), errmsg("%s", failure.message),
+    ereport(ERROR, (errcode(sqlstate_code(failure.sqlstate)), errmsg("%s", failure.message), errhidestmt(true),
                     failure.detail[0] != '\0' ? errdetail("%s", failure.detail) : 0,
                     failure.hint[0] != '\0' ? errhint("%s", failure.hint) : 0));
     pg_unreachable();

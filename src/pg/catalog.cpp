@@ -2,6 +2,7 @@
 #include "pg/catalog.hpp"
 
 #include "core/error.hpp"
+#include "core/redact.hpp"
 #include "pg/bgworker.hpp"
 
 namespace hc::pg {
@@ -109,9 +110,11 @@ void register_invalidation_callbacks() {
 }
 
 void notice(const std::string &message, const std::string &detail) {
-    const char *m = message.c_str();
-    const char *d = detail.c_str();
-    call([m, d] { ereport(NOTICE, (errmsg("%s", m), errdetail("%s", d))); });
+    const std::string clean_message = core::redact(message); // a notice may go to the server log, too
+    const std::string clean_detail = core::redact(detail);
+    const char *m = clean_message.c_str();
+    const char *d = clean_detail.c_str();
+    call([m, d] { ereport(NOTICE, (errmsg("%s", m), errdetail("%s", d), errhidestmt(true))); });
 }
 
 void warn_not_preloaded() {

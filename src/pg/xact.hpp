@@ -9,7 +9,7 @@ namespace hc::pg {
 // Left by an error it does nothing: the worker's loop calls abort_worker_transaction() first of all.
 class worker_transaction {
 public:
-    // `activity` (a literal) is shown in pg_stat_activity. Sets lock_timeout and statement timeouts from GUCs of the
+    // `activity` is shown in pg_stat_activity (copied). Sets lock_timeout and statement timeouts from GUCs of the
     // session.
     explicit worker_transaction(const char *activity);
     ~worker_transaction() = default;

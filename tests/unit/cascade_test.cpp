@@ -402,10 +402,10 @@ TEST(CascadeSignal, IsRecordedAndIgnoredOnceEach) {
 TEST(CascadeSignal, TextsAreCut) {
     Bench b;
     b.start();
-    b.give(SignalInput{.name = std::string(999, 'n'), .payload = std::string(255, 'p') + "\xC3\xA4", .hash = 5});
+    b.give(SignalInput{.name = std::string(999, 'n'), .payload = std::string(255, ' ') + "\xC3\xA4", .hash = 5});
     EXPECT_EQ(b.newest(EventType::signal_received).text.size(), kMaxTextBytes);
     EXPECT_EQ(b.newest(EventType::signal_received).reason.size(), 255U);
-    b.give(ParkInput{.raw = std::string(9999, 'r'), .hash = 6});
+    b.give(ParkInput{.raw = std::string(9999, ' '), .hash = 6});
     EXPECT_EQ(b.newest(EventType::receipt_parked).text.size(), kMaxParkedBytes);
 }
 

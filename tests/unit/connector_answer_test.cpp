@@ -93,6 +93,16 @@ TEST(ConnectorAnswer, RefusalsByTheirKind) {
     }
 }
 
+TEST(ConnectorAnswer, ACodeThatIsATextIsNotRecorded) {
+    const auto reason_of = [](const std::string &code) {
+        return classify(400, R"({"status": "unreachable", "code": ")" + code + "\"}").reason;
+    };
+    EXPECT_EQ(reason_of("21211: +4915112345678 is no number, text was: hello Bob"), "invalid_address (21211)");
+    EXPECT_EQ(reason_of("+4915112345678 cannot get: hello Bob"), "invalid_address");
+    EXPECT_EQ(reason_of("hello Bob"), "invalid_address");
+    EXPECT_EQ(reason_of("E_NUMBER"), "invalid_address (E_NUMBER)");
+}
+
 TEST(ConnectorAnswer, RowsOfTheHttpStatus) {
     const SendAnswer refused = classify(400, R"({"error": "x"})");
     EXPECT_EQ(refused.verdict, SendVerdict::next_channel);

@@ -85,6 +85,23 @@ TEST(DlrJson, ReasonAndCodeMakeOneReason) {
     EXPECT_EQ(back(receipt).reason, "7");
 }
 
+// Providers echo numbers and bodies in what they call a code: a text is recorded only if the connector has a row for
+// it.
+TEST(DlrJson, ACodeThatIsATextIsNotRecorded) {
+    CanonicalReceipt receipt = full();
+    receipt.raw_code = "The number +4915112345678 is not valid: hello Bob";
+    EXPECT_EQ(back(receipt).reason, "unknown_subscriber");
+    receipt.raw_code = "21211: the number +4915112345678 is not valid";
+    EXPECT_EQ(back(receipt).reason, "unknown_subscriber (21211)");
+    receipt.raw_code = "Phone is on a blocked list";
+    EXPECT_EQ(back(receipt).reason, "unknown_subscriber");
+    receipt.code_known = true;
+    EXPECT_EQ(back(receipt).reason, "unknown_subscriber (Phone is on a blocked list)");
+    receipt.reason.clear();
+    receipt.code_known = false;
+    EXPECT_EQ(back(receipt).reason, "");
+}
+
 TEST(DlrJson, WithoutAStateThereIsNone) { EXPECT_THROW(dlr_json(CanonicalReceipt{}), std::bad_optional_access); }
 
 // R2
@@ -125,6 +142,7 @@ TEST(DlrJson, TextsAreCutToWhatIsReadBack) {
         umlauts += "\xc3\xbc";
     for (auto *member : {&receipt.correlation_id, &receipt.raw_code, &receipt.raw_status, &receipt.event_id})
         *member = umlauts;
+    receipt.code_known = true;
     const ReceiptInput input = back(receipt);
     EXPECT_EQ(input.provider_message_id, umlauts.substr(0, 254)) << "between characters";
     EXPECT_EQ(input.reason, "unknown_subscriber (" + umlauts.substr(0, 254) + ")");
@@ -134,6 +152,7 @@ TEST(DlrJson, TextsAreCutToWhatIsReadBack) {
 
 TEST(DlrJson, OddTextIsReadBack) {
     CanonicalReceipt receipt = full();
+    receipt.code_known = true;
     for (const std::string text : {"\"", "\\", "a\nb", "{}", "\x01", "\xc3\xbc", "null", "0", " "}) {
         receipt.correlation_id = text;
         receipt.raw_code = text;
@@ -185,6 +204,7 @@ TEST(DlrJson, RandomReceiptsAreReadBack) {
         };
         receipt.correlation_id = text();
         receipt.raw_code = text();
+        receipt.code_known = true;
         receipt.raw_status = text();
         receipt.event_id = text();
         receipt.kind = static_cast<FailureKind>(random() % 5);
