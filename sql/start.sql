@@ -98,3 +98,9 @@ SELECT hermes.start_cascade('once', '{}') AS dead \gset
 SELECT test.state(:'dead');
 SELECT test.history(:'dead');
 SELECT count(*) FROM hermes.tasks WHERE cascade_id = :'dead';
+-- a key that names a cascade already is under no limit
+SELECT hermes.set_tenant_limits('limited', '{"rate": {"per_second": 0.001, "burst": 1}}');
+SELECT hermes.start_cascade('three', '{"to": "x"}', 'limited-1', 'limited') AS id \gset
+SELECT hermes.start_cascade('three', '{"to": "x"}', 'limited-1', 'limited') = :'id' AS same;
+SELECT array_agg(i = :'id') AS same FROM hermes.start_cascades('three', ARRAY['{"to": "x"}'::jsonb, '{"to": "x"}'], ARRAY['limited-1', 'limited-1'], 'limited') AS i;
+SELECT left(test.try('SELECT hermes.start_cascade(''three'', ''{"to": "x"}'', ''limited-2'', ''limited'')'), 60);

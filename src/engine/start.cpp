@@ -169,10 +169,13 @@ void check_request(const StartRequest &request, Oid user) {
 }
 
 // A clear refusal instead of a backlog without end: what a tenant may start, and how much of it may wait.
-void check_tenant_limits(const StartRequest &request, const RuleVersion &rule, core::Priority priority,
-                         core::Time now) {
+// A key that names a cascade already asks for nothing.
+void check_tenant_limits(const StartRequest &request, const RuleVersion &rule, core::Priority priority, core::Time now,
+                         std::int64_t wanted) {
+    if (wanted == 0) {
+        return;
+    }
     const core::TenantLimits &limits = definitions().tenant_limits(request.tenant);
-    const auto wanted = static_cast<std::int64_t>(request.messages.size());
     if (limits.max_backlog) {
         const std::int64_t most = *limits.max_backlog - wanted;
         const std::int64_t waiting = waiting_sends(rule, *request.tenant, priority, limits.weight, most);
@@ -257,7 +260,6 @@ std::vector<WorkflowId> start_cascades(const StartRequest &request, Oid user) {
     const core::Time now = pg::now();
     const core::StartOptions options = core::parse_start_options(request.options_json, now);
     const RuleVersion &rule = definitions().current_rule(request.rule);
-    check_tenant_limits(request, rule, options.priority.value_or(rule.rule.priority), now);
     std::vector<WorkflowId> ids;
     ids.reserve(request.messages.size());
     for (std::size_t i = 0; i < request.messages.size(); ++i) {
@@ -270,6 +272,8 @@ std::vector<WorkflowId> start_cascades(const StartRequest &request, Oid user) {
     if (!request.keys.empty()) {
         ids = Keys(request, ids, options.error_on_conflict).resolve(fresh);
     }
+    check_tenant_limits(request, rule, options.priority.value_or(rule.rule.priority), now,
+                        std::count(fresh.begin(), fresh.end(), true));
     insert_rows(request, rule, {options.priority, options.send_at, {}}, now, ids, fresh);
     return ids;
 }
