@@ -3,7 +3,7 @@
 #   make                build hermes_cascade.so and the install script
 #   make install        install both (make test, demo and bench do it themselves)
 #   make demo           from a clean clone: install packages, build, install, run cascades over real HTTP
-#   make test           the same, then every test suite; the last line is "N passed, N failed"
+#   make test           the same, then every test suite (fuzzers: seconds each); the last line is "N passed, N failed"
 #   make bench          the same, then the benchmark table
 #   make lint           formatting, static analysis, layer rule, exports, shell scripts, Dockerfile
 #   make test-matrix    build and test against PostgreSQL 17 in a folder (root only)

@@ -154,6 +154,7 @@ void Dispatcher::record_report_batch(std::vector<engine::RecordedReport> batch) 
             const std::vector<std::size_t> locked = engine::record_reports(batch, pg::now());
             transaction.commit();
             std::vector<engine::RecordedReport> later;
+            later.reserve(locked.size());
             for (const std::size_t i : locked) {
                 later.push_back(batch[i]);
             }

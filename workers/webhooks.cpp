@@ -36,7 +36,7 @@ bool Webhooks::due(core::Time now) const {
     });
 }
 
-void Webhooks::claim(engine::ClaimRequest request) {
+void Webhooks::claim(const engine::ClaimRequest &request) {
     common_taken_ = endpoints_taken_ = false;
     claimed_.clear();
     if (pg::peek_bound(pg::kEndpointBound) <= request.now && Clock::now() >= next_scan_) {

@@ -29,7 +29,7 @@ public:
 
     // ---- in the claim transaction ----
     bool due(core::Time now) const; // a claim is worth while
-    void claim(engine::ClaimRequest request);
+    void claim(const engine::ClaimRequest &request);
     void claimed();     // after its commit
     void not_claimed(); // it failed: gives the bounds back
     std::vector<engine::Burial> take_burials() { return std::exchange(burials_, {}); }
@@ -74,7 +74,7 @@ private:
     void found(std::int32_t queue, core::Time due);
     void claim_common(engine::ClaimRequest request);
     void scan_endpoint_queues();
-    void claim_endpoint_queues(const engine::ClaimRequest &request);
+    void claim_endpoint_queues(const engine::ClaimRequest &base);
     std::int32_t room_of(const Desk &desk, core::Time now) const;
     std::int32_t free_slots() const;
     bool host_takes(const std::string &destination) const;

@@ -94,7 +94,8 @@ void read_smpp(const JsonObject &object, ReceiptOptions &options) {
         options.smpp = true;
         for (const auto &[name, value] : object_of(*tlv, "").items()) {
             const std::size_t limit = name == "message_payload" ? kMaxMessagePayload : kMaxWordBytes;
-            if (!value.is_null() && value != "") // an empty parameter says nothing
+            const bool blank = value.is_string() && value.get_ref<const std::string &>().empty();
+            if (!value.is_null() && !blank) // an empty parameter says nothing
                 options.smpp_parameters.tlvs[name] = text_or_number(tlv->child(value, name), limit);
         }
     }
@@ -112,7 +113,7 @@ void read_receipt_options(const JsonObject &object, ReceiptOptions &options) {
         options.id_base = read_id_base(*base);
 }
 
-ReceiptOptions parse_receipt_options(std::string_view json, ReceiptOptions options) {
+ReceiptOptions parse_receipt_options(std::string_view json, ReceiptOptions base) {
     static constexpr std::array<std::string_view, 9> kKeys{"connector_err_map",
                                                            "connector_status_map",
                                                            "connector_id_base",
@@ -124,6 +125,7 @@ ReceiptOptions parse_receipt_options(std::string_view json, ReceiptOptions optio
                                                            "url"};
     const nlohmann::json document = parse_json_document(json, kRules);
     const JsonObject object(JsonNode(document, "$", kRules.message), kKeys);
+    ReceiptOptions options = std::move(base);
     read_receipt_options(object, options);
     if (const auto ids = object.find("known_ids"); ids && !ids->value().empty()) {
         for (const JsonNode &id : ids->items(kMaxOverrides))

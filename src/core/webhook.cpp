@@ -60,11 +60,11 @@ std::optional<Time> parse_seconds(std::string_view text) {
     return from_unix_micros(seconds * kMicrosPerSecond);
 }
 
-bool within_window(Time timestamp, Time now, Duration window) {
+bool within_window(Time signed_at, Time now, Duration window) {
     if (window < Duration::zero())
         return false;
     // Unsigned: the distance of any two times fits.
-    const auto [early, late] = std::minmax(timestamp, now);
+    const auto [early, late] = std::minmax(signed_at, now);
     const std::uint64_t distance =
         static_cast<std::uint64_t>(to_unix_micros(late)) - static_cast<std::uint64_t>(to_unix_micros(early));
     return distance <= static_cast<std::uint64_t>(window.count());

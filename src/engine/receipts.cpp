@@ -118,6 +118,7 @@ core::SignalResult apply_receipt(const std::string &provider, const std::string 
     const std::vector<std::int32_t> providers = definitions().providers_of_name(provider);
     core::Input input = core::parse_dlr(payload_json, {});
     std::vector<std::int64_t> hashes;
+    hashes.reserve(providers.size());
     for (const std::int32_t id : providers) {
         hashes.push_back(attempt_hash(id, provider_message_id));
     }

@@ -115,6 +115,7 @@ void Parking::read_on(std::int32_t limit, std::vector<CanonicalReceipt> &receipt
         }
     }
     std::vector<std::int64_t> ids;
+    ids.reserve(understood.size());
     for (const auto &[id, again] : understood) {
         ids.push_back(id);
     }

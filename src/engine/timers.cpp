@@ -71,6 +71,7 @@ Due sort_out(const std::vector<store::ClaimedTask> &tasks) {
 
 void run_rematches(const std::vector<Rematch> &rematches, core::Time now, std::vector<store::TaskKey> &done) {
     std::vector<std::int64_t> hashes;
+    hashes.reserve(rematches.size());
     for (const Rematch &r : rematches) {
         hashes.push_back(r.hash);
     }

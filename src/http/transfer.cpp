@@ -162,8 +162,12 @@ bool add_headers(Transfer &transfer) {
     bool ok = add_header(transfer, "Expect:"); // no waiting for 100 Continue
     bool has_type = false;
     for (const auto &[name, value] : transfer.request.headers) {
-        // to curl "Name:" means: leave out, and "Name;" means: send it empty
-        ok = ok && add_header(transfer, value.empty() ? name + ";" : name + ": " + value);
+        std::string line(name);
+        if (value.empty())
+            line.append(";"); // to curl "Name:" means: leave out, and "Name;" means: send it empty
+        else
+            line.append(": ").append(value);
+        ok = ok && add_header(transfer, line);
         has_type = has_type || same_header_name(name, "content-type");
     }
     return ok && (has_type || add_header(transfer, "Content-Type:")); // curl would say it is a form

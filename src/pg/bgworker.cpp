@@ -376,6 +376,7 @@ std::vector<DatabaseEntry> connectable_databases() {
         return result;
     });
     std::vector<DatabaseEntry> databases;
+    databases.reserve(static_cast<std::size_t>(list.count));
     for (int i = 0; i < list.count; ++i) {
         databases.push_back({list.entries[i].oid, list.entries[i].name});
     }
