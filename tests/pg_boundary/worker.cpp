@@ -191,8 +191,10 @@ void run(const std::string &scenario, Oid database) {
     record("end", "reached");
 }
 
+// Begins as what every worker is started with: its database, and the role it connects as.
 struct Extra {
     Oid database;
+    Oid user;
     char scenario[32];
 };
 static_assert(sizeof(Extra) <= BGW_EXTRALEN);
@@ -210,7 +212,7 @@ extern "C" void hc_test_worker_main(Datum /*argument*/) {
 // start_worker(scenario): its pid, once it runs.
 HC_FUNCTION(hc_test_start_worker) {
     const std::string scenario = args.text(0, "scenario");
-    Extra extra{MyDatabaseId, {}};
+    Extra extra{MyDatabaseId, InvalidOid, {}};
     strlcpy(extra.scenario, scenario.c_str(), sizeof extra.scenario);
     const pid_t pid = pg::call([&extra]() -> pid_t {
         BackgroundWorker worker;
