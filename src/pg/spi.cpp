@@ -21,6 +21,10 @@ void spi_scope::finish() {
     });
 }
 
+static bool g_read_afresh = false;
+
+void read_afresh(bool afresh) noexcept { g_read_afresh = afresh; }
+
 namespace detail {
 
 void prepare(PlanState &state, const char *sql, int nargs, const Oid *types, Plan kind) {
@@ -50,7 +54,7 @@ Result execute(PlanState &state, const Param *params, int count, bool read_only)
     }
     const bool plan_now = !state.planned || !SPI_plan_is_valid(state.plan);
     const int level = plan_now ? enter_planner_settings() : 0;
-    const int code = SPI_execute_plan(state.plan, values, nulls, read_only, 0);
+    const int code = SPI_execute_plan(state.plan, values, nulls, read_only && !g_read_afresh, 0);
     // nested SPI overwrites the globals: taken at once
     const Result result{SPI_tuptable, SPI_processed};
     if (code < 0) {

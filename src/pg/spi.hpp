@@ -20,6 +20,10 @@ public:
     void finish();
 };
 
+// While set, statements that only read take a snapshot of their own as all others do, rather than that of the statement
+// around them: there is none around those of a worker, and its transaction's is older than what it has just claimed.
+void read_afresh(bool afresh) noexcept;
+
 enum class Plan : std::uint8_t {
     generic, // one plan for all parameters
     custom,  // planned for each execution: partition pruning at plan time, locks only what is needed

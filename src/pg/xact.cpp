@@ -13,6 +13,7 @@ worker_transaction::worker_transaction(const char *activity) {
         pgstat_report_activity(STATE_RUNNING, activity);
     });
     spi_.emplace();
+    read_afresh(true);
 }
 
 void worker_transaction::force_local_flush() {
@@ -26,6 +27,7 @@ void worker_transaction::force_local_flush() {
 
 void worker_transaction::commit() {
     spi_->finish();
+    read_afresh(false);
     MemoryContext home = home_;
     call([home] {
         PopActiveSnapshot();
@@ -37,6 +39,7 @@ void worker_transaction::commit() {
 }
 
 void abort_worker_transaction() noexcept {
+    read_afresh(false);
     try {
         call([] {
             HOLD_INTERRUPTS();

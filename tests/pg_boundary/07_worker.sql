@@ -1,6 +1,6 @@
 -- A background worker on the extension's own start-up, iterations and boundary: errors end iterations, never the server.
 \ir include/setup.psql
-SELECT plan(52);
+SELECT plan(55);
 SELECT 'hermes_cascade boundary test' AS worker \gset
 
 CREATE FUNCTION pg_temp.gone(worker int) RETURNS boolean LANGUAGE sql AS $$
@@ -77,4 +77,11 @@ SELECT ok(wait_until('SELECT EXISTS (SELECT FROM boundary_test.worker_log WHERE 
           'terminated while it drains');
 SELECT is((SELECT result FROM worker_log WHERE step = 'drained'), 'committed', 'a draining worker commits what it is doing');
 SELECT is((SELECT count(*)::int FROM notes), 3, 'and it stands');
+
+-- A worker sees what is committed while its transaction is open.
+SELECT start_worker('look') AS pid \gset
+SELECT ok(wait_until(format('SELECT query = ''looking on'' FROM pg_stat_activity WHERE pid = %s', :pid)), 'its transaction is open');
+INSERT INTO worker_log (pid, step, result) VALUES (0, 'told', '');
+SELECT ok(pg_temp.gone(:pid), 'and over');
+SELECT is((SELECT result FROM worker_log WHERE step = 'looked'), 'seen', 'what another session commits is seen');
 SELECT finish();

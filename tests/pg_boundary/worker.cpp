@@ -13,16 +13,6 @@ HC_EXPORT void hc_test_worker_main(Datum argument);
 
 namespace {
 
-// The test module is not preloaded: it joins the extension's shared memory by the hook that a preloaded one has called.
-void join_shared_memory() {
-    const shmem_request_hook_type request = shmem_request_hook;
-    const shmem_startup_hook_type startup = shmem_startup_hook;
-    pg::request_shared_memory();
-    shmem_startup_hook();
-    shmem_request_hook = request;
-    shmem_startup_hook = startup;
-}
-
 // In a process-private slot: the launcher must not take this worker for one of its own.
 pg::WorkerSlot &private_slot(Oid database) {
     static pg::WorkerSlot slot;
@@ -171,8 +161,34 @@ void drain() {
     record("drained", good ? "committed" : test::message_of(failure));
 }
 
+struct CountRow {
+    std::int64_t count = 0;
+    auto fields() { return std::tie(count); }
+};
+
+// What another session commits in the middle of a transaction is seen by its next statement, one that only reads too.
+void look_on() {
+    static pg::statement<CountRow()> count(
+        "SELECT pg_catalog.count(*) FROM boundary_test.worker_log WHERE step OPERATOR(pg_catalog.=) 'told'");
+    pg::Failure failure;
+    bool seen = false;
+    pg::iterate(
+        "looking on",
+        [&seen] {
+            pg::worker_transaction transaction("looking on");
+            const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+            while (!seen && std::chrono::steady_clock::now() < end) {
+                seen = count.query(true).front().count != 0;
+                pg::check_interrupts();
+            }
+            transaction.commit();
+        },
+        failure);
+    record("looked", seen ? "seen" : "not seen");
+}
+
 void run(const std::string &scenario, Oid database) {
-    join_shared_memory();
+    test::join_shared_memory();
     pg::begin_worker(&private_slot(database), database, scenario == "drain");
     const test::Probe probe;
     if (scenario == "all") {
@@ -184,6 +200,8 @@ void run(const std::string &scenario, Oid database) {
         fail_iteration("spin");
     } else if (scenario == "drain") {
         drain();
+    } else if (scenario == "look") {
+        look_on();
     } else {
         record("leaving", scenario);
         test::fail(scenario); // leaves the main function
