@@ -23,9 +23,10 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('create_partitions', '', 'integer', 'volatile', 'sql'),
     ('create_provider', 'name text, config jsonb', 'integer', 'volatile', 'c'),
     ('decode_history', 'history bytea', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'immutable', 'c'),
+    ('delivery_series', '', 'TABLE(tenant text, channel text, provider_id integer, accepted bigint, ambiguous bigint, retried bigint, timed_out bigint, delivered bigint, failed_soft bigint, failed_hard bigint, failed_policy bigint, failed_config bigint, corrected bigint, states jsonb, receipts_timed bigint, latency_p50_ms double precision, latency_p95_ms double precision, latency_p99_ms double precision)', 'volatile', 'c'),
     ('drop_cascade_rule', 'name text', 'void', 'volatile', 'c'),
     ('drop_endpoint', 'id integer', 'void', 'volatile', 'c'),
-    ('drop_old_partitions', 'history_age interval, attempt_age interval, key_age interval, delivery_age interval DEFAULT ''7 days''::interval', 'SETOF text', 'volatile', 'plpgsql'),
+    ('drop_old_partitions', 'history_age interval, attempt_age interval, key_age interval, delivery_age interval DEFAULT ''7 days''::interval, receipt_age interval DEFAULT ''00:00:00''::interval', 'SETOF text', 'volatile', 'plpgsql'),
     ('drop_provider', 'name text', 'void', 'volatile', 'c'),
     ('drop_secret', 'name text', 'void', 'volatile', 'c'),
     ('dry_run', 'rule text, message jsonb, script jsonb DEFAULT ''{}''::jsonb', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
@@ -35,6 +36,8 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('generate_webhook_secret', '', 'text', 'volatile', 'c'),
     ('grant_tenant', 'role_name name, tenant text', 'void', 'volatile', 'c'),
     ('hold_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
+    ('is_suppressed', 'tenant text, channel text, address text, category text DEFAULT ''''::text', 'boolean', 'stable', 'c'),
+    ('metrics', '', 'text', 'volatile', 'c'),
     ('missing_partitions', '', 'TABLE(parent regclass, day timestamp with time zone)', 'stable', 'sql'),
     ('parse_receipts', 'connector text, payload text, headers jsonb DEFAULT ''{}''::jsonb, options jsonb DEFAULT ''{}''::jsonb', 'TABLE(ordinal integer, disposition text, correlation_id text, client_ref text, recipient text, event_id text, event_time timestamp with time zone, sequence bigint, raw_status text, raw_code text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text)', 'stable', 'c'),
     ('parse_response', 'connector text, http_status integer, headers jsonb, body text', 'TABLE(ordinal integer, disposition text, correlation_id text, client_ref text, recipient text, event_id text, event_time timestamp with time zone, sequence bigint, raw_status text, raw_code text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text)', 'stable', 'c'),
@@ -64,9 +67,12 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('start_cascades', 'rule text, messages jsonb[], keys text[] DEFAULT NULL::text[], tenant text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb', 'SETOF uuid', 'volatile', 'c'),
     ('statistics', '', 'TABLE(name text, value bigint)', 'volatile', 'c'),
     ('summarize_history', 'history bytea', 'TABLE(outcome text, corrected_outcome text, step integer, attempts integer, started_at timestamp with time zone, closed_at timestamp with time zone, next_timer timestamp with time zone, reports integer)', 'immutable', 'c'),
+    ('suppress', 'tenant text, channel text, address text, category text DEFAULT ''''::text, reason text DEFAULT ''manual''::text', 'boolean', 'volatile', 'c'),
+    ('suppress_many', 'tenant text, channel text, addresses text[], category text DEFAULT ''''::text, reason text DEFAULT ''manual''::text', 'bigint', 'volatile', 'c'),
     ('tenant_visible', 'tenant text', 'boolean', 'stable', 'c'),
     ('terminate_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('time_of_id', 'id uuid', 'timestamp with time zone', 'immutable', 'c'),
+    ('unsuppress', 'tenant text, channel text, address text, category text DEFAULT ''''::text', 'boolean', 'volatile', 'c'),
     ('verify_signature', 'scheme text, secret text, headers jsonb, body text, url text DEFAULT NULL::text, now timestamp with time zone DEFAULT clock_timestamp()', 'boolean', 'stable', 'c'),
     ('worker_slots', '', 'TABLE(role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer, database_role text)', 'volatile', 'c');
 
@@ -95,7 +101,7 @@ SELECT alike(obj_description(p.oid, 'pg_proc'), '%Errors:%', format('%s: the COM
 FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
   AND proname IN ('start_cascade', 'signal_cascade', 'apply_receipt', 'cancel_cascade', 'terminate_cascade', 'cascade_status', 'cascade_history',
                   'create_cascade_rule', 'create_provider', 'create_endpoint', 'rotate_endpoint_secret', 'enable_endpoint', 'replay_webhook', 'replay_webhooks', 'retry_dead_letter', 'receive_receipts', 'parse_receipts', 'parse_response',
-                  'verify_signature');
+                  'verify_signature', 'suppress', 'suppress_many', 'unsuppress', 'is_suppressed');
 
 -- ---- views ----
 CREATE TEMP TABLE contract_view (name, columns) AS VALUES
@@ -104,12 +110,16 @@ CREATE TEMP TABLE contract_view (name, columns) AS VALUES
     ('dead_letters', 'id bigint, cascade_id uuid, tenant text, kind text, target integer, attempt integer, tries integer, error text, created_at timestamp with time zone'),
     ('deliveries', 'cascade_id uuid, tenant text, endpoint_id integer, url text, event_type text, next_try timestamp with time zone, failed_tries integer, in_flight boolean, last_error text'),
     ('delivery_log', 'at timestamp with time zone, cascade_id uuid, endpoint_id integer, tenant text, event_type text, sequence integer, try integer, http_status integer, result text, duration_ms integer, error text'),
+    ('delivery_stats', 'tenant text, channel text, provider text, accepted bigint, ambiguous bigint, retried bigint, timed_out bigint, delivered bigint, failed_soft bigint, failed_hard bigint, failed_policy bigint, failed_config bigint, corrected bigint, states jsonb, receipts_timed bigint, latency_p50_ms double precision, latency_p95_ms double precision, latency_p99_ms double precision'),
     ('endpoints', 'id integer, tenant text, url text, enabled boolean, disabled_at timestamp with time zone, disabled_reason text, failing_since timestamp with time zone, last_delivery_at timestamp with time zone, last_failure_at timestamp with time zone, last_error text, pending integer'),
     ('history', 'cascade_id uuid, tenant text, event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb'),
     ('pauses', 'scope text, name text, since timestamp with time zone, until timestamp with time zone, reason text'),
     ('providers_status', 'provider text, channel text, kind text, in_flight integer, concurrency integer, paused_since timestamp with time zone, breaker text, open_until timestamp with time zone, rate jsonb, throttled_until timestamp with time zone, accepted bigint, failed bigint, throttled bigint, consecutive_failures integer, last_failure_at timestamp with time zone, last_failure text, oldest_waiting timestamp with time zone'),
+    ('receipt_log', 'received_at timestamp with time zone, provider text, receipts integer, headers jsonb, payload text'),
     ('receipts_parked', 'id bigint, provider text, provider_message_id text, cascade_id uuid, reason text, payload text, received_at timestamp with time zone'),
     ('stats', 'name text, value bigint'),
+    ('suppressions', 'tenant text, channel text, address text, category text, reason text, source text, cascade_id uuid, created_at timestamp with time zone'),
+    ('tenant_spend', 'tenant text, day date, estimated_cost numeric, cost_per_day numeric'),
     ('tasks', 'cascade_id uuid, task integer, kind text, due timestamp with time zone, claimed boolean, incarnation bigint, put_aside boolean, attempt integer, provider text, endpoint_id integer, claims integer, tries integer, last_error text'),
     ('timers', 'cascade_id uuid, task integer, due timestamp with time zone, tenant text'),
     ('workers', 'role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer, database_role text');
@@ -121,7 +131,7 @@ ORDER BY v.name;
 SELECT bag_eq($$ SELECT relname::text FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relkind IN ('v', 'm') $$,
               'SELECT name FROM contract_view', 'schema hermes has these views and no other');
 SELECT bag_eq($$ SELECT relname::text FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relkind = 'v' AND reloptions @> ARRAY['security_barrier=true'] $$,
-              ARRAY['cascades', 'dead_letters', 'deliveries', 'delivery_log', 'endpoints', 'history', 'pauses', 'receipts_parked', 'tasks', 'timers'], 'every view with rows of tenants is a security barrier');
+              ARRAY['cascades', 'dead_letters', 'deliveries', 'delivery_log', 'delivery_stats', 'endpoints', 'history', 'pauses', 'receipt_log', 'receipts_parked', 'suppressions', 'tasks', 'tenant_spend', 'timers'], 'every view with rows of tenants is a security barrier');
 
 -- ---- connectors: the tables that operators write by hand ----
 CREATE TEMP TABLE contract_table (name, columns) AS VALUES

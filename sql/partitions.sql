@@ -26,7 +26,7 @@ CREATE VIEW test.partitions AS
 SELECT test.name(inhrelid::regclass::text) AS name, c.reloptions, pg_get_expr(c.relpartbound, c.oid) = 'DEFAULT' AS is_default,
        (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid) AS indexes, (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid AND indisprimary) AS keys,
        (SELECT count(*) FROM pg_constraint k WHERE k.conrelid = c.oid AND contype = 'c') AS checks, c.relowner = (SELECT relowner FROM pg_class WHERE oid = 'hermes.workflow'::regclass) AS owner
-FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE inhparent IN ('hermes.closed'::regclass, 'hermes.attempt'::regclass, 'hermes.delivery'::regclass);
+FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE inhparent IN ('hermes.closed'::regclass, 'hermes.attempt'::regclass, 'hermes.delivery'::regclass, 'hermes.receipt'::regclass);
 SELECT * FROM test.partitions ORDER BY name;
 
 -- rows that wait in the default partitions: today, two old days; an attempt
@@ -36,6 +36,7 @@ SELECT test.closed('older, closed lately', '50 days', '1 day') AS lately \gset
 INSERT INTO hermes.attempt VALUES (1, now(), :'today', 1), (2, now() - interval '20 days', :'old', 1), (3, now() - interval '5 days', :'old', 2);
 INSERT INTO hermes.delivery (at, cascade_id, endpoint_id, sequence, try, result, event)
 SELECT now() - age * interval '1 day', :'today', age, 1, 1, 2, 'message.delivered' FROM unnest(ARRAY[0, 3, 20]) AS age;
+INSERT INTO hermes.receipt SELECT now() - age * interval '1 day', 1, age, '{}', 'as it came' FROM unnest(ARRAY[0, 3, 20]) AS age;
 SELECT DISTINCT tableoid::regclass FROM hermes.closed;
 -- one call creates today and two days ahead, and the days of what waits
 SELECT hermes.create_partitions();
@@ -44,7 +45,8 @@ SELECT * FROM test.partitions ORDER BY name;
 SELECT c.key, test.name(c.tableoid::regclass::text) FROM hermes.closed c ORDER BY key;
 SELECT a.hash, test.name(a.tableoid::regclass::text) FROM hermes.attempt a ORDER BY hash;
 SELECT d.endpoint_id, test.name(d.tableoid::regclass::text) FROM hermes.delivery d ORDER BY endpoint_id;
-SELECT count(*) FROM hermes.closed_default, hermes.attempt_default, hermes.delivery_default;
+SELECT r.receipts, test.name(r.tableoid::regclass::text) FROM hermes.receipt r ORDER BY receipts;
+SELECT count(*) FROM hermes.closed_default, hermes.attempt_default, hermes.delivery_default, hermes.receipt_default;
 -- moved cascades are found by id, and take late receipts
 SELECT test.state(:'old');
 SELECT test.dlr(:'old', 'delivered', 1);
@@ -90,7 +92,11 @@ SELECT left(test.try('SELECT hermes.create_day_partition(NULL, now())'), 5);
 
 -- ---- retention ----
 -- nothing is older than a year
-SELECT hermes.drop_old_partitions('1 year', '1 year', '1 year', '1 year');
+SELECT hermes.drop_old_partitions('1 year', '1 year', '1 year', '1 year', '1 year');
+-- logged receipts by their own age; none of a day that is over while they are not logged
+SELECT test.name(name) FROM hermes.drop_old_partitions('1 year', '1 year', '1 year', '1 year', '10 days') AS name;
+SELECT test.name(name) FROM hermes.drop_old_partitions('1 year', '1 year', '1 year', '1 year') AS name;
+SELECT receipts FROM hermes.receipt;
 -- a key must outlive its cascade: key_age holds a closed partition too
 SELECT test.name(name) FROM hermes.drop_old_partitions('30 days', '1 year', '1 year', '1 year') AS name;
 -- 30 days: the empty day and the old one go, the one with a late close stays; keys of what is dropped go with it

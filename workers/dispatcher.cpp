@@ -48,10 +48,10 @@ void Dispatcher::collect() {
             webhooks_.end(completion, now);
             continue;
         }
-        const InFlight flight = std::move(it->second);
+        InFlight flight = std::move(it->second);
         in_flight_.erase(it);
         ended(flight);
-        const engine::Send &send = flight.send;
+        engine::Send &send = flight.send;
         core::SendAnswer answer = send.connector
                                       ? core::classify_answer(*send.config, *send.connector, completion.answer, now)
                                       : core::classify_answer(*send.config, completion.answer, now);
@@ -59,7 +59,8 @@ void Dispatcher::collect() {
         pg::count_in_flight(send.provider, -1);
         answer.attempt = send.attempt;
         answer.task = static_cast<std::uint32_t>(send.key.number);
-        answered_.push_back({{send.key, send.provider, std::move(answer), {}}, {}});
+        answered_.push_back(
+            {{send.key, send.provider, std::move(answer), {}, std::move(send.toll), std::move(send.addressee)}, {}});
     }
     slot_.in_flight.store(in_flight(), std::memory_order_relaxed);
 }

@@ -5,6 +5,7 @@
 #include "engine/dispatch.hpp"
 #include "http/client.hpp"
 #include "pg/bgworker.hpp"
+#include "pg/provider_state.hpp"
 #include "workers/host_load.hpp"
 #include "workers/session.hpp"
 #include "workers/webhooks.hpp"
@@ -45,14 +46,26 @@ private:
         int index;
         core::Time from, resume;
     };
-    void claim_bound(int index, std::vector<engine::Claim> &claims, std::vector<Taken> &taken);
-    void claim_taken(const std::vector<int> &due, std::vector<engine::Claim> &claims, std::vector<Taken> &taken);
-    void claim_queue(std::int32_t queue, core::Time from, std::int32_t limit, std::vector<engine::Claim> &claims,
+    // Leave that a provider gave for the drafts of a claim.
+    struct Leave {
+        std::size_t claim; // index
+        std::int32_t provider;
+        pg::Admission leave;
+    };
+    struct Claims {
+        std::vector<engine::Claim> claims;
+        std::vector<Leave> leaves;
+        std::vector<Taken> taken;
+    };
+    void claim_bound(int index, Claims &claims);
+    void claim_taken(const std::vector<int> &due, Claims &claims);
+    void claim_queue(std::int32_t queue, core::Time from, std::int32_t limit, Claims &claims,
                      std::optional<core::Time> open_until = std::nullopt);
+    static void finish(Claims &claims);
     engine::ClaimRequest claim_request() const;
     std::int32_t capacity_of(std::int32_t queue) const;
     void ended(const InFlight &flight);
-    bool claim_provider(std::int32_t queue, core::Time from, std::int32_t limit, std::vector<engine::Claim> &claims,
+    bool claim_provider(std::int32_t queue, core::Time from, std::int32_t limit, Claims &claims,
                         Clock::time_point &not_before);
     void note_health(const engine::Send &send, const core::SendAnswer &answer);
     static std::int32_t load_key(std::int32_t queue); // the lanes of a provider share its slots

@@ -108,35 +108,36 @@ engine::ClaimRequest Dispatcher::claim_request() const {
     return request;
 }
 
-void Dispatcher::claim_queue(std::int32_t queue, core::Time from, std::int32_t limit,
-                             std::vector<engine::Claim> &claims, std::optional<core::Time> open_until) {
+void Dispatcher::claim_queue(std::int32_t queue, core::Time from, std::int32_t limit, Claims &claims,
+                             std::optional<core::Time> open_until) {
     engine::ClaimRequest request = claim_request();
     request.queue = queue;
     request.from = from;
     request.limit = limit;
     request.open_until = open_until;
-    claims.push_back(engine::claim_sends(request));
-    for (const engine::Send &send : claims.back().sends) {
-        if (send.request) {
-            ++claimed_[load_key(queue)];
-            ++claimed_hosts_[core::destination_of(send.request->url)];
-        }
+    claims.claims.push_back(engine::claim_sends(request));
+    const engine::Claim &claim = claims.claims.back();
+    const engine::Provider *provider = engine::definitions().provider(pg::provider_of_queue(queue));
+    if (!claim.drafts.empty() && provider->config->kind == core::ProviderKind::http) {
+        const auto drafted = static_cast<std::int32_t>(claim.drafts.size());
+        claimed_[load_key(queue)] += drafted;
+        claimed_hosts_[core::destination_of(provider->config->url)] += drafted;
     }
-    if (!claims.back().sends.empty()) {
+    if (!claim.sends.empty()) {
         first_group_ = ((pg::bound_index(queue) - pg::kReservedQueues) / pg::kLanes + 1) % kGroups;
     }
 }
 
 // Claims of a provider's queue what its limits grant; false: nothing now, not_before tells when again.
-bool Dispatcher::claim_provider(std::int32_t queue, core::Time from, std::int32_t limit,
-                                std::vector<engine::Claim> &claims, Clock::time_point &not_before) {
+bool Dispatcher::claim_provider(std::int32_t queue, core::Time from, std::int32_t limit, Claims &claims,
+                                Clock::time_point &not_before) {
     const engine::Provider *provider = engine::definitions().provider(pg::provider_of_queue(queue));
     if (provider == nullptr || provider->config == nullptr) {
         claim_queue(queue, from, limit, claims);
         return true;
     }
     const core::Time now = pg::now();
-    const pg::Admission leave = pg::admit_sends(provider->id, provider->config->limits, now, limit);
+    pg::Admission leave = pg::admit_sends(provider->id, provider->config->limits, now, limit);
     if (leave.granted == 0 && !leave.open) {
         not_before = Clock::now() + std::clamp<core::Duration>(leave.until - now, kLockedRetry, kLimitedRetry);
         return false;
@@ -146,18 +147,31 @@ bool Dispatcher::claim_provider(std::int32_t queue, core::Time from, std::int32_
         return true;
     }
     claim_queue(queue, from, static_cast<std::int32_t>(leave.granted), claims);
-    std::int64_t used = 0;
-    for (engine::Send &send : claims.back().sends) {
-        send.ticket = leave.ticket;
-        used += send.leaves ? 1 : 0;
-    }
-    pg::give_back_sends(provider->id, provider->config->limits, leave, leave.granted - used, now);
+    const auto drafted = static_cast<std::int64_t>(claims.claims.back().drafts.size());
+    pg::give_back_sends(provider->id, provider->config->limits, leave, leave.granted - drafted, now);
+    leave.granted = drafted;
+    claims.leaves.push_back({claims.claims.size() - 1, provider->id, leave});
     return true;
+}
+
+// Which of the drafted sends leave; of the others the leave is given back as well.
+void Dispatcher::finish(Claims &claims) {
+    engine::finish_claims(claims.claims);
+    const core::Time now = pg::now();
+    for (const Leave &leave : claims.leaves) {
+        std::int64_t used = 0;
+        for (engine::Send &send : claims.claims[leave.claim].sends) {
+            send.ticket = leave.leave.ticket;
+            used += send.leaves ? 1 : 0;
+        }
+        const core::ProviderLimits &limits = engine::definitions().provider(leave.provider)->config->limits;
+        pg::give_back_sends(leave.provider, limits, leave.leave, leave.leave.granted - used, now);
+    }
 }
 
 // All queues of one bound: the bound is taken for all of them, and given back after the commit with the smallest due
 // time that they still hold.
-void Dispatcher::claim_bound(int index, std::vector<engine::Claim> &claims, std::vector<Taken> &taken) {
+void Dispatcher::claim_bound(int index, Claims &claims) {
     std::vector<std::int32_t> queues;
     for (const engine::Provider &provider : engine::definitions().providers()) {
         for (std::int32_t lane = 0; lane < pg::kLanes; ++lane) {
@@ -168,7 +182,7 @@ void Dispatcher::claim_bound(int index, std::vector<engine::Claim> &claims, std:
         }
     }
     const core::Time from = pg::take_bound(index);
-    taken.push_back({index, from, core::kNever});
+    claims.taken.push_back({index, from, core::kNever});
     core::Time resume = core::kNever;
     Clock::time_point &not_before = not_before_[static_cast<std::size_t>(index)];
     if (queues.empty() &&
@@ -188,39 +202,39 @@ void Dispatcher::claim_bound(int index, std::vector<engine::Claim> &claims, std:
             resume = std::min(resume, from);
             continue;
         }
-        const engine::Claim &claim = claims.back();
+        const engine::Claim &claim = claims.claims.back();
         resume = std::min(resume, claim.resume.value_or(core::kNever));
         if (!claim.more && claim.resume && *claim.resume <= pg::now()) { // due, but a caller holds it
             not_before = Clock::now() + kLockedRetry;
         }
     }
-    taken.back().resume = resume;
+    claims.taken.back().resume = resume;
 }
 
-void Dispatcher::claim_taken(const std::vector<int> &due, std::vector<engine::Claim> &claims,
-                             std::vector<Taken> &taken) {
+void Dispatcher::claim_taken(const std::vector<int> &due, Claims &claims) {
     claimed_.clear();
     claimed_hosts_.clear();
     try {
         Transaction transaction("claiming tasks");
         transaction.force_local_flush();
         for (const int index : due) {
-            claim_bound(index, claims, taken);
+            claim_bound(index, claims);
         }
         if (!held()) {
             webhooks_.claim(claim_request());
         }
+        finish(claims);
         transaction.commit();
     } catch (...) {
         webhooks_.not_claimed();
-        for (const Taken &t : taken) {
+        for (const Taken &t : claims.taken) {
             pg::give_bound(t.index, t.from);
         }
         throw;
     }
     webhooks_.claimed();
     bool more = false;
-    for (const Taken &t : taken) {
+    for (const Taken &t : claims.taken) {
         if (t.resume != core::kNever) {
             pg::give_bound(t.index, t.resume);
             more = more || t.resume <= pg::now();
@@ -251,10 +265,9 @@ void Dispatcher::claim_due_work() {
     if (due.empty() && (held() || !webhooks_.due(pg::now()))) {
         return;
     }
-    std::vector<engine::Claim> claims;
-    std::vector<Taken> taken;
-    claim_taken(due, claims, taken);
-    for (engine::Claim &claim : claims) {
+    Claims claims;
+    claim_taken(due, claims);
+    for (engine::Claim &claim : claims.claims) {
         launch(std::move(claim));
     }
     const std::vector<engine::Burial> burials = webhooks_.take_burials();
@@ -281,7 +294,9 @@ void Dispatcher::launch(engine::Send send) {
             note_health(send, send.immediate.answer);
         }
         answered_.push_back(
-            {{send.key, send.provider, std::move(send.immediate.answer), std::move(send.immediate.receipts)}, {}});
+            {{send.key, send.provider, std::move(send.immediate.answer), std::move(send.immediate.receipts),
+              std::move(send.toll), std::move(send.addressee)},
+             {}});
         return;
     }
     http::Request request;

@@ -9,6 +9,7 @@
 #include "pg/executor_state.hpp"
 #include "pg/guc.hpp"
 #include "pg/wake.hpp"
+#include "store/contacts.hpp"
 #include "store/fence.hpp"
 #include "store/pauses.hpp"
 #include "store/receipts.hpp"
@@ -30,6 +31,8 @@ constexpr auto kPausedTimersEvery = std::chrono::seconds(1);
 constexpr std::int32_t kReleasedAtOnce = 1000;
 constexpr auto kPausesKept = std::chrono::days(400);     // longer than any deadline
 constexpr auto kInboxRetention = std::chrono::hours(72); // R4
+constexpr auto kSpendKept = std::chrono::days(400);
+constexpr std::int32_t kWindowsLookedAt = 20'000; // of recipients, each time
 
 class Supervisor {
 public:
@@ -72,6 +75,7 @@ private:
     Clock::time_point next_paused_timers_{};
     core::Time last_resume_{};                // the newest end of a pause that was acted upon
     std::vector<Clock::time_point> releases_; // when to put back what pauses have put aside
+    core::WorkflowId window_cursor_;          // recipients up to here were looked at
 };
 
 void stop_dispatchers() {
@@ -234,10 +238,13 @@ void Supervisor::maintain() {
         transaction.commit();
     }
     Transaction transaction("dropping old partitions");
-    store::delete_receipts_before(pg::now() - kInboxRetention, 10000);
+    const std::uint64_t dropped = store::delete_receipts_before(pg::now() - kInboxRetention, 10000);
+    pg::count(pg::Count::receipts_dropped, static_cast<std::uint32_t>(dropped));
     store::delete_pauses_before(pg::now() - kPausesKept);
+    store::delete_spends_before(pg::now() - kSpendKept);
+    window_cursor_ = store::prune_windows(window_cursor_, pg::now(), kWindowsLookedAt).value_or(core::WorkflowId{});
     store::drop_old_partitions(pg::guc::history_retention_s, pg::guc::attempt_retention_s, pg::guc::key_retention_s,
-                               pg::guc::delivery_retention_s);
+                               pg::guc::delivery_retention_s, pg::guc::receipt_log_retention_s);
     transaction.commit();
 }
 

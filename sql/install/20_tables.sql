@@ -191,6 +191,20 @@ CREATE INDEX delivery_default_endpoint ON hermes.delivery_default (endpoint_id, 
 ALTER TABLE hermes.delivery_default REPLICA IDENTITY FULL; -- rows leave it under publications for all tables, too
 COMMENT ON TABLE hermes.delivery_default IS 'Webhook tries of a day without a partition (yet); the supervisor moves them.';
 
+-- What receive_receipts was given, a row a call, as long as hermes.receipt_log_retention wants it kept.
+CREATE TABLE hermes.receipt (
+    received_at timestamptz NOT NULL,
+    provider    integer NOT NULL,
+    receipts    integer NOT NULL,
+    headers     jsonb NOT NULL,
+    payload     text NOT NULL
+) PARTITION BY RANGE (received_at);
+COMMENT ON TABLE hermes.receipt IS 'Payloads of receive_receipts as they came, partitioned by day. receipts: how many were read in it; headers: without credentials, cut.';
+CREATE TABLE hermes.receipt_default PARTITION OF hermes.receipt DEFAULT;
+CREATE INDEX receipt_default_received ON hermes.receipt_default USING brin (received_at) WITH (pages_per_range = 32);
+ALTER TABLE hermes.receipt_default REPLICA IDENTITY FULL; -- rows leave it under publications for all tables, too
+COMMENT ON TABLE hermes.receipt_default IS 'Payloads of a day without a partition (yet); the supervisor moves them.';
+
 -- Which system these rows belong to; a difference tells a restore from a promotion (see hermes.confirm_restore).
 CREATE TABLE hermes.fence (
     singleton         boolean PRIMARY KEY DEFAULT true CHECK (singleton),

@@ -16,8 +16,8 @@ DECLARE
     parent_name text := (SELECT c.relname FROM pg_catalog.pg_class c WHERE c.oid = parent);
     partition   text := pg_catalog.format('%s_p%s', parent_name, pg_catalog.to_char(day AT TIME ZONE 'UTC', 'YYYYMMDD'));
     by_id       boolean := parent = 'hermes.closed'::pg_catalog.regclass;
-    deliveries  boolean := parent = 'hermes.delivery'::pg_catalog.regclass;
-    time_column text := CASE WHEN deliveries THEN 'at' ELSE 'created_at' END;
+    time_column text := CASE parent_name WHEN 'delivery' THEN 'at' WHEN 'receipt' THEN 'received_at' ELSE 'created_at' END;
+    index       text;
     low         text;
     high        text;
     predicate   text;
@@ -37,13 +37,16 @@ BEGIN
     -- standalone with CHECK, then ATTACH: no scan of the new table, and a short lock on the parent
     EXECUTE pg_catalog.format('CREATE TABLE hermes.%I (LIKE %s INCLUDING STORAGE, CONSTRAINT range CHECK (%s)) '
                               'WITH (fillfactor = 90)', partition, parent, predicate);
-    EXECUTE pg_catalog.format(CASE WHEN by_id THEN 'ALTER TABLE hermes.%I ADD PRIMARY KEY (id)'
-                                   WHEN deliveries THEN 'CREATE INDEX ON hermes.%I (cascade_id)'
-                                   ELSE 'CREATE INDEX ON hermes.%I (hash)' END, partition);
-    IF by_id OR deliveries THEN -- rows stand in the order of closed_at: its block ranges cost next to nothing
-        EXECUTE pg_catalog.format(CASE WHEN by_id THEN 'CREATE INDEX ON hermes.%I USING brin (closed_at) WITH (pages_per_range = 32)'
-                                       ELSE 'CREATE INDEX ON hermes.%I (endpoint_id, at)' END, partition);
-    END IF;
+    -- rows stand in the order of closed_at and received_at: their block ranges cost next to nothing
+    FOREACH index IN ARRAY CASE parent_name
+        WHEN 'closed' THEN ARRAY['ALTER TABLE hermes.%I ADD PRIMARY KEY (id)',
+                                 'CREATE INDEX ON hermes.%I USING brin (closed_at) WITH (pages_per_range = 32)']
+        WHEN 'delivery' THEN ARRAY['CREATE INDEX ON hermes.%I (cascade_id)', 'CREATE INDEX ON hermes.%I (endpoint_id, at)']
+        WHEN 'receipt' THEN ARRAY['CREATE INDEX ON hermes.%I USING brin (received_at) WITH (pages_per_range = 32)']
+        ELSE ARRAY['CREATE INDEX ON hermes.%I (hash)'] END
+    LOOP
+        EXECUTE pg_catalog.format(index, partition);
+    END LOOP;
     EXECUTE pg_catalog.format('LOCK TABLE hermes.%I IN ACCESS EXCLUSIVE MODE', parent_name || '_default');
     EXECUTE pg_catalog.format('WITH moved AS (DELETE FROM hermes.%I WHERE %s RETURNING *) INSERT INTO hermes.%I '
                               'SELECT * FROM moved', parent_name || '_default', predicate, partition);
@@ -53,13 +56,16 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hermes.create_day_partition(regclass, timestamptz) IS
-'Creates the partition of hermes.closed, hermes.attempt or hermes.delivery for the UTC day that starts at the given time, moving rows out of the default partition. Returns false when it exists. Called by the supervisor.';
+'Creates the partition of hermes.closed, hermes.attempt, hermes.delivery or hermes.receipt for the UTC day that starts at the given time, moving rows out of the default partition. Returns false when it exists. Called by the supervisor.';
 
 CREATE FUNCTION hermes.missing_partitions() RETURNS TABLE (parent regclass, day timestamptz)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
     SELECT w.parent, w.day
     FROM (SELECT p.parent, date_trunc('day', clock_timestamp(), 'UTC') + ahead * interval '1 day' AS day
-          FROM (VALUES ('hermes.closed'::regclass), ('hermes.attempt'::regclass), ('hermes.delivery'::regclass)) p (parent), generate_series(0, 2) ahead
+          FROM (VALUES ('hermes.closed'::regclass), ('hermes.attempt'::regclass), ('hermes.delivery'::regclass), ('hermes.receipt'::regclass)) p (parent),
+               generate_series(0, 2) ahead
+          -- the log of receipts is off as a rule
+          WHERE p.parent <> 'hermes.receipt'::regclass OR coalesce(current_setting('hermes.receipt_log_retention', true), '0') <> '0'
           UNION
           -- rows of a day that had no partition, or has none any more
           SELECT 'hermes.closed'::regclass, d.day
@@ -69,7 +75,10 @@ CREATE FUNCTION hermes.missing_partitions() RETURNS TABLE (parent regclass, day 
           FROM (SELECT DISTINCT date_trunc('day', a.created_at, 'UTC') AS day FROM hermes.attempt_default a LIMIT 100) d
           UNION
           SELECT 'hermes.delivery'::regclass, d.day
-          FROM (SELECT DISTINCT date_trunc('day', l.at, 'UTC') AS day FROM hermes.delivery_default l LIMIT 100) d) w
+          FROM (SELECT DISTINCT date_trunc('day', l.at, 'UTC') AS day FROM hermes.delivery_default l LIMIT 100) d
+          UNION
+          SELECT 'hermes.receipt'::regclass, d.day
+          FROM (SELECT DISTINCT date_trunc('day', r.received_at, 'UTC') AS day FROM hermes.receipt_default r LIMIT 100) d) w
          JOIN pg_class c ON c.oid = w.parent
     WHERE to_regclass(format('hermes.%I', c.relname || '_p' || to_char(w.day, 'YYYYMMDD'))) IS NULL
     ORDER BY w.day, w.parent::text
@@ -84,7 +93,7 @@ $$;
 COMMENT ON FUNCTION hermes.create_partitions() IS 'Creates all missing day partitions at once (the supervisor does it one by one). Returns how many were created.';
 
 CREATE FUNCTION hermes.drop_old_partitions(history_age interval, attempt_age interval, key_age interval,
-                                           delivery_age interval DEFAULT '7 days') RETURNS SETOF text
+                                           delivery_age interval DEFAULT '7 days', receipt_age interval DEFAULT '0') RETURNS SETOF text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, YMD'
     SET lock_timeout = '200ms' AS $$
 DECLARE
@@ -96,7 +105,7 @@ BEGIN
                pg_catalog.to_timestamp(pg_catalog.right(c.relname, 8) || '+00', 'YYYYMMDDTZH') AS day
         FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
         WHERE i.inhparent IN ('hermes.closed'::pg_catalog.regclass, 'hermes.attempt'::pg_catalog.regclass,
-                              'hermes.delivery'::pg_catalog.regclass)
+                              'hermes.delivery'::pg_catalog.regclass, 'hermes.receipt'::pg_catalog.regclass)
           AND c.relname ~ '_p[0-9]{8}$'
         ORDER BY c.relname
     LOOP
@@ -104,6 +113,8 @@ BEGIN
             CONTINUE WHEN part.day + interval '1 day' > pg_catalog.clock_timestamp() - attempt_age;
         ELSIF part.parent = 'hermes.delivery'::pg_catalog.regclass THEN
             CONTINUE WHEN part.day + interval '1 day' > pg_catalog.clock_timestamp() - delivery_age;
+        ELSIF part.parent = 'hermes.receipt'::pg_catalog.regclass THEN
+            CONTINUE WHEN part.day + interval '1 day' > pg_catalog.clock_timestamp() - receipt_age;
         ELSE
             -- retention counts from the newest close, and a key must outlive its closed cascade
             CONTINUE WHEN part.day + interval '1 day' > pg_catalog.clock_timestamp() - greatest(history_age, key_age);
@@ -118,5 +129,5 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION hermes.drop_old_partitions(interval, interval, interval, interval) IS
-'Drops partitions of closed cascades, attempts and webhook tries past their retention, with the idempotency keys of the cascades dropped. Returns their names. Called by the supervisor under a short lock_timeout.';
+COMMENT ON FUNCTION hermes.drop_old_partitions(interval, interval, interval, interval, interval) IS
+'Drops partitions of closed cascades, attempts, webhook tries and logged receipts past their retention (logged receipts of past days at once when it is 0), with the idempotency keys of the cascades dropped. Returns their names. Called by the supervisor under a short lock_timeout.';

@@ -77,6 +77,12 @@ WHERE i.parked AND CASE WHEN i.workflow_id IS NULL THEN hermes.tenant_visible('*
                              UNION ALL SELECT c.tenant FROM hermes.closed c WHERE c.id = i.workflow_id LIMIT 1)) END;
 COMMENT ON VIEW hermes.receipts_parked IS 'Receipts that were not understood, with their bytes. Teach their words to the connector, then SELECT hermes.retry_parked_receipts(provider).';
 
+CREATE VIEW hermes.receipt_log WITH (security_barrier) AS
+SELECT r.received_at, p.name AS provider, r.receipts, r.headers, r.payload
+FROM hermes.receipt r LEFT JOIN hermes.provider p ON p.id = r.provider
+WHERE hermes.tenant_visible('*'); -- a payload may tell of any tenant
+COMMENT ON VIEW hermes.receipt_log IS 'What receive_receipts was given, a row a call, for hermes.receipt_log_retention (0, the default, keeps nothing): headers without credentials, payload as it came, with numbers and texts in it. For who may act for all tenants. Filter by received_at.';
+
 CREATE FUNCTION hermes.worker_slots()
     RETURNS TABLE (role text, pid integer, state text, incarnation bigint, started_at timestamptz, batches bigint,
                    tasks bigint, errors bigint, in_flight integer, database_role text)

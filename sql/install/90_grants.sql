@@ -11,7 +11,9 @@ GRANT EXECUTE ON FUNCTION
     hermes.start_cascade(text, jsonb, text, text, jsonb), hermes.start_cascades(text, jsonb[], text[], text, jsonb),
     hermes.signal_cascade(uuid, text, jsonb, text), hermes.signal_cascades(uuid[], text[], jsonb[], text[]),
     hermes.apply_receipt(text, text, jsonb), hermes.cancel_cascade(uuid, text),
-    hermes.receive_receipts(text, text, jsonb, jsonb), hermes.hold_cascade(uuid, text), hermes.release_cascade(uuid)
+    hermes.receive_receipts(text, text, jsonb, jsonb), hermes.hold_cascade(uuid, text), hermes.release_cascade(uuid),
+    hermes.suppress(text, text, text, text, text), hermes.suppress_many(text, text, text[], text, text),
+    hermes.unsuppress(text, text, text, text)
 TO hermes_admin, hermes_app;
 
 GRANT EXECUTE ON FUNCTION
@@ -19,8 +21,12 @@ GRANT EXECUTE ON FUNCTION
     hermes.channel_of_step(jsonb, integer), hermes.tenant_visible(text), hermes.decode_history(bytea),
     hermes.summarize_history(bytea), hermes.worker_slots(), hermes.statistics(), hermes.first_id_at(timestamptz),
     hermes.time_of_id(uuid), hermes.parse_receipts(text, text, jsonb, jsonb), hermes.parse_response(text, integer, jsonb, text),
-    hermes.provider_states(), hermes.verify_signature(text, text, jsonb, text, text, timestamptz)
+    hermes.provider_states(), hermes.verify_signature(text, text, jsonb, text, text, timestamptz),
+    hermes.is_suppressed(text, text, text, text)
 TO hermes_admin, hermes_app, hermes_monitor;
+
+GRANT EXECUTE ON FUNCTION hermes.delivery_series() TO hermes_admin, hermes_app, hermes_monitor;
+GRANT EXECUTE ON FUNCTION hermes.metrics() TO hermes_admin, hermes_monitor;
 
 GRANT EXECUTE ON FUNCTION
     hermes.create_cascade_rule(text, jsonb), hermes.alter_cascade_rule(text, jsonb), hermes.drop_cascade_rule(text),
@@ -37,7 +43,9 @@ TO hermes_admin;
 
 GRANT SELECT ON
     hermes.cascades, hermes.history, hermes.tasks, hermes.timers, hermes.deliveries, hermes.dead_letters, hermes.workers,
-    hermes.stats, hermes.receipts_parked, hermes.providers_status, hermes.endpoints, hermes.delivery_log, hermes.pauses
+    hermes.stats, hermes.receipts_parked, hermes.providers_status, hermes.endpoints, hermes.delivery_log, hermes.pauses,
+    hermes.delivery_stats, hermes.receipt_log,
+    hermes.suppressions, hermes.tenant_spend
 TO hermes_admin, hermes_app, hermes_monitor;
 
 -- Operators extend connectors by rows of their own; shipped rows are not theirs to change.

@@ -1,6 +1,7 @@
 // SQL functions behind the views: summaries of histories, workers, counters, ids.
 #include "pg/monitor.hpp"
 #include "core/cascade.hpp"
+#include "engine/delivery_stats.hpp"
 #include "engine/verb.hpp"
 #include "pg/function.hpp"
 #include "pg/provider_state.hpp"
@@ -54,6 +55,53 @@ HC_FUNCTION(hc_provider_states) {
                  failed ? std::optional(p.last_failure) : std::nullopt);
     }
     return rows.done();
+}
+
+namespace {
+
+// The states that attempts came to, with their numbers.
+std::string states_json(const core::SeriesCounters &counters) {
+    std::string json = "{";
+    for (int i = 0; i < core::kReceiptStates; ++i) {
+        const auto state = static_cast<core::ReceiptState>(i);
+        if (counters.state(state) != 0) {
+            json +=
+                fmt::format("{}\"{}\": {}", json.size() > 1 ? ", " : "", core::to_string(state), counters.state(state));
+        }
+    }
+    return json + "}";
+}
+
+} // namespace
+
+HC_FUNCTION(hc_delivery_series) {
+    pg::ResultSet rows(args);
+    engine::Verb verb;
+    const std::vector<engine::DeliveryStats> stats = engine::delivery_stats(verb.user());
+    verb.finish();
+    for (const engine::DeliveryStats &s : stats) {
+        using Count = core::DeliveryCount;
+        const auto n = [&s](Count c) { return static_cast<std::int64_t>(s.counters.count(c)); };
+        const auto ms = [&s](double q) -> std::optional<double> {
+            const auto value = core::latency_quantile(s.counters.latency(), q);
+            return value ? std::optional(static_cast<double>(value->count()) / 1000) : std::nullopt;
+        };
+        const auto unless_other = [&s](auto value) { return s.other ? std::nullopt : std::optional(value); };
+        const std::string states = states_json(s.counters);
+        rows.add(s.other ? std::optional<std::string>("*") : s.tenant, unless_other(std::string_view(s.channel)),
+                 unless_other(s.provider), n(Count::accepted), n(Count::ambiguous), n(Count::retried),
+                 n(Count::timed_out), n(Count::delivered), n(Count::failed_soft), n(Count::failed_hard),
+                 n(Count::failed_policy), n(Count::failed_config), n(Count::corrected), pg::json_value{states},
+                 static_cast<std::int64_t>(core::latency_total(s.counters.latency())), ms(0.5), ms(0.95), ms(0.99));
+    }
+    return rows.done();
+}
+
+HC_FUNCTION(hc_metrics) {
+    engine::Verb verb;
+    const std::string page = engine::metrics(verb.user());
+    verb.finish();
+    return pg::make_text(page);
 }
 
 HC_FUNCTION(hc_statistics) {

@@ -76,6 +76,7 @@ struct AttemptState {
     Time due{};              // of the last send scheduled
     bool unanswered = true;  // no final answer is recorded; one may still come for an attempt that was given up
     bool contact = false;    // the provider took a request of it, or may have, and no receipt says that it failed
+    bool taken = false;      // the provider took a request of it, or may have, whatever became of it
     std::string provider_message_id;
     std::string reason;           // why it failed, short
     std::vector<PartState> parts; // empty: the message has one id
@@ -174,6 +175,7 @@ struct SendAnswer {
     std::optional<Duration> retry_after;
     bool partly_taken = false; // refused, but a part of the message was taken
     std::uint32_t task = 0;    // the send task carried out; 0: not told. Not the outstanding one: a repeated record
+    std::string suppress{};    // what the answer says of the address: a word of the suppression list; empty: nothing
 };
 
 struct ReceiptInput {

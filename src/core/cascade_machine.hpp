@@ -60,6 +60,7 @@ private:
     void take_late(const SendAnswer &in);
     void take_ambiguous(const SendAnswer &in);
     void take_refused(const SendAnswer &in);
+    void take_skipped(const SendAnswer &in);
     bool retry_send(const SendAnswer &in);
     void record_failed(const SendAnswer &in, ReceiptState failure, FailureKind kind);
     std::optional<Time> retry_time(const AttemptState &attempt, std::string_view reason,

@@ -58,8 +58,7 @@ SignalResult CascadeMachine::on(const SendAnswer &in) {
         take_refused(in);
         break;
     case SendVerdict::skip:
-        take_late(in);
-        skip_step(get(in.attempt).step, in.reason);
+        take_skipped(in);
         break;
     case SendVerdict::not_now:
         defer(*a, in.reason);
@@ -140,6 +139,19 @@ void CascadeMachine::take_refused(const SendAnswer &in) {
         fail_step(step, in.reason);
     else
         try_next_provider(step, in.reason);
+}
+
+// Not sent, and no other attempt of the step is made. A step of which an attempt has left has failed.
+void CascadeMachine::take_skipped(const SendAnswer &in) {
+    take_late(in);
+    const std::uint16_t step = get(in.attempt).step;
+    const auto left = [this, step](const AttemptState &a) {
+        return a.step == step && (a.taken || (a.unanswered && a.due <= now_));
+    };
+    if (std::any_of(state_.attempts.begin(), state_.attempts.end(), left))
+        fail_step(step, in.reason);
+    else
+        skip_step(step, in.reason);
 }
 
 bool CascadeMachine::retry_send(const SendAnswer &in) {

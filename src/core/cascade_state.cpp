@@ -187,6 +187,7 @@ void complete_send(State &s, const HistoryEvent &e) {
     if (rank(ReceiptState::accepted) > rank(a.receipt.state)) // a receipt may have come first
         a.receipt = {.state = ReceiptState::accepted, .kind = FailureKind::none, .time = {}, .sequence = {}};
     a.contact = !is_failure(a.receipt.state);
+    a.taken = true;
     a.reason = a.contact ? std::string() : a.reason;
     await_receipt(s, a, e);
 }
@@ -198,6 +199,7 @@ void ambiguous_send(State &s, const HistoryEvent &e) {
     a.unanswered = false;
     a.task = 0;
     a.contact = !is_failure(a.receipt.state);
+    a.taken = true;
     if (!known)
         a.reason = e.reason;
     await_receipt(s, a, e);
@@ -213,6 +215,7 @@ void retry_send(State &s, const HistoryEvent &e) {
     a.due = *e.due;
     a.held = false; // if the cascade is, its next claim will tell
     a.contact = a.contact || (e.flags & kFlagContacted) != 0;
+    a.taken = a.taken || (e.flags & kFlagContacted) != 0;
     a.reason = e.reason;
     s.last_task = std::max(s.last_task, e.task);
 }
@@ -228,6 +231,7 @@ void fail_send(State &s, const HistoryEvent &e) {
     a.unanswered = false;
     a.task = 0;
     a.contact = a.contact || (e.flags & kFlagContacted) != 0;
+    a.taken = a.taken || (e.flags & kFlagContacted) != 0;
 }
 
 void take_receipt(State &s, const HistoryEvent &e) {
@@ -247,6 +251,7 @@ void take_receipt(State &s, const HistoryEvent &e) {
                              .sequence = e.sequence};
     a.receipt = find_part(a, e.text) != nullptr ? take_part(a, e.text, facts) : facts;
     a.contact = !is_failure(a.receipt.state);
+    a.taken = a.taken || rank(facts.state) > rank(ReceiptState::queued);
     a.reason = a.contact ? std::string() : e.reason;
     if (!a.contact)
         a.task = 0; // a recorded answer is not needed any more

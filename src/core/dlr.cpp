@@ -3,6 +3,7 @@
 
 #include "core/crypto.hpp"
 #include "core/json_reader.hpp"
+#include "core/recipient.hpp"
 #include "core/redact.hpp"
 
 #include <nlohmann/json.hpp>
@@ -82,7 +83,28 @@ std::string dlr_json(const CanonicalReceipt &receipt) {
         payload["timestamp"] = format_iso8601(*receipt.event_time);
     if (receipt.sequence)
         payload["sequence"] = *receipt.sequence;
+    if (!receipt.suppress.empty()) {
+        payload["suppress"] = receipt.suppress;
+        const bool fits = receipt.recipient && !receipt.recipient->empty() && receipt.recipient->size() <= kMaxAddressBytes;
+        if (fits) // a part of an address is another address
+            payload["recipient"] = *receipt.recipient;
+    }
     return payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+DlrEffect parse_dlr_effect(std::string_view json) {
+    static constexpr std::array<std::string_view, 4> kWords{"opt_out", "invalid_address", "complaint", "clear_opt_out"};
+    const nlohmann::json document = parse_json_document(json, kRules);
+    const JsonNode root(document, "$", kRules.message);
+    DlrEffect effect;
+    if (!document.is_object())
+        return effect;
+    if (const auto suppress = member(root, "suppress"))
+        effect.suppress = suppress->word(kWords);
+    if (const auto recipient = member(root, "recipient"))
+        effect.recipient = recipient->value().is_number_integer() ? recipient->value().dump()
+                                                                  : recipient->text(kMaxAddressBytes);
+    return effect;
 }
 
 Input parse_dlr(std::string_view json, std::string_view identity) {

@@ -337,4 +337,14 @@ std::optional<std::string> json_scalar_text(std::string_view json) {
     return parsed.get<std::string>();
 }
 
+bool equal_json_scalars(std::string_view a, std::string_view b) {
+    if (a == b)
+        return true;
+    if (a.empty() || a.front() == '{' || a.front() == '[')
+        return false;
+    const auto left = nlohmann::json::parse(a.begin(), a.end(), nullptr, false);
+    const auto right = nlohmann::json::parse(b.begin(), b.end(), nullptr, false);
+    return !left.is_discarded() && left == right;
+}
+
 } // namespace hc::core

@@ -64,4 +64,7 @@ std::vector<std::string_view> json_elements(std::string_view json);
 // malformed text. `json` is one value without white space around it, as find_json gives it.
 std::optional<std::string> json_scalar_text(std::string_view json);
 
+// Equal as JSON values, so that 1 equals 1.0; arrays and objects equal nothing but the same text.
+bool equal_json_scalars(std::string_view a, std::string_view b);
+
 } // namespace hc::core

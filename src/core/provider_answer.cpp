@@ -40,17 +40,6 @@ private:
     std::optional<bool> body_valid_;
 };
 
-// Equal as JSON values, so that 1 equals 1.0; arrays and objects equal nothing.
-bool equal_scalars(std::string_view a, std::string_view b) {
-    if (a == b)
-        return true;
-    if (a.empty() || a.front() == '{' || a.front() == '[')
-        return false;
-    const auto left = nlohmann::json::parse(a.begin(), a.end(), nullptr, false);
-    const auto right = nlohmann::json::parse(b.begin(), b.end(), nullptr, false);
-    return !left.is_discarded() && left == right;
-}
-
 bool matches(const ResponsePredicate &when, std::int32_t status, AnswerView &view) {
     if (!when.status.empty() && std::find(when.status.begin(), when.status.end(), status) == when.status.end())
         return false;
@@ -62,7 +51,7 @@ bool matches(const ResponsePredicate &when, std::int32_t status, AnswerView &vie
     if (when.in.empty())
         return *value != "null";
     return std::any_of(when.in.begin(), when.in.end(),
-                       [&](const std::string &allowed) { return equal_scalars(*value, allowed); });
+                       [&](const std::string &allowed) { return equal_json_scalars(*value, allowed); });
 }
 
 bool is_2xx(std::int32_t status) { return status >= 200 && status <= 299; }
@@ -286,6 +275,7 @@ SendAnswer refused_by(const CanonicalReceipt &refused, bool any_taken, const Htt
     if (any_taken && result.verdict == SendVerdict::retry_same)
         result.verdict = SendVerdict::next_provider;
     result.kind = refused.kind;
+    result.suppress = refused.suppress;
     result.reason = refused.reason;
     const std::string_view raw = refused.raw_code ? std::string_view(*refused.raw_code) : std::string_view();
     if (const std::string_view code = refused.code_known ? raw : plain_code(raw); !code.empty())

@@ -22,6 +22,7 @@ constexpr std::size_t kMaxHeaderValueBytes = 4096;
 constexpr std::size_t kMaxStatuses = 64;
 constexpr std::size_t kMaxAllowedValues = 256;
 constexpr std::size_t kMaxClasses = 128;
+constexpr std::size_t kMaxTenantBytes = 255;
 constexpr std::int64_t kMaxPosition = 1000;
 constexpr std::int64_t kMaxWeight = 10'000;
 constexpr std::int64_t kMaxConcurrency = 10'000;
@@ -38,16 +39,17 @@ constexpr std::array<JsonWord<ProviderKind>, 2> kKinds{
 constexpr std::array<JsonWord<bool>, 2> kEncodings{{{"json", false}, {"form", true}}};
 constexpr std::array<std::string_view, 4> kMethods{"POST", "PUT", "PATCH", "GET"};
 
-constexpr std::array<std::string_view, 15> kHttpKeys{
+constexpr std::array<std::string_view, 17> kHttpKeys{
     "kind",        "channel",   "position",        "weight",
     "rate",        "breaker",   "request",         "idempotency_header",
     "response",    "timeout",   "connect_timeout", "max_response_bytes",
-    "concurrency", "connector", "receipts"};
-constexpr std::array<std::string_view, 10> kSandboxKeys{"kind",    "channel",     "position", "weight",    "rate",
-                                                        "breaker", "concurrency", "script",   "connector", "receipts"};
-constexpr std::array<std::string_view, 8> kReceiptKeys{
+    "concurrency", "connector", "receipts",        "cost",
+    "text"};
+constexpr std::array<std::string_view, 12> kSandboxKeys{"kind",        "channel", "position",  "weight",   "rate", "breaker",
+                                                        "concurrency", "script",  "connector", "receipts", "cost", "text"};
+constexpr std::array<std::string_view, 10> kReceiptKeys{
     "secret",           "signature", "url", "window", "part_mode", "connector_err_map", "connector_status_map",
-    "connector_id_base"};
+    "connector_id_base", "opt_out_category", "tenant"};
 constexpr std::array<std::string_view, 5> kRequestKeys{"method", "url", "headers", "encoding", "body"};
 constexpr std::array<std::string_view, 3> kResponseKeys{"ok", "message_id", "classes"};
 constexpr std::array<std::string_view, 3> kOkKeys{"status", "path", "in"};
@@ -196,6 +198,10 @@ void read_receipts(const JsonObject &provider, ReceiptSettings &settings) {
         settings.window = n->duration(kMinSignatureWindow, kMaxSignatureWindow);
     if (auto n = object.find("part_mode"))
         settings.part_mode = n->word(kPartModeWords);
+    if (auto n = object.find("opt_out_category"))
+        settings.opt_out_category = n->name();
+    if (auto n = object.find("tenant"))
+        settings.tenant = n->text(kMaxTenantBytes);
     read_receipt_options(object, settings.options);
 }
 
@@ -263,6 +269,7 @@ ProviderConfig parse_provider_config(std::string_view json) {
         config.concurrency = static_cast<std::uint32_t>(n->integer(1, kMaxConcurrency));
     read_provider_limits(object, config.limits);
     read_receipts(object, config.receipts);
+    read_cost(object, config.cost);
     if (http) {
         read_http(object, config);
         const CompiledRequest check(config); // its templates must parse now, not at the first attempt

@@ -13,8 +13,10 @@
 //                                {"path": "$.code", "in": [21610], "class": "next_channel", "kind": "policy"} ] },
 //     "timeout": "10s", "connect_timeout": "3s", "max_response_bytes": 65536, "concurrency": 64,
 //     "weight": 100, "rate": {..}, "breaker": {..} | false,           see ProviderLimits; weight: among those of a
-//     position "connector": "twilio", "receipts": {..} }                      see ReceiptSettings; sandbox providers
-//     take them too
+//                                                                      position
+//     "cost": {"per_part": 0.075}, "text": "$.text",                  see CostSettings
+//     "connector": "twilio", "receipts": {..} }                       see ReceiptSettings
+//   Sandbox providers take the last three lines too.
 //   Required: kind, channel, request.url. Methods: POST (default), PUT, PATCH, GET (no body). A class without "kind"
 //   takes soft for retry_same and ambiguous, config for next_provider, hard for next_channel.
 //
@@ -37,6 +39,7 @@
 #pragma once
 
 #include "core/cascade.hpp"
+#include "core/cost.hpp"
 #include "core/provider_limits.hpp"
 #include "core/receipt_parser.hpp"
 #include "core/time.hpp"
@@ -111,6 +114,7 @@ struct ProviderConfig {
     ProviderLimits limits;
     bool has_response = false; // "response" was given: it, not the connector, reads the answers
     ReceiptSettings receipts;
+    CostSettings cost;
 };
 
 // Throws hc::Error like parse_rule. Unknown keys are errors.

@@ -13,6 +13,8 @@ namespace hc::core {
 namespace {
 
 constexpr double kMaxRate = 1'000'000;
+constexpr std::int64_t kMaxCostPerDay = 100'000'000;
+constexpr std::size_t kMaxChannelsOff = 64;
 constexpr JsonDocumentRules kTenantDocument{"invalid tenant limits", 4096, 4};
 
 TokenBucketConfig read_rate(const JsonNode &node) {
@@ -60,7 +62,8 @@ void read_provider_limits(const JsonObject &provider, ProviderLimits &limits) {
 }
 
 TenantLimits parse_tenant_limits(std::string_view json) {
-    static constexpr std::array<std::string_view, 3> kKeys{"weight", "rate", "max_backlog"};
+    static constexpr std::array<std::string_view, 5> kKeys{"weight", "rate", "max_backlog", "cost_per_day",
+                                                           "channels_off"};
     const nlohmann::json document = parse_json_document(json, kTenantDocument);
     const JsonObject object(JsonNode(document, "$", kTenantDocument.message), kKeys);
     TenantLimits limits;
@@ -70,6 +73,12 @@ TenantLimits parse_tenant_limits(std::string_view json) {
         limits.rate = read_rate(*rate);
     if (const auto backlog = object.find("max_backlog"))
         limits.max_backlog = backlog->integer(1, 100'000'000);
+    if (const auto cost = object.find("cost_per_day"))
+        limits.cost_per_day = read_amount(*cost, kMaxCostPerDay);
+    if (const auto channels = object.find("channels_off")) {
+        for (const JsonNode &channel : channels->items(kMaxChannelsOff))
+            limits.channels_off.push_back(channel.name());
+    }
     return limits;
 }
 

@@ -45,7 +45,10 @@ ReceiptOptions parse_receipt_options(std::string_view json, ReceiptOptions base 
 //   "connector": "twilio",                      default: hermes, canonical words
 //   "receipts": {"secret": "name of a secret", "signature": "twilio", "url": "https://public.example/dlr",
 //                "window": "5m", "part_mode": "all", "connector_err_map": {..}, "connector_status_map": {..},
-//                "connector_id_base": {..}}
+//                "connector_id_base": {..},
+//                "opt_out_category": "newsletter",    what its opt-outs are about; default: everything
+//                "tenant": "acme"}                    whom receipts about an address mean that name no message known
+//                                                     here; default: every tenant
 // A secret makes the signature required; signature defaults to the connector's; url: for schemes that sign it; window:
 // how far a signed time may be from now, both ways.
 struct ReceiptSettings {
@@ -53,6 +56,8 @@ struct ReceiptSettings {
     std::string secret_name, signature, url;
     Duration window = std::chrono::minutes(5);
     std::optional<PartMode> part_mode;
+    std::string opt_out_category; // empty: every category
+    std::string tenant;           // empty: every one
     ReceiptOptions options;
 };
 

@@ -3,6 +3,7 @@
 
 #include "core/cascade.hpp"
 #include "core/id.hpp"
+#include "core/money.hpp"
 
 #include <optional>
 #include <span>
@@ -42,6 +43,7 @@ struct StatusFacts {
     std::optional<std::string> tenant, key;
     std::vector<std::string> channels;       // one a step
     std::vector<std::string> provider_names; // one an attempt
+    std::vector<std::optional<Micros>> estimated_costs; // likewise, of those that were sent
     std::string report_state;                // none | pending | delivered | dead
     std::uint32_t report_failed_tries = 0;
     std::optional<Time> reported_at;

@@ -28,12 +28,16 @@ constexpr JsonDocumentRules kDocument{"invalid cascade rule", kMaxRuleBytes, kMa
 constexpr std::size_t kMaxZoneBytes = 63;
 constexpr Duration kMaxConditionTimeout = std::chrono::seconds(30);
 
-constexpr std::array<std::string_view, 9> kRuleKeys{"steps",  "validity",  "late_success", "late_failure",  "priority",
-                                                    "window", "time_zone", "run_as",       "webhook_events"};
+constexpr std::int64_t kMaxCostOfCascade = 1'000'000;
+
+constexpr std::array<std::string_view, 13> kRuleKeys{
+    "steps",     "validity", "late_success", "late_failure", "priority", "window",        "time_zone",
+    "run_as",    "category", "frequency",    "max_cost",     "max_parts", "webhook_events"};
 constexpr std::array<std::string_view, 2> kGroupKeys{"parallel", "mode"};
-constexpr std::array<std::string_view, 12> kStepKeys{
-    "channel",      "providers",  "success_on", "timeout", "dispatch_timeout", "retry",
-    "on_ambiguous", "on_unknown", "revocable",  "window",  "condition",        "condition_timeout"};
+constexpr std::array<std::string_view, 15> kStepKeys{
+    "channel",    "providers", "success_on", "timeout",   "dispatch_timeout",  "retry",   "on_ambiguous",
+    "on_unknown", "revocable", "window",     "condition", "condition_timeout", "address", "skip_if",
+    "max_parts"};
 constexpr std::array<std::string_view, 6> kRetryKeys{
     "initial_interval", "backoff_coefficient", "maximum_interval", "maximum_attempts", "jitter", "non_retryable"};
 
@@ -111,6 +115,12 @@ Step read_step(const JsonNode &node, const Rule &rule) {
         step.condition = n->text(kMaxConditionBytes);
     if (auto n = object.find("condition_timeout"))
         step.condition_timeout = n->duration(kMinDuration, kMaxConditionTimeout);
+    if (auto n = object.find("address"))
+        step.address = read_message_path(*n);
+    if (auto n = object.find("skip_if"))
+        step.skip_if = read_skip_conditions(*n);
+    if (auto n = object.find("max_parts"))
+        step.max_parts = read_max_parts(*n);
     return step;
 }
 
@@ -134,6 +144,17 @@ void read_element(const JsonNode &node, Rule &rule) {
         rule.steps[i].joins = i > first;
         rule.steps[i].mode = mode;
     }
+}
+
+void read_gates(const JsonObject &object, Rule &rule) {
+    if (auto n = object.find("category"))
+        rule.category = n->name();
+    if (auto n = object.find("frequency"))
+        rule.frequency = read_frequency(*n);
+    if (auto n = object.find("max_cost"))
+        rule.max_cost = read_amount(*n, kMaxCostOfCascade);
+    if (auto n = object.find("max_parts"))
+        rule.max_parts = read_max_parts(*n);
 }
 
 // A name, or where the message has one.
@@ -166,6 +187,7 @@ Rule parse_rule(std::string_view json) {
         read_time_zone(*n, rule);
     if (auto n = object.find("run_as"))
         rule.run_as = n->text(kMaxZoneBytes);
+    read_gates(object, rule);
     if (auto n = object.find("validity"))
         rule.validity = n->duration(kMinDuration, kMaxDuration);
     if (auto n = object.find("late_success"))

@@ -19,12 +19,18 @@
 //                                                 a step may have one of its own, or false
 //     "time_zone": "Europe/Berlin",               of the windows: a name, or {"path": "$.tz", "default": "UTC"}
 //     "run_as": "reporting",                      optional: role that runs conditions of tenants that have none
+//     "category": "newsletter",                   optional, [a-z0-9_-]{1,63}: what suppression and frequency tell apart
+//     "frequency": {"max": 3, "per": "7d"},       optional: see Frequency
+//     "max_cost": 0.20, "max_parts": 3,           optional: of all that the cascade sends; of a message over SMS
 //     "webhook_events": ["message.delivered"] }   optional: default all outcomes; message.step_* only if named
 //
 // More keys of a step:
 //     "condition": "message->>'plan' = 'gold'"    SQL expression, evaluated by an executor before the step; not true:
 //                                                 the step is skipped
 //     "condition_timeout": "1s"                   up to 30s; default hermes.condition_timeout
+//     "address": "$.recipient.phone"              where the message has the address; default: see find_recipient
+//     "skip_if": [{"path": "$.prefs.sms", "in": [false], "reason": "disabled"}]   see SkipCondition; up to 16
+//     "max_parts": 3                              instead of the rule's, whatever the channel
 //
 // An element of steps may be several steps that run at once:
 //     {"parallel": [ {step}, {step} ], "mode": "any"}   any (default): the first success ends the cascade and takes
@@ -37,6 +43,8 @@
 // document at most kMaxRuleBytes, nesting at most kMaxRuleDepth, durations 1 ms to 365 days.
 #pragma once
 
+#include "core/gate_rules.hpp"
+#include "core/money.hpp"
 #include "core/receipt.hpp"
 #include "core/retry.hpp"
 #include "core/send_window.hpp"
@@ -81,6 +89,9 @@ struct Step {
     std::optional<SendWindow> window;
     std::string condition; // SQL; empty: none
     std::optional<Duration> condition_timeout;
+    std::optional<JsonPath> address; // of the recipient in the message
+    std::vector<SkipCondition> skip_if;
+    std::optional<std::uint32_t> max_parts;
     bool joins = false;              // runs at once with the step before it: a further member of a "parallel" element
     GroupMode mode = GroupMode::any; // of its parallel element
 };
@@ -91,10 +102,14 @@ struct Rule {
     LateSuccess late_success = LateSuccess::complete;
     LateFailure late_failure = LateFailure::notify;
     Priority priority = Priority::transactional;
-    std::optional<SendWindow> window;        // of the steps that have none of their own
-    std::string time_zone;                   // of the windows; empty: UTC
-    std::string time_zone_path;              // of the message's own; empty: it has none
-    std::string run_as;                      // empty: none
+    std::optional<SendWindow> window; // of the steps that have none of their own
+    std::string time_zone;            // of the windows; empty: UTC
+    std::string time_zone_path;       // of the message's own; empty: it has none
+    std::string run_as;               // empty: none
+    std::string category;             // empty: none
+    std::optional<Frequency> frequency;
+    std::optional<Micros> max_cost;
+    std::optional<std::uint32_t> max_parts;
     std::vector<std::string> webhook_events; // empty: all outcomes
 };
 

@@ -6,6 +6,7 @@
 #include "core/receipt_ids.hpp"
 #include "core/report.hpp"
 #include "engine/definitions.hpp"
+#include "engine/delivery_stats.hpp"
 #include "engine/pauses.hpp"
 #include "engine/placement.hpp"
 #include "engine/receipts.hpp"
@@ -25,6 +26,7 @@ using core::WorkflowId;
 struct Execution {
     Subject subject;
     core::State state;
+    std::vector<core::HistoryEvent> stored; // as loaded
     std::vector<core::HistoryEvent> events; // new ones
     TaskChanges tasks;
     std::optional<core::Time> last_stored; // time of the last stored event: base of the appended ones
@@ -65,6 +67,7 @@ private:
     std::unordered_map<WorkflowId, bool> locked_;
     std::vector<store::AttemptRow> attempts_;
     std::vector<WorkflowId> order_; // executions in id order
+    std::vector<core::ReceiptState> states_; // of the attempts before a decision
     Writes writes_;
 };
 
@@ -117,11 +120,12 @@ void Batch::add(const Row &row, bool closed) {
     if (OidIsValid(user_) && !defs.tenant_allowed(user_, row.tenant)) {
         return; // tells no more than an id that does not exist
     }
-    const std::vector<core::HistoryEvent> events = core::decode_events(row.history.data);
+    std::vector<core::HistoryEvent> events = core::decode_events(row.history.data);
     Execution execution;
     execution.subject = Subject{row.id, &defs.rule(row.rule_id), row.tenant, row.key};
     execution.state = core::replay(events);
     execution.last_stored = events.empty() ? std::optional<core::Time>() : events.back().time;
+    execution.stored = std::move(events);
     execution.was_closed = closed;
     executions_.emplace(row.id, std::move(execution));
     order_.push_back(row.id);
@@ -142,6 +146,7 @@ void Batch::decide(std::size_t i) {
     if (auto *receipt = std::get_if<core::ReceiptInput>(&input)) {
         name_part(*receipt, execution.state);
     }
+    note_states(execution.state, states_);
     const Subject &subject = execution.subject;
     core::Decision decision = core::decide(subject.rule->program, execution.state, input, now_,
                                            around_.of(*subject.rule, subject.tenant, execution.state));
@@ -153,6 +158,8 @@ void Batch::decide(std::size_t i) {
 
 void Batch::note_effects(Execution &execution, const core::Input &input, const core::Decision &decision) {
     collect_tasks(execution.subject, execution.state, decision, execution.tasks);
+    count_deliveries(execution.subject, states_, execution.state, decision.events,
+                     std::array<std::span<const core::HistoryEvent>, 2>{execution.events, execution.stored});
     collect_reports(execution.subject, execution.state, decision, execution.tasks);
     if (decision.completed) {
         count_outcome(execution.state.outcome);
@@ -175,6 +182,9 @@ void Batch::note_effects(Execution &execution, const core::Input &input, const c
         store::insert_parked_receipt(
             {static_cast<std::int64_t>(park->hash), {}, {}, execution.subject.id, park->raw, "unknown_status"}, now_);
         pg::count(pg::Count::receipts_parked);
+    }
+    if (std::holds_alternative<core::ReceiptInput>(input) && decision.result == core::SignalResult::unmatched) {
+        pg::count(pg::Count::receipts_unmatched);
     }
 }
 

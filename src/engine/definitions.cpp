@@ -91,10 +91,11 @@ void Definitions::load_providers() {
     }
     providers_.clear();
     for (store::ProviderRow &row : store::all_providers()) {
-        Provider p{row.id, std::move(row.name), row.dropped, nullptr, nullptr, {}, {}};
+        Provider p{row.id, std::move(row.name), row.dropped, nullptr, nullptr, {}, {}, {}};
         try {
             auto config = std::make_shared<const core::ProviderConfig>(core::parse_provider_config(row.config.text));
             p.receipts = config->receipts;
+            p.channel = config->channel;
             if (!p.dropped) {
                 p.config = std::move(config);
                 p.request = std::make_shared<const core::CompiledRequest>(*p.config);

@@ -27,6 +27,7 @@ struct Provider {
     std::shared_ptr<const core::CompiledRequest> request; // templates of config, ready to render
     core::ReceiptSettings receipts;                       // of a dropped one too: its receipts may still come
     std::string error;                                    // why config is null
+    std::string channel;                                  // of a dropped one too
 };
 
 struct RuleVersion {

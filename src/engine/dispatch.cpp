@@ -60,68 +60,83 @@ std::uint32_t nth_at_provider(const core::State &state, const core::AttemptState
         }));
 }
 
-// A claimed send on its way to a request, or to an answer that needs none.
-class Preparation {
-public:
-    Preparation(const ClaimRequest &request, BatchSurroundings &around) : request_(request), around_(around) {}
+// Runs what may fail for one send alone: it is refused then. Recording the refusal of a cascade that does not decode
+// fails, and buries the task.
+template <class Body>
+void guarded(Send &send, Body body) {
+    try {
+        body();
+    } catch (const Error &e) {
+        send.leaves = false;
+        send.immediate = refused(send, e.detail().empty() ? e.message() : e.detail());
+    }
+}
 
-    // False: it waits for its provider.
-    bool prepare(Send &send, const store::SendRow &row);
+// What becomes of a claimed send.
+enum class Course : std::uint8_t {
+    answered, // it needs no request
+    waits,    // for its provider
+    drafted,  // it leaves if the gates let it
+};
+
+// Sorts the claimed sends of a queue.
+class Sorting {
+public:
+    Sorting(const ClaimRequest &request, BatchSurroundings &around) : request_(request), around_(around) {}
+
+    Course sort(Send &send, Draft &draft);
 
 private:
-    bool decide(Send &send, const store::SendRow &row, const core::State &state, const core::AttemptState &attempt);
-    void render(Send &send, const store::SendRow &row, const core::State &state, const core::AttemptState &attempt,
-                const Provider &provider);
+    Course decide(Send &send, const Draft &draft);
 
     const ClaimRequest &request_;
     BatchSurroundings &around_;
 };
 
-bool Preparation::prepare(Send &send, const store::SendRow &row) {
-    try {
-        const core::State state = core::replay(core::decode_events(row.history.data));
-        const auto attempt = std::find_if(state.attempts.begin(), state.attempts.end(),
-                                          [&](const core::AttemptState &a) { return a.number == send.attempt; });
-        if (attempt == state.attempts.end() || attempt->task != static_cast<std::uint32_t>(send.key.number)) {
+Course Sorting::sort(Send &send, Draft &draft) {
+    Course course = Course::answered;
+    guarded(send, [&] {
+        draft.state = core::replay(core::decode_events(draft.row->history.data));
+        const std::vector<core::AttemptState> &attempts = draft.state.attempts; // numbered from 1, without a gap
+        const bool known = send.attempt >= 1 && send.attempt <= attempts.size();
+        if (!known || draft.attempt_state().task != static_cast<std::uint32_t>(send.key.number)) {
             send.immediate = refused(send, "attempt is not waited for"); // the cascade has gone on without it
-            return true;
+            return;
         }
-        return decide(send, row, state, *attempt);
-    } catch (const Error &e) { // recording the refusal of a cascade that does not decode fails, and buries the task
-        send.leaves = false;
-        send.immediate = refused(send, e.detail().empty() ? e.message() : e.detail());
-        return true;
-    }
+        course = decide(send, draft);
+    });
+    return course;
 }
 
-bool Preparation::decide(Send &send, const store::SendRow &row, const core::State &state,
-                         const core::AttemptState &attempt) {
+Course Sorting::decide(Send &send, const Draft &draft) {
     Definitions &defs = definitions();
     const Provider *provider = defs.provider(send.provider);
     if (provider == nullptr || provider->config == nullptr) {
         send.immediate = refused(send, "provider is not available");
-        return true;
+        return Course::answered;
     }
-    const RuleVersion &rule = defs.rule(row.rule_id);
+    const RuleVersion &rule = defs.rule(draft.row->rule_id);
+    const core::AttemptState &attempt = draft.attempt_state();
     const bool paused = defs.paused(send.provider);
-    if ((paused || request_.open_until) && core::has_alternative(rule.program, state, attempt, around_.unavailable())) {
+    if ((paused || request_.open_until) &&
+        core::has_alternative(rule.program, draft.state, attempt, around_.unavailable())) {
         send.immediate = refused(send, paused ? "provider_paused" : "provider_unavailable");
-        return true;
+        return Course::answered;
     }
-    if (!core::may_send(rule.program, state, attempt, request_.now, around_.of(rule, row.tenant, state))) {
+    if (!core::may_send(rule.program, draft.state, attempt, request_.now,
+                        around_.of(rule, draft.row->tenant, draft.state))) {
         send.immediate = immediate(send, core::SendVerdict::not_now, core::FailureKind::none, "not_now");
-        return true;
+        return Course::answered;
     }
-    if (request_.open_until) {
-        return false;
-    }
-    render(send, row, state, attempt, *provider);
-    return true;
+    return request_.open_until ? Course::waits : Course::drafted;
 }
 
-void Preparation::render(Send &send, const store::SendRow &row, const core::State &state,
-                         const core::AttemptState &attempt, const Provider &provider) {
+void render(Send &send, const Draft &draft) {
     Definitions &defs = definitions();
+    const store::SendRow &row = *draft.row;
+    const core::State &state = draft.state;
+    const core::AttemptState &attempt = draft.attempt_state();
+    const Provider &provider = *defs.provider(send.provider); // decide() has seen it
     send.leaves = true;
     send.config = provider.config;
     if (provider.config->kind == core::ProviderKind::sandbox) {
@@ -171,15 +186,15 @@ Claim claim_sends(const ClaimRequest &request) {
     if (!tasks.empty() && pg::lane_of_queue(request.queue) != pg::Lane::delayed) {
         pg::fair_served(request.queue, served);
     }
-    std::unordered_map<WorkflowId, store::SendRow> rows;
+    std::unordered_map<WorkflowId, std::shared_ptr<const store::SendRow>> rows;
     if (!ids.empty()) {
         for (store::SendRow &row : store::read_for_send(ids)) {
             const WorkflowId id = row.id;
-            rows.emplace(id, std::move(row));
+            rows.emplace(id, std::make_shared<const store::SendRow>(std::move(row)));
         }
     }
     BatchSurroundings around;
-    Preparation preparation(request, around);
+    Sorting sorting(request, around);
     std::vector<store::TaskKey> waiting;
     for (const store::ClaimedTask &task : tasks) {
         const store::TaskKey key{task.workflow_id, task.number};
@@ -194,9 +209,14 @@ Claim claim_sends(const ClaimRequest &request) {
         send.queue = request.queue;
         send.provider = task.target;
         send.attempt = static_cast<std::uint16_t>(task.attempt);
-        if (!preparation.prepare(send, row->second)) {
+        Draft draft{claim.sends.size(), row->second, {}, send.attempt, send.provider, task.claims == 1};
+        const Course course = sorting.sort(send, draft);
+        if (course == Course::waits) {
             waiting.push_back(key);
             continue;
+        }
+        if (course == Course::drafted) {
+            claim.drafts.push_back(std::move(draft));
         }
         claim.sends.push_back(std::move(send));
     }
@@ -204,6 +224,39 @@ Claim claim_sends(const ClaimRequest &request) {
     pg::count(pg::Count::sends_claimed, static_cast<std::uint32_t>(tasks.size()));
     set_resume(claim, request, tasks.size(), last_due_of(tasks, request.from));
     return claim;
+}
+
+void finish_claims(std::span<Claim> claims) {
+    Gates gates(pg::now());
+    std::vector<std::pair<Send *, const Draft *>> drafted;
+    for (Claim &claim : claims) {
+        for (const Draft &draft : claim.drafts) {
+            Send &send = claim.sends.at(draft.send);
+            guarded(send, [&] {
+                gates.add(draft);
+                drafted.emplace_back(&send, &draft);
+            });
+        }
+    }
+    gates.look_up();
+    for (std::size_t i = 0; i < drafted.size(); ++i) {
+        Send &send = *drafted[i].first;
+        if (const std::string reason = gates.pass(i); !reason.empty()) {
+            send.immediate = immediate(send, core::SendVerdict::skip, core::FailureKind::policy, reason);
+            continue;
+        }
+        guarded(send, [&] { render(send, *drafted[i].second); });
+        if (!send.leaves) {
+            gates.undo(i);
+            continue;
+        }
+        send.toll = gates.toll(i);
+        send.addressee = gates.addressee(i);
+    }
+    gates.write();
+    for (Claim &claim : claims) {
+        claim.drafts.clear();
+    }
 }
 
 } // namespace hc::engine

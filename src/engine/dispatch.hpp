@@ -3,10 +3,12 @@
 #pragma once
 
 #include "core/provider_config.hpp"
+#include "engine/gates.hpp"
 #include "store/tasks.hpp"
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,8 @@ struct Send {
     std::shared_ptr<const core::Connector> connector;   // http only, when it reads the answers
     std::optional<core::RenderedRequest> request;       // http only
     core::SandboxStep immediate;                        // when there is no request
+    Toll toll;                                          // when it leaves
+    std::optional<Addressee> addressee;                 // when known
 };
 
 // A claimed task that is given up: buried in a transaction of its own.
@@ -34,6 +38,7 @@ struct Burial {
 
 struct Claim {
     std::vector<Send> sends;
+    std::vector<Draft> drafts; // of the sends that finish_claims() has to complete
     std::vector<Burial> burials;
     bool more = false;                // the queue may hold more that is due now
     std::optional<core::Time> resume; // where to scan from next time; nullopt: nothing known
@@ -49,13 +54,18 @@ struct ClaimRequest {
     std::optional<core::Time> open_until;
     std::int64_t newest = 0; // the newest incarnation when `live` was read: later ones are alive as well
 };
+// One queue. What is claimed is not ready to go yet.
 Claim claim_sends(const ClaimRequest &request);
+// Once, after all claims of a transaction: gates, then requests. The last to lock anything.
+void finish_claims(std::span<Claim> claims);
 
 struct RecordedSend {
     store::TaskKey key;
     std::int32_t provider = 0;
     core::SendAnswer answer;
     std::vector<core::SandboxReceipt> receipts; // sandbox: what will be reported later
+    Toll toll;
+    std::optional<Addressee> addressee;
 };
 // Records answers; returns the indexes of those whose cascade is held by somebody else: try again in a few ms.
 // `recorded_hashes` gets the look-up hashes stored, for a rematch in a later transaction.

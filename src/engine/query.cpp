@@ -4,6 +4,7 @@
 #include "core/cascade.hpp"
 #include "core/dry_run.hpp"
 #include "core/error.hpp"
+#include "core/gates.hpp"
 #include "core/report.hpp"
 #include "engine/definitions.hpp"
 #include "engine/pauses.hpp"
@@ -59,6 +60,33 @@ void add_report_state(const core::WorkflowId &id, const Found &found, const core
     }
 }
 
+// The message of an open cascade; an ended one has none any more.
+std::optional<std::string> read_message(const core::WorkflowId &id) {
+    std::vector<store::SendRow> rows = store::read_for_send({id}, true);
+    return rows.empty() ? std::nullopt : std::optional(std::move(rows.front().message.text));
+}
+
+// By the configuration and the message as they are now; nothing of it is stored.
+void add_costs(const core::WorkflowId &id, const core::State &state, core::StatusFacts &facts) {
+    std::optional<std::optional<std::string>> message;
+    for (const core::AttemptState &attempt : state.attempts) {
+        const Provider *provider = definitions().provider(attempt.provider);
+        std::optional<core::Micros> cost;
+        if (attempt.taken && provider != nullptr && provider->config) {
+            const core::CostSettings &settings = provider->config->cost;
+            if (settings.per_part != 0 && !message) {
+                message = read_message(id);
+            }
+            if (settings.per_part != 0 && *message) {
+                cost = core::estimate_cost(settings, **message);
+            } else if (settings.per_part == 0 && settings.per_message != 0) {
+                cost = settings.per_message;
+            }
+        }
+        facts.estimated_costs.push_back(cost);
+    }
+}
+
 } // namespace
 
 std::string cascade_status(const core::WorkflowId &id, Oid user) {
@@ -80,6 +108,7 @@ std::string cascade_status(const core::WorkflowId &id, Oid user) {
         facts.provider_names.push_back(provider != nullptr ? provider->name : "");
     }
     add_report_state(id, found, state, facts);
+    add_costs(id, state, facts);
     return core::status_json(state, facts);
 }
 

@@ -6,6 +6,7 @@
 #include "core/receipt_ids.hpp"
 #include "engine/advance.hpp"
 #include "engine/receipts.hpp"
+#include "engine/suppression.hpp"
 #include "pg/wake.hpp"
 #include "store/receipts.hpp"
 
@@ -39,10 +40,17 @@ public:
     }
 
 private:
+    struct Target {
+        ReceiptEffects::Attempt attempt;
+        bool by_id = false; // of the provider
+    };
     void look_up();
     void sort_out(std::size_t i);
+    std::optional<Target> find_target(const CanonicalReceipt &receipt) const;
     bool address(std::size_t i);
+    void take_side_effect(std::size_t i);
     void apply();
+    void apply_effects();
     void keep_unmatched();
     void park(std::size_t i);
 
@@ -54,6 +62,7 @@ private:
     std::vector<Item> items_;
     std::vector<std::size_t> item_rows_;
     std::vector<std::size_t> unmatched_;
+    ReceiptEffects effects_; // on addresses; tags: rows
 };
 
 // Look-up hashes of a receipt's id for each id of the account. Exact text first; where the two sides write numbers in
@@ -81,7 +90,7 @@ std::vector<std::int64_t> hashes_of(const Account &account, const CanonicalRecei
 void Delivery::look_up() {
     std::vector<std::int64_t> hashes;
     for (const CanonicalReceipt &receipt : receipts_) {
-        if (receipt.disposition == Disposition::apply) {
+        if (receipt.disposition == Disposition::apply || !receipt.suppress.empty()) {
             const std::vector<std::int64_t> own = hashes_of(account_, receipt);
             hashes.insert(hashes.end(), own.begin(), own.end());
         }
@@ -105,35 +114,59 @@ core::AttemptReference own_reference(const CanonicalReceipt &receipt) {
 
 // By our own reference when the provider echoes it, else by its message id; the other way round where parts are
 // reported on one by one, because an id tells the part.
+std::optional<Delivery::Target> Delivery::find_target(const CanonicalReceipt &receipt) const {
+    const core::AttemptReference ours = own_reference(receipt);
+    std::optional<Target> by_reference;
+    if (ours.attempt != 0) {
+        by_reference = Target{{ours.id, static_cast<std::uint16_t>(ours.attempt)}, false};
+    }
+    if (by_reference && account_.part_mode() == core::PartMode::provider) {
+        return by_reference;
+    }
+    for (const std::int64_t hash : hashes_of(account_, receipt)) {
+        if (const auto row = attempts_.find(hash); row != attempts_.end()) {
+            return Target{{row->second.workflow_id, static_cast<std::uint16_t>(row->second.attempt)}, true};
+        }
+    }
+    return by_reference;
+}
+
 bool Delivery::address(std::size_t i) {
     const CanonicalReceipt &receipt = receipts_[i];
+    const std::optional<Target> target = find_target(receipt);
+    if (!target) {
+        return false;
+    }
     core::Input input = core::parse_dlr(core::dlr_json(receipt), {});
     auto &in = std::get<core::ReceiptInput>(input);
     in.providers = account_.ids;
     in.more_ids = receipt.id_candidates;
-    const auto known = [&](const core::WorkflowId &id, std::uint32_t attempt) {
-        in.attempt = static_cast<std::uint16_t>(attempt);
-        items_.push_back({id, std::move(input)});
-        return true;
-    };
-    const core::AttemptReference ours = own_reference(receipt);
-    const bool parts = account_.part_mode() != core::PartMode::provider;
-    if (ours.attempt != 0 && !parts) {
-        return known(ours.id, ours.attempt);
+    in.attempt = target->attempt.number;
+    in.part = !target->by_id && account_.part_mode() != core::PartMode::provider; // of an answer that is not there yet
+    items_.push_back({target->attempt.cascade, std::move(input)});
+    effects_.add(i, target->attempt, *account_.provider, {receipt.suppress, receipt.recipient});
+    return true;
+}
+
+// Says nothing of a state. Of a message that is not known here (or not any more) it means the account as a whole.
+void Delivery::take_side_effect(std::size_t i) {
+    const CanonicalReceipt &receipt = receipts_[i];
+    rows_[i].result = SignalResult::ignored;
+    if (receipt.suppress.empty()) {
+        return;
     }
-    for (const std::int64_t hash : hashes_of(account_, receipt)) {
-        if (const auto row = attempts_.find(hash); row != attempts_.end()) {
-            return known(row->second.workflow_id, static_cast<std::uint32_t>(row->second.attempt));
-        }
-    }
-    in.part = parts; // of an answer that is not there yet
-    return ours.attempt != 0 && known(ours.id, ours.attempt);
+    const std::optional<Target> target = find_target(receipt);
+    const auto attempt = target ? std::optional(target->attempt) : std::nullopt;
+    effects_.add(i, attempt, *account_.provider, {receipt.suppress, receipt.recipient});
 }
 
 void Delivery::sort_out(std::size_t i) {
     const CanonicalReceipt &receipt = receipts_[i];
     rows_[i].state = receipt.state;
     rows_[i].kind = receipt.kind;
+    if (!receipt.engagement.empty()) {
+        pg::count(pg::Count::engagements);
+    }
     switch (receipt.disposition) {
     case Disposition::apply:
         if (address(i)) {
@@ -145,19 +178,22 @@ void Delivery::sort_out(std::size_t i) {
     case Disposition::park:
     case Disposition::reject:
         return park(i);
-    case Disposition::ignore:
     case Disposition::side_effect_only:
+        return take_side_effect(i);
+    case Disposition::ignore:
         rows_[i].result = SignalResult::ignored;
         return;
     }
 }
 
 void Delivery::apply() {
+    effects_.look_up(); // before a message goes with its cascade
     const std::vector<ItemResult> results = engine::advance(items_, store::LockWait::wait, user_);
     for (std::size_t k = 0; k < results.size(); ++k) {
         ReceivedReceipt &row = rows_[item_rows_[k]];
         if (results[k].status != ItemStatus::done) {
             row.result = SignalResult::unmatched; // a reference to a cascade that is no more
+            pg::count(pg::Count::receipts_unmatched);
             continue;
         }
         row.cascade = items_[k].id;
@@ -165,7 +201,25 @@ void Delivery::apply() {
         row.result = results[k].result;
     }
     pg::count(pg::Count::receipts_applied, static_cast<std::uint32_t>(results.size()));
+    apply_effects();
     keep_unmatched();
+}
+
+// Not those of a repetition: meanwhile the recipient may have thought better of it.
+void Delivery::apply_effects() {
+    const auto wanted = [this](std::size_t i) {
+        return rows_[i].result != SignalResult::duplicate && rows_[i].result != SignalResult::unmatched;
+    };
+    for (const ReceiptEffects::Done &done : effects_.apply(pg::now(), wanted)) {
+        ReceivedReceipt &row = rows_[done.tag];
+        if (receipts_[done.tag].disposition == Disposition::side_effect_only) {
+            row.result = done.changed ? SignalResult::applied : SignalResult::duplicate;
+            if (done.attempt) {
+                row.cascade = done.attempt->cascade;
+                row.attempt = done.attempt->number;
+            }
+        }
+    }
 }
 
 void Delivery::keep_unmatched() {
@@ -173,8 +227,9 @@ void Delivery::keep_unmatched() {
     for (const std::size_t i : unmatched_) {
         const CanonicalReceipt &receipt = receipts_[i];
         rows_[i].result = SignalResult::unmatched;
-        if (!receipt.correlation_id) {
-            continue; // a reference that is none of ours, and no id
+        if (!receipt.correlation_id) { // a reference that is none of ours, and no id
+            pg::count(pg::Count::receipts_unmatched);
+            continue;
         }
         rows_[i].result = SignalResult::buffered;
         // in its normal form where there is one: the attempt will be stored under both

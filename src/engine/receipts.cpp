@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "engine/advance.hpp"
 #include "engine/definitions.hpp"
+#include "engine/suppression.hpp"
 #include "pg/wake.hpp"
 #include "store/receipts.hpp"
 
@@ -30,6 +31,10 @@ std::string normal_id_of(const Provider &provider, std::string_view id, core::Id
         provider.receipts.connector.empty() ? nullptr : definitions().find_connector(provider.receipts.connector);
     return connector ? core::normal_id(id, connector->id_conversions, provider.receipts.options.id_base, side)
                      : std::string();
+}
+
+ReceiptEffects::Attempt effect_attempt(const store::AttemptRow &attempt) {
+    return {attempt.workflow_id, static_cast<std::uint16_t>(attempt.attempt)};
 }
 
 // A receipt out of the inbox: found by the account's hash, so its id may be written in another way than the answer's.
@@ -117,6 +122,7 @@ core::SignalResult apply_receipt(const std::string &provider, const std::string 
     check_receipt_privilege(user);
     const std::vector<std::int32_t> providers = definitions().providers_of_name(provider);
     core::Input input = core::parse_dlr(payload_json, {});
+    const core::DlrEffect effect = core::parse_dlr_effect(payload_json);
     std::vector<std::int64_t> hashes;
     hashes.reserve(providers.size());
     for (const std::int32_t id : providers) {
@@ -124,9 +130,13 @@ core::SignalResult apply_receipt(const std::string &provider, const std::string 
     }
     for (const store::AttemptRow &attempt : store::find_attempts(hashes)) {
         const Item item{attempt.workflow_id, addressed(input, attempt, provider_message_id)};
+        ReceiptEffects effects;
+        effects.add(0, effect_attempt(attempt), *definitions().provider(providers.front()), effect);
+        effects.look_up();
         const ItemResult result = engine::advance({&item, 1}, store::LockWait::wait, user).front();
         if (result.status == ItemStatus::done) {
             pg::count(pg::Count::receipts_applied);
+            effects.apply(pg::now(), [&result](std::size_t) { return result.result != core::SignalResult::duplicate; });
             return result.result;
         }
     }
@@ -147,16 +157,24 @@ bool rematch(const std::vector<std::int64_t> &hashes) {
     }
     std::vector<Item> items;
     std::vector<std::int64_t> inbox_ids;
+    ReceiptEffects effects;
     const std::vector<store::AttemptRow> attempts = store::find_attempts(hashes);
     for (const store::InboxRow &row : waiting) {
         const auto attempt = std::find_if(attempts.begin(), attempts.end(),
                                           [&](const store::AttemptRow &a) { return a.hash == row.hash; });
         if (attempt != attempts.end()) { // the payload was parsed before it was stored
+            if (const Provider *account = definitions().provider(row.provider)) {
+                effects.add(items.size(), effect_attempt(*attempt), *account, core::parse_dlr_effect(row.payload));
+            }
             items.push_back({attempt->workflow_id, waited(row, *attempt)});
             inbox_ids.push_back(row.id);
         }
     }
+    effects.look_up();
     const std::vector<ItemResult> results = engine::advance(items, store::LockWait::skip);
+    effects.apply(pg::now(), [&results](std::size_t i) {
+        return results[i].status == ItemStatus::done && results[i].result != core::SignalResult::duplicate;
+    });
     std::vector<std::int64_t> applied;
     bool all = true;
     for (std::size_t i = 0; i < results.size(); ++i) {

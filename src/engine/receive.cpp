@@ -3,10 +3,12 @@
 
 #include "core/error.hpp"
 #include "core/json_path.hpp"
+#include "core/logged_headers.hpp"
 #include "core/signature.hpp"
 #include "core/signature_secrets.hpp"
 #include "engine/definitions.hpp"
 #include "engine/receipt_delivery.hpp"
+#include "pg/guc.hpp"
 #include "pg/wake.hpp"
 #include "store/receipts.hpp"
 
@@ -147,7 +149,13 @@ std::vector<ReceivedReceipt> receive_receipts(const std::string &provider, const
     verify(account, payload, headers, options);
     const std::vector<CanonicalReceipt> receipts = core::parse_receipts(*account.connector, payload, headers, options);
     refuse_unreadable(account, receipts);
-    return deliver(account, receipts, user);
+    std::vector<ReceivedReceipt> rows = deliver(account, receipts, user);
+    if (pg::guc::receipt_log_retention_s > 0) {
+        store::log_call(
+            {account.provider->id, static_cast<std::int32_t>(receipts.size()), core::logged_headers(headers), payload},
+            pg::now());
+    }
+    return rows;
 }
 
 core::Headers parse_headers(const std::string &json) {

@@ -3,6 +3,7 @@
 #include "engine/advance.hpp"
 #include "engine/dispatch.hpp"
 #include "engine/receipts.hpp"
+#include "engine/suppression.hpp"
 #include "pg/wake.hpp"
 
 #include <nlohmann/json.hpp>
@@ -57,6 +58,9 @@ std::vector<std::size_t> record_sends(const std::vector<RecordedSend> &answers,
     std::vector<store::Task> puts;
     std::vector<store::TaskKey> leftovers;
     std::uint32_t recorded = 0;
+    std::uint32_t skipped = 0;
+    std::vector<Toll> untaken;
+    AddressEffects effects(store::SuppressSource::answer);
     for (std::size_t i = 0; i < results.size(); ++i) {
         if (results[i].status == ItemStatus::locked) {
             locked.push_back(i);
@@ -67,6 +71,14 @@ std::vector<std::size_t> record_sends(const std::vector<RecordedSend> &answers,
             continue;
         }
         ++recorded;
+        skipped += answers[i].answer.verdict == core::SendVerdict::skip ? 1U : 0U;
+        if (core::surely_not_taken(answers[i].answer)) {
+            untaken.push_back(answers[i].toll);
+        }
+        if (!answers[i].answer.suppress.empty() && answers[i].addressee) {
+            effects.add(*answers[i].addressee, opt_out_category(answers[i].provider), answers[i].answer.suppress,
+                        answers[i].key.workflow_id);
+        }
         put_sandbox_receipts(answers[i], now, puts);
         if (!answers[i].answer.provider_message_id.empty()) {
             note_hashes(answers[i], recorded_hashes);
@@ -74,7 +86,10 @@ std::vector<std::size_t> record_sends(const std::vector<RecordedSend> &answers,
     }
     store::delete_tasks(leftovers);
     store::insert_tasks(puts);
+    give_back(untaken);
+    effects.apply(now);
     pg::count(pg::Count::sends_recorded, recorded);
+    pg::count(pg::Count::sends_skipped, skipped);
     return locked;
 }
 

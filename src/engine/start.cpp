@@ -7,6 +7,7 @@
 #include "core/start_options.hpp"
 #include "engine/advance.hpp"
 #include "engine/definitions.hpp"
+#include "engine/delivery_stats.hpp"
 #include "engine/pauses.hpp"
 #include "engine/placement.hpp"
 #include "pg/provider_state.hpp"
@@ -237,6 +238,7 @@ void insert_rows(const StartRequest &request, const RuleVersion &rule, core::Sta
         TaskChanges changes;
         collect_tasks(subject, state, decision, changes);
         collect_reports(subject, state, decision, changes);
+        count_deliveries(subject, {}, state, decision.events);
         if (decision.completed) { // a rule whose providers have all been dropped ends at once
             writes.closing.ids.push_back(ids[i]);
             writes.closing.events.push_back(pg::bytes{});

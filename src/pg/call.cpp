@@ -98,11 +98,13 @@ void raise(const Failure &failure) {
             ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
         }
         failure.data->hide_stmt = true; // the statement holds the caller's message
+        failure.data->hide_ctx = failure.data->hide_ctx || context_has_parameters();
         ReThrowError(failure.data);
     }
-    ereport(ERROR, (errcode(sqlstate_code(failure.sqlstate)), errmsg("%s", failure.message), errhidestmt(true),
-                    failure.detail[0] != '\0' ? errdetail("%s", failure.detail) : 0,
-                    failure.hint[0] != '\0' ? errhint("%s", failure.hint) : 0));
+    ereport(ERROR,
+            (errcode(sqlstate_code(failure.sqlstate)), errmsg("%s", failure.message), errhidestmt(true),
+             errhidecontext(context_has_parameters()), failure.detail[0] != '\0' ? errdetail("%s", failure.detail) : 0,
+             failure.hint[0] != '\0' ? errhint("%s", failure.hint) : 0));
     pg_unreachable();
 }
 

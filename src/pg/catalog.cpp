@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "core/redact.hpp"
 #include "pg/bgworker.hpp"
+#include "pg/error_text.hpp"
 
 namespace hc::pg {
 
@@ -91,6 +92,20 @@ bool role_exists(const std::string &name) {
     return call([text] { return OidIsValid(get_role_oid(text, true)); });
 }
 
+bool may_have_rows(const char *table) {
+    return call([table] {
+        const Oid schema = get_namespace_oid("hermes", false);
+        const Oid relation = get_relname_relid(table, schema);
+        Relation open = try_table_open(relation, AccessShareLock);
+        if (open == nullptr) {
+            return false;
+        }
+        const bool any = RelationGetNumberOfBlocks(open) != 0;
+        table_close(open, AccessShareLock);
+        return any;
+    });
+}
+
 Oid role_oid(const std::string &name) {
     const char *text = name.c_str();
     return call([text] { return get_role_oid(text, true); });
@@ -114,7 +129,10 @@ void notice(const std::string &message, const std::string &detail) {
     const std::string clean_detail = core::redact(detail);
     const char *m = clean_message.c_str();
     const char *d = clean_detail.c_str();
-    call([m, d] { ereport(NOTICE, (errmsg("%s", m), errdetail("%s", d), errhidestmt(true))); });
+    call([m, d] {
+        ereport(NOTICE,
+                (errmsg("%s", m), errdetail("%s", d), errhidestmt(true), errhidecontext(context_has_parameters())));
+    });
 }
 
 void warn_not_preloaded() {

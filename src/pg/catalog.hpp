@@ -28,6 +28,10 @@ bool is_member(Oid user, const std::string &role); // directly, indirectly, or a
 // Whether a background worker can be connected only as a role that may log in.
 inline constexpr bool kWorkersNeedLogin = PG_VERSION_NUM < 170000;
 
+// Whether a table of the extension has a page, and so may have rows: true from the first insert on, also before its
+// commit, until a vacuum finds the table empty. Costs a system call and no statement.
+bool may_have_rows(const char *table);
+
 void register_invalidation_callbacks(); // in _PG_init
 
 void notice(const std::string &message, const std::string &detail);

@@ -76,6 +76,8 @@ void clean(ErrorData &data) noexcept {
     data.internalquery = changed(data.internalquery, core::redact);
 }
 
+bool context_has_parameters() noexcept { return log_parameter_max_length_on_error != 0; }
+
 void copy_cut(char *to, std::size_t size, std::string_view from) noexcept {
     const std::string_view cut = core::cut_utf8(from, size - 1);
     std::memcpy(to, cut.data(), cut.size());

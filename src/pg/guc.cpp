@@ -23,7 +23,9 @@ int key_retention_s = 0;
 int max_claims = 0;
 int max_executors = 0;
 int max_message_size = 0;
+int max_metric_series = 0;
 bool outbound = true;
+int receipt_log_retention_s = 0;
 bool workers = true;
 
 namespace {
@@ -95,6 +97,10 @@ constexpr IntSetting kInts[] = {
      PGC_SIGHUP, 0},
     {"hermes.max_message_size", "Largest message, payload or configuration accepted.", &max_message_size, 256, 1, 65536,
      PGC_SUSET, GUC_UNIT_KB},
+    {"hermes.max_metric_series", "Series of counters per tenant, channel and provider, in all databases together.",
+     &max_metric_series, 2048, 16, 65536, PGC_POSTMASTER, 0},
+    {"hermes.receipt_log_retention", "How long receive_receipts keeps what it was given; 0 keeps nothing.",
+     &receipt_log_retention_s, 0, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_S},
 };
 
 constexpr StringSetting kStrings[] = {
@@ -124,8 +130,10 @@ void define_settings() {
                                  nullptr);
     }
     for (const IntSetting &s : kInts) {
-        DefineCustomIntVariable(s.name, s.description, nullptr, s.variable, s.boot, s.min, s.max, s.context, s.flags,
-                                nullptr, nullptr, nullptr);
+        // what needs a restart can be defined only by a library that is preloaded, and means nothing without that
+        const bool late = s.context == PGC_POSTMASTER && !process_shared_preload_libraries_in_progress;
+        DefineCustomIntVariable(s.name, s.description, nullptr, s.variable, s.boot, s.min, s.max,
+                                late ? PGC_SIGHUP : s.context, s.flags, nullptr, nullptr, nullptr);
     }
     for (const StringSetting &s : kStrings) {
         DefineCustomStringVariable(s.name, s.description, nullptr, s.variable, s.boot, s.context, 0, nullptr, nullptr,

@@ -29,7 +29,9 @@ extern int key_retention_s;          // sighup: seconds an idempotency key outli
 extern int max_claims;               // sighup: claims of one task before it is a poison task
 extern int max_executors;            // sighup: executor processes per database
 extern int max_message_size;         // superuser: kB, largest message or payload
+extern int max_metric_series;        // restart: series of counters per (tenant, channel, provider), in all databases
 extern bool outbound;                // sighup: false holds all HTTP
+extern int receipt_log_retention_s;  // sighup: seconds, payloads of receive_receipts are kept; 0: they are not
 extern bool workers;                 // sighup: false stops all workers
 
 inline constexpr int kDeliveryLogOff = 0;

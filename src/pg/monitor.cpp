@@ -75,9 +75,24 @@ void record_timer_lateness(core::Duration late) noexcept {
     }
     const auto us = static_cast<std::uint64_t>(late.count());
     slot->counters.timer_lateness_sum_us.fetch_add(us, std::memory_order_relaxed);
+    slot->counters.timer_lateness[core::latency_bucket(late)].fetch_add(1, std::memory_order_relaxed);
     std::uint64_t max = slot->counters.timer_lateness_max_us.load(std::memory_order_relaxed);
     while (max < us && !slot->counters.timer_lateness_max_us.compare_exchange_weak(max, us)) {
     }
+}
+
+TimerLateness timer_lateness() {
+    TimerLateness late;
+    const DatabaseSlot *slot = my_database();
+    if (slot == nullptr) {
+        return late;
+    }
+    for (std::size_t i = 0; i < late.buckets.size(); ++i) {
+        late.buckets[i] = slot->counters.timer_lateness[i].load(std::memory_order_relaxed);
+    }
+    late.sum = core::Duration{static_cast<std::int64_t>(slot->counters.timer_lateness_sum_us.load())};
+    late.max = core::Duration{static_cast<std::int64_t>(slot->counters.timer_lateness_max_us.load())};
+    return late;
 }
 
 std::vector<Statistic> statistics() {
@@ -99,15 +114,21 @@ std::vector<Statistic> statistics() {
         {"receipts_applied", value(c.receipts_applied)},
         {"receipts_buffered", value(c.receipts_buffered)},
         {"receipts_parked", value(c.receipts_parked)},
+        {"receipts_unmatched", value(c.receipts_unmatched)},
+        {"receipts_dropped", value(c.receipts_dropped)},
         {"timers_fired", value(c.timers_fired)},
         {"timer_lateness_sum_us", value(c.timer_lateness_sum_us)},
         {"timer_lateness_max_us", value(c.timer_lateness_max_us)},
         {"webhooks_delivered", value(c.webhooks_delivered)},
         {"webhooks_failed", value(c.webhooks_failed)},
         {"dead_letters", value(c.dead_letters)},
+        {"sends_skipped", value(c.sends_skipped)},
+        {"suppressions_added", value(c.suppressions)},
+        {"engagements", value(c.engagements)},
         {"worker_errors", value(c.worker_errors)},
         {"conditions_evaluated", value(c.conditions_evaluated)},
         {"conditions_failed", value(c.conditions_failed)},
+        {"metric_series_folded", value(c.series_folded)},
     };
 }
 

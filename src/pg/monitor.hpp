@@ -1,6 +1,7 @@
 // Readings of the shared memory for the views `workers` and `stats`: copies, taken without locks.
 #pragma once
 
+#include "core/latency_buckets.hpp"
 #include "pg/values.hpp"
 
 namespace hc::pg {
@@ -23,5 +24,11 @@ struct Statistic {
 std::vector<Statistic> statistics(); // of this database
 
 void record_timer_lateness(core::Duration late) noexcept; // of this database
+
+struct TimerLateness {
+    std::array<std::uint64_t, core::kLatencyBuckets> buckets{};
+    core::Duration sum{}, max{};
+};
+TimerLateness timer_lateness(); // of this database
 
 } // namespace hc::pg

@@ -2,6 +2,7 @@
 #include "pg/shmem.hpp"
 
 #include "pg/boundary.hpp"
+#include "pg/series.hpp"
 
 #include <new>
 
@@ -62,6 +63,7 @@ void request() {
         g_previous_request();
     }
     RequestAddinShmemSpace(MAXALIGN(sizeof(Shared)));
+    RequestAddinShmemSpace(MAXALIGN(series_size()));
 }
 
 void startup() {
@@ -76,6 +78,7 @@ void startup() {
             if (!found) {
                 initialize(g_shared);
             }
+            attach_series();
             LWLockRelease(AddinShmemInitLock);
         });
     });
@@ -121,6 +124,7 @@ void free_database(DatabaseSlot &slot) noexcept {
     slot.outbound_open = 0;
     slot.probe_requested = 0;
     slot.blocker_pid = 0;
+    free_series(slot);
     clear_database(slot);
     slot.state = static_cast<std::uint32_t>(DatabaseState::free);
     slot.database = InvalidOid;

@@ -10,6 +10,7 @@
 #include "core/circuit_breaker.hpp"
 #include "core/executor_queue.hpp"
 #include "core/fair_queue.hpp"
+#include "core/latency_buckets.hpp"
 #include "core/token_bucket.hpp"
 #include "pg/postgres.hpp"
 
@@ -34,10 +35,13 @@ enum class WorkerState : std::uint32_t { free, starting, running, draining };
 struct Counters { // monotonic since server start, per database
     std::atomic<std::uint64_t> started, completed, delivered, exhausted, expired, canceled;
     std::atomic<std::uint64_t> sends_claimed, sends_recorded, signals, timers_fired;
-    std::atomic<std::uint64_t> receipts_applied, receipts_buffered, receipts_parked;
+    std::atomic<std::uint64_t> receipts_applied, receipts_buffered, receipts_parked, receipts_unmatched,
+        receipts_dropped;
     std::atomic<std::uint64_t> webhooks_delivered, webhooks_failed, dead_letters, worker_errors;
     std::atomic<std::uint64_t> conditions_evaluated, conditions_failed;
-    std::atomic<std::uint64_t> timer_lateness_sum_us, timer_lateness_max_us;
+    std::atomic<std::uint64_t> sends_skipped, suppressions, engagements;
+    std::atomic<std::uint64_t> series_folded; // counts that went to the series `other` (series.hpp)
+    std::atomic<std::uint64_t> timer_lateness_sum_us, timer_lateness_max_us, timer_lateness[core::kLatencyBuckets];
 };
 
 struct ExecutorState {               // executor_state.hpp; set before the slot's role

@@ -88,6 +88,13 @@ struct type_of<std::int64_t> {
     static std::int64_t read(const Cell &c) { return DatumGetInt64(c.datum); }
 };
 template <>
+struct type_of<double> {
+    static constexpr Oid kOid = FLOAT8OID;
+    static constexpr Oid kArrayOid = FLOAT8ARRAYOID;
+    static Datum make(double v) { return Float8GetDatum(v); }
+    static double read(const Cell &c) { return DatumGetFloat8(c.datum); }
+};
+template <>
 struct type_of<core::Time> {
     static constexpr Oid kOid = TIMESTAMPTZOID;
     static constexpr Oid kArrayOid = TIMESTAMPTZARRAYOID;

@@ -2,6 +2,7 @@
 #include "pg/wake.hpp"
 
 #include "pg/executor_state.hpp"
+#include "pg/series.hpp"
 #include "pg/values.hpp"
 
 namespace hc::pg {
@@ -58,12 +59,17 @@ void publish_counters(DatabaseSlot *slot) noexcept {
         &c.receipts_applied,
         &c.receipts_buffered,
         &c.receipts_parked,
+        &c.receipts_unmatched,
+        &c.receipts_dropped,
         &c.timers_fired,
         &c.webhooks_delivered,
         &c.webhooks_failed,
         &c.dead_letters,
         &c.conditions_evaluated,
         &c.conditions_failed,
+        &c.sends_skipped,
+        &c.suppressions,
+        &c.engagements,
     };
     static_assert(lengthof(targets) == static_cast<int>(Count::kCount));
     for (int i = 0; i < static_cast<int>(Count::kCount); ++i) {
@@ -163,11 +169,13 @@ void on_transaction(XactEvent event, void * /*arg*/) {
             publish();
             forget();
         }
+        publish_series();
         break;
     case XACT_EVENT_ABORT:
     case XACT_EVENT_PARALLEL_ABORT:
     case XACT_EVENT_PREPARE:
         forget();
+        forget_series();
         break;
     default:
         break;
@@ -180,6 +188,7 @@ void on_subtransaction(SubXactEvent event, SubTransactionId /*mine*/, SubTransac
     }
     const std::int32_t level = GetCurrentTransactionNestLevel();
     fold_counters(level, event == SUBXACT_EVENT_COMMIT_SUB);
+    end_series_level(level, event == SUBXACT_EVENT_COMMIT_SUB);
     const int count_before = g_pending.count;
     g_pending.count = 0; // built again: add_note writes at or before the note being read
     for (int i = 0; i < count_before; ++i) {

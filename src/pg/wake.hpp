@@ -56,12 +56,17 @@ enum class Count : std::uint8_t {
     receipts_applied,
     receipts_buffered,
     receipts_parked,
+    receipts_unmatched, // name no attempt that there is
+    receipts_dropped,   // waited in the inbox until their time was over
     timers_fired,
     webhooks_delivered,
     webhooks_failed,
     dead_letters,
     conditions_evaluated,
     conditions_failed,
+    sends_skipped,
+    suppressions,
+    engagements,
     kCount,
 };
 void count(Count what, std::uint32_t n = 1);

@@ -79,10 +79,22 @@ Ids existing_open(const Ids &ids) {
     return result;
 }
 
-std::vector<SendRow> read_for_send(const Ids &ids) {
+std::vector<SendRow> read_for_send(const Ids &ids, bool read_only) {
     constinit static pg::statement<SendRow(Ids)> find(
         "SELECT id, rule_id, tenant, key, history, message FROM hermes.workflow WHERE id = ANY ($1)");
-    return find.query(ids);
+    return find.query(ids, read_only);
+}
+
+std::vector<OwnerRow> find_owners(const Ids &ids) {
+    if (ids.empty()) {
+        return {};
+    }
+    constinit static pg::statement<OwnerRow(Ids, WorkflowId, WorkflowId)> find(
+        "SELECT id, tenant FROM hermes.workflow WHERE id = ANY ($1) UNION ALL "
+        "SELECT id, tenant FROM hermes.closed WHERE id = ANY ($1) AND id >= $2 AND id <= $3",
+        pg::Plan::custom);
+    const Range r = range_of(ids);
+    return find.query(ids, r.low, r.high);
 }
 
 void append_open_history(const Ids &ids, const std::vector<pg::bytes> &events) {

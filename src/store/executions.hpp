@@ -65,7 +65,15 @@ struct SendRow {
     pg::json_text message;
     auto fields() { return std::tie(id, rule_id, tenant, key, history, message); }
 };
-std::vector<SendRow> read_for_send(const std::vector<core::WorkflowId> &ids);
+std::vector<SendRow> read_for_send(const std::vector<core::WorkflowId> &ids, bool read_only = false);
+
+// Whose executions these are, open or closed.
+struct OwnerRow {
+    core::WorkflowId id;
+    std::optional<std::string> tenant;
+    auto fields() { return std::tie(id, tenant); }
+};
+std::vector<OwnerRow> find_owners(const std::vector<core::WorkflowId> &ids);
 
 void append_open_history(const std::vector<core::WorkflowId> &ids, const std::vector<pg::bytes> &events);
 

@@ -51,13 +51,13 @@ void create_partition(const PartitionRow &partition) {
 }
 
 std::vector<std::string> drop_old_partitions(std::int32_t history_s, std::int32_t attempt_s, std::int32_t key_s,
-                                             std::int32_t delivery_s) {
-    constinit static pg::statement<TextRow(std::int32_t, std::int32_t, std::int32_t, std::int32_t)> drop(
+                                             std::int32_t delivery_s, std::int32_t receipt_s) {
+    constinit static pg::statement<TextRow(std::int32_t, std::int32_t, std::int32_t, std::int32_t, std::int32_t)> drop(
         "SELECT p FROM hermes.drop_old_partitions(pg_catalog.make_interval(secs => $1), pg_catalog.make_interval(secs "
-        "=> $2), "
-        "pg_catalog.make_interval(secs => $3), pg_catalog.make_interval(secs => $4)) p");
+        "=> $2), pg_catalog.make_interval(secs => $3), pg_catalog.make_interval(secs => $4), "
+        "pg_catalog.make_interval(secs => $5)) p");
     std::vector<std::string> names;
-    for (TextRow &row : drop.query(history_s, attempt_s, key_s, delivery_s)) {
+    for (TextRow &row : drop.query(history_s, attempt_s, key_s, delivery_s, receipt_s)) {
         names.push_back(std::move(row.value));
     }
     return names;

@@ -30,6 +30,6 @@ struct PartitionRow {
 std::vector<PartitionRow> missing_partitions();
 void create_partition(const PartitionRow &partition);
 std::vector<std::string> drop_old_partitions(std::int32_t history_s, std::int32_t attempt_s, std::int32_t key_s,
-                                             std::int32_t delivery_s);
+                                             std::int32_t delivery_s, std::int32_t receipt_s);
 
 } // namespace hc::store

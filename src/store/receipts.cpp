@@ -122,4 +122,11 @@ std::uint64_t delete_receipts_before(core::Time before, std::int32_t limit) {
     return remove.execute(before, limit);
 }
 
+void log_call(const LoggedCall &call, core::Time now) {
+    constinit static pg::statement<void(core::Time, std::int32_t, std::int32_t, std::string, std::string)> insert(
+        "INSERT INTO hermes.receipt (received_at, provider, receipts, headers, payload) VALUES ($1, $2, $3, $4::jsonb, "
+        "$5)");
+    insert.execute(now, call.provider, call.receipts, call.headers, call.payload);
+}
+
 } // namespace hc::store

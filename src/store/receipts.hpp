@@ -1,4 +1,4 @@
-// Look-up from a provider's message id to the attempt, and the inbox of receipts that found none.
+// Look-up from a provider's message id to the attempt, the inbox of receipts that found none, and the log of what came.
 #pragma once
 
 #include "core/id.hpp"
@@ -54,5 +54,13 @@ std::vector<InboxRow> lock_waiting_receipts(const std::vector<std::int64_t> &has
 std::vector<std::int64_t> waiting_hashes(const std::vector<std::int64_t> &hashes);
 void delete_receipts(const std::vector<std::int64_t> &ids);
 std::uint64_t delete_receipts_before(core::Time before, std::int32_t limit);
+
+struct LoggedCall { // of receive_receipts
+    std::int32_t provider = 0;
+    std::int32_t receipts = 0;
+    std::string headers; // JSON object
+    std::string payload; // as it came
+};
+void log_call(const LoggedCall &call, core::Time now);
 
 } // namespace hc::store

@@ -40,6 +40,9 @@ core::SendVerdict verdict_of(const std::string &word) {
     if (word == "next_channel") {
         return core::SendVerdict::next_channel;
     }
+    if (word == "skip") {
+        return core::SendVerdict::skip;
+    }
     throw Error(sqlstate::invalid_parameter, "unknown verdict \"" + word + "\"");
 }
 
@@ -58,6 +61,7 @@ engine::RecordedSend send_of(const nlohmann::json &json) {
     send.answer.task = static_cast<std::uint32_t>(send.key.number);
     send.answer.verdict = verdict_of(json.at("verdict").get<std::string>());
     send.answer.provider_message_id = json.value("message_id", "");
+    send.answer.reason = json.value("reason", "");
     return send;
 }
 
@@ -99,6 +103,7 @@ HC_FUNCTION(hc_test_iso_claim) {
     engine::Claim claim;
     try {
         claim = engine::claim_sends(request);
+        engine::finish_claims({&claim, 1});
     } catch (...) {
         if (bound) {
             pg::give_bound(request.queue, request.from);
@@ -111,7 +116,9 @@ HC_FUNCTION(hc_test_iso_claim) {
     worker.finish();
     burials().insert(burials().end(), claim.burials.begin(), claim.burials.end());
     for (const engine::Send &send : claim.sends) {
-        rows.add(send.key.workflow_id, send.key.number, std::int32_t{send.attempt}, send.provider);
+        const bool skipped = !send.leaves && send.immediate.answer.verdict == core::SendVerdict::skip;
+        rows.add(send.key.workflow_id, send.key.number, std::int32_t{send.attempt}, send.provider,
+                 skipped ? std::optional(send.immediate.answer.reason) : std::nullopt);
     }
     return rows.done();
 }

@@ -11,7 +11,8 @@ namespace {
 
 constexpr const char *kReset = R"sql(
 TRUNCATE hermes.rule_version, hermes.provider, hermes.endpoint, hermes.secret, hermes.tenant_access, hermes.workflow,
-    hermes.executor_role, hermes.tenant_role, hermes.task, hermes.closed, hermes.execution_key, hermes.attempt, hermes.receipt_inbox, hermes.dead_letter
+    hermes.executor_role, hermes.tenant_role, hermes.task, hermes.closed, hermes.execution_key, hermes.attempt,
+    hermes.receipt_inbox, hermes.dead_letter, hermes.suppression, hermes.recipient_contact, hermes.spend, hermes.tenant_limit
     RESTART IDENTITY;
 )sql";
 
@@ -24,7 +25,7 @@ CREATE OR REPLACE FUNCTION give_bound(queue integer, due timestamptz) RETURNS vo
 CREATE OR REPLACE FUNCTION peek_bound(queue integer) RETURNS timestamptz
     LANGUAGE C AS 'hermes_cascade_test', 'hc_test_iso_peek_bound';
 CREATE OR REPLACE FUNCTION claim_sends(queue integer, owner bigint, live text[], batch integer, since timestamptz)
-    RETURNS TABLE (cascade uuid, task integer, attempt integer, provider integer)
+    RETURNS TABLE (cascade uuid, task integer, attempt integer, provider integer, skipped text)
     LANGUAGE C AS 'hermes_cascade_test', 'hc_test_iso_claim';
 CREATE OR REPLACE FUNCTION record_sends(answers text) RETURNS SETOF integer
     LANGUAGE C AS 'hermes_cascade_test', 'hc_test_iso_record';
@@ -52,7 +53,7 @@ CREATE OR REPLACE FUNCTION fire_due(since timestamptz) RETURNS TABLE (tasks inte
 constexpr const char *kWords = R"sql(
 DROP TABLE IF EXISTS named, flight;
 CREATE TABLE named (name text, id uuid);
-CREATE TABLE flight (owner bigint, name text, cascade uuid, task integer, attempt integer, provider integer);
+CREATE TABLE flight (owner bigint, name text, cascade uuid, task integer, attempt integer, provider integer, skipped text);
 
 CREATE OR REPLACE FUNCTION id(cascade text) RETURNS uuid LANGUAGE sql AS
 $$ SELECT n.id FROM named n WHERE n.name = cascade $$;
@@ -123,7 +124,8 @@ CREATE OR REPLACE FUNCTION bound(queue integer) RETURNS text LANGUAGE sql AS
 $$ SELECT CASE WHEN b = 'infinity' THEN 'none' WHEN b <= 'epoch' THEN 'everything'
                WHEN b <= clock_timestamp() THEN 'due' ELSE 'later' END FROM peek_bound(queue) b $$;
 
--- The claim of a dispatcher: its transaction 1. Leaves what it carries in flight.
+-- The claim of a dispatcher: its transaction 1. Leaves what it carries in flight. A send that a gate does not let pass has
+-- its reason beside it.
 CREATE OR REPLACE FUNCTION claim(provider text, owner bigint DEFAULT 1, live text[] DEFAULT '{1,2}',
                                  batch integer DEFAULT 200, since timestamptz DEFAULT NULL) RETURNS text[]
     LANGUAGE plpgsql AS
@@ -132,9 +134,9 @@ DECLARE
     names text[];
 BEGIN
     WITH claimed AS (
-        INSERT INTO flight SELECT owner, n.name, c.cascade, c.task, c.attempt, c.provider
+        INSERT INTO flight SELECT owner, n.name, c.cascade, c.task, c.attempt, c.provider, c.skipped
         FROM claim_sends(queue(claim.provider), owner, live, batch, since) c
-             JOIN named n ON n.id = c.cascade RETURNING name)
+             JOIN named n ON n.id = c.cascade RETURNING concat_ws(' ', flight.name, flight.skipped) AS name)
     SELECT array_agg(name ORDER BY name) INTO names FROM claimed;
     RETURN coalesce(names, '{}');
 END
@@ -151,8 +153,9 @@ DECLARE
     held    text[];
 BEGIN
     SELECT coalesce(jsonb_agg(jsonb_build_object('cascade', cascade, 'task', task, 'attempt', attempt,
-                                                 'provider', provider, 'verdict', verdict, 'message_id',
-                                                 CASE WHEN verdict = 'accepted' THEN 'm-' || name ELSE '' END)
+                                                 'provider', provider, 'verdict', CASE WHEN skipped IS NULL THEN verdict ELSE 'skip' END,
+                                                 'reason', coalesce(skipped, ''), 'message_id',
+                                                 CASE WHEN verdict = 'accepted' AND skipped IS NULL THEN 'm-' || name ELSE '' END)
                      ORDER BY name), '[]'), coalesce(array_agg(name ORDER BY name), '{}')
     INTO answers, names FROM flight WHERE owner = sender;
     held := ARRAY(SELECT names[i + 1] FROM record_sends(answers::text) i ORDER BY 1);
@@ -227,14 +230,19 @@ DO $$ BEGIN
 EXCEPTION WHEN duplicate_object THEN NULL; END $$;
 SELECT hermes.create_provider('mail', '{"kind": "sandbox", "channel": "email"}'),
        hermes.create_provider('sms', '{"kind": "sandbox", "channel": "sms"}'),
-       hermes.create_provider('sms2', '{"kind": "sandbox", "channel": "sms", "position": 2}');
+       hermes.create_provider('sms2', '{"kind": "sandbox", "channel": "sms", "position": 2}'),
+       hermes.create_provider('paid', '{"kind": "sandbox", "channel": "paid", "cost": {"per_message": 0.4}}');
 SELECT hermes.create_cascade_rule('slow', rule('{email,sms}')),
        hermes.create_cascade_rule('quick', jsonb_set(rule('{email,sms}'), '{steps,0,timeout}', '"1ms"')),
        hermes.create_cascade_rule('keep', jsonb_set(rule('{email,sms}'), '{steps,0,timeout}', '"1ms"')
                                   || '{"late_success": "ignore"}'),
        hermes.create_cascade_rule('asks', '{"run_as": "regress_iso_one",
            "steps": [{"channel": "email", "condition": "true", "dispatch_timeout": "1h"}, {"channel": "sms"}]}'),
-       hermes.create_cascade_rule('accept', '{"steps": [{"channel": "email", "success_on": "accepted"}]}');
+       hermes.create_cascade_rule('accept', '{"steps": [{"channel": "email", "success_on": "accepted"}]}'),
+       hermes.create_cascade_rule('capped', rule('{email,sms}') || '{"category": "news", "frequency": {"max": 1, "per": "1d"}}'),
+       hermes.create_cascade_rule('capped_sms', rule('{sms,email}') || '{"category": "news", "frequency": {"max": 1, "per": "1d"}}'),
+       hermes.create_cascade_rule('costly', rule('{paid,sms}'));
+SELECT hermes.set_tenant_limits('acme', '{"cost_per_day": 1}');
 )sql";
 
 void execute(const char *sql) {

@@ -34,6 +34,7 @@ void join_server() {
     if (joined) {
         return;
     }
+    pg::guc::max_metric_series = setting("hermes.max_metric_series"); // the memory that is there has this size
     attach_shared_memory();
     if (pg::my_database() == nullptr) {
         throw Error(sqlstate::not_prerequisite, "no slot in shared memory is left for this database");

@@ -52,4 +52,7 @@ MemoryContext make_starved_context();
 std::string sqlstate_of(const pg::Failure &failure);
 std::string message_of(const pg::Failure &failure);
 
+// The test module is not preloaded: it joins the extension's shared memory by the hook that a preloaded one has called.
+void join_shared_memory();
+
 } // namespace hc::test

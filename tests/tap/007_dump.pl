@@ -10,7 +10,7 @@ use Sink;
 use Test::More;
 
 my $sink = Sink->new('sink');
-my $node = server('main');
+my $node = server('main', settings => 'hermes.receipt_log_retention = 7d');
 $node->safe_psql('postgres', 'CREATE DATABASE app');
 define_sandbox($node, 'app');
 define_http($node, 'app', $sink->url);
@@ -28,10 +28,15 @@ SELECT hermes.create_provider('own', '{"kind": "sandbox", "channel": "own", "con
 SELECT hermes.start_cascades('two', array_agg('{"to": "x"}'::jsonb), array_agg('closed-' || n), 'a') FROM generate_series(1, 100) n;
 SELECT hermes.start_cascades('slow', array_agg('{"to": "y", "n": 1.50}'::jsonb), array_agg('open-' || n)) FROM generate_series(1, 20) n;
 SELECT hermes.apply_receipt('mute', 'early-1', '{"status": "delivered"}');
+SELECT hermes.receive_receipts('own', '{"mid": "early-2", "st": "fine"}', '{"X-From": "own"}');
+SELECT hermes.suppress_many('a', 'sms', ARRAY['+4915112345678', 'x'], 'news', 'opt_out'), hermes.suppress('*', 'email', 'Ann@Example.com');
+SELECT hermes.create_provider('priced', '{"kind": "sandbox", "channel": "priced", "cost": {"per_message": 0.05}}'), hermes.set_tenant_limits('a', '{"cost_per_day": 10}');
+SELECT hermes.create_cascade_rule('capped', '{"steps": [{"channel": "priced"}], "category": "news", "frequency": {"max": 1, "per": "90d"}}');
+SELECT hermes.start_cascade('capped', '{"to": "z"}', 'closed-capped-' || n, 'a') FROM generate_series(1, 2) n;
 CREATE TABLE orders (id int PRIMARY KEY, cascade uuid);
 INSERT INTO orders SELECT 1, hermes.start_cascade('quick', '{}', 'order-1');
 SQL
-ok($node->poll_query_until('app', q{SELECT count(*) = 101 FROM hermes.cascades WHERE status = 'CLOSED'}), 'cascades ended');
+ok($node->poll_query_until('app', q{SELECT count(*) = 103 FROM hermes.cascades WHERE status = 'CLOSED'}), 'cascades ended');
 ok($node->poll_query_until('app', q{SELECT count(*) = 20 FROM hermes.timers}), 'cascades wait for their receipt');
 $node->append_conf('postgresql.conf', 'hermes.outbound = off');
 $node->reload;
@@ -41,7 +46,7 @@ my $known = $node->safe_psql('app', q{SELECT key || ' ' || cascade_id FROM herme
 
 # What a restored database must equal, table by table; partitions as the rows of their parent.
 my @tables = qw(rule_version provider endpoint secret tenant_access workflow task closed execution_key attempt receipt_inbox dead_letter
-	connector connector_status connector_error);
+	receipt suppression recipient_contact spend tenant_limit connector connector_status connector_error);
 
 sub contents
 {
@@ -72,7 +77,7 @@ $node->reload;
 all_workers_are($node, 1, 'nothing moves while the dump is compared');
 my $expected = contents($node, 'app');
 cmp_ok(length $expected->{$_}, '>', 0, "there is something to dump in $_")
-  for qw(workflow task closed execution_key attempt receipt_inbox secret tenant_access endpoint partitions operators);
+  for qw(workflow task closed execution_key attempt receipt_inbox receipt secret tenant_access endpoint partitions operators suppression recipient_contact spend);
 command_ok([ 'pg_dump', '-Fc', '-d', $node->connstr('app'), '-f', $dump ], 'pg_dump');
 command_ok([ 'pg_dump', '--schema-only', '-d', $node->connstr('app'), '-f', "$dump.sql" ], 'pg_dump --schema-only');
 unlike(slurp_file("$dump.sql"), qr/very secret/, 'the schema holds no data');
@@ -95,9 +100,12 @@ is($other->safe_psql('app', qq{SELECT count(*) FROM hermes.cascade_history('$fir
 is(scalar(() = $sink->keys_of('/messages')), 0, 'no request left');
 is($other->safe_psql('app', q{SELECT state FROM hermes.parse_receipts('own', '{"mid": "1", "st": "fine"}') UNION ALL
 	SELECT state FROM hermes.parse_receipts('twilio', 'MessageSid=SM1&MessageStatus=sent')}), "delivered\ndelivered", 'connectors of operators are in force');
+is($other->safe_psql('app', q{SELECT hermes.is_suppressed('a', 'sms', '+49 151 12345678', 'news'), hermes.is_suppressed('b', 'email', 'ann@example.com')}), 't|t', 'the suppression list holds');
 
 # ---- confirmed
 $other->safe_psql('app', 'SELECT hermes.confirm_restore()');
+$other->safe_psql('app', q{SELECT hermes.start_cascade('capped', '{"to": "z"}', 'capped-restored', 'a')});
+ok($other->poll_query_until('app', q{SELECT outcome = 'EXHAUSTED' FROM hermes.cascades WHERE key = 'capped-restored'}), 'frequencies go on counting');
 ok($other->poll_query_until('app', q{SELECT count(*) = 10 FROM hermes.cascades WHERE key LIKE 'http-%' AND outcome = 'DELIVERED'}),
 	'the waiting cascades go on after hermes.confirm_restore()');
 is(scalar(() = $sink->keys_of('/messages')), 10, 'each sent once');

@@ -64,12 +64,16 @@ is($node->safe_psql('postgres', q{
 	SELECT string_agg(DISTINCT regexp_replace(c.relname, '_(default|p\d+)$', ''), ', ')
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 	WHERE n.nspname = 'hermes' AND c.relkind = 'r'
-	  AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)}), 'attempt, delivery', 'only attempts and the delivery log have no primary key: never updated');
+	  AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)}), 'attempt, delivery, receipt', 'only attempts and the logs of deliveries and receipts have no primary key: never updated');
 # ... but its default partition is emptied into a new one
 my ($status, $out, $err) = $node->psql('postgres', q{
 	INSERT INTO hermes.attempt VALUES (1, date_trunc('day', now(), 'UTC') + interval '9 days', '00000000-0000-7000-8000-000000000000', 1);
 	SELECT hermes.create_day_partition('hermes.attempt', date_trunc('day', now(), 'UTC') + interval '9 days')});
 is($status, 0, 'a row of the default partition moves to its own') or diag($err);
+($status, $out, $err) = $node->psql('postgres', q{
+	INSERT INTO hermes.receipt VALUES (date_trunc('day', now(), 'UTC') + interval '9 days', 1, 1, '{}', 'x');
+	SELECT hermes.create_day_partition('hermes.receipt', date_trunc('day', now(), 'UTC') + interval '9 days')});
+is($status, 0, 'a logged receipt moves, too') or diag($err);
 cmp_ok($node->safe_psql('postgres', q{SELECT count(*) FROM pg_logical_slot_get_changes('watch', NULL, NULL) WHERE data LIKE 'table hermes.%'}),
 	'>', 500, 'the changes are decoded');
 is($node->safe_psql('postgres', q{SELECT value FROM hermes.stats WHERE name = 'worker_errors'}), 0, 'the workers had no error');

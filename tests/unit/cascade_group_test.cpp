@@ -222,6 +222,47 @@ TEST(CascadeSkip, NothingIsSentAndTheNextStepStarts) {
     EXPECT_EQ(b.newest(EventType::step_skipped).reason, "suppressed");
 }
 
+// "Skipped" says that nothing of the step was sent.
+TEST(CascadeSkip, AStepOfWhichAnAttemptHasLeftHasFailed) {
+    Bench b;
+    b.start();
+    b.accept(1, "id1");
+    b.receipt(1, ReceiptState::failed, FailureKind::soft); // another attempt of step 1
+    ASSERT_EQ(b.state.attempts.size(), 2U);
+    ASSERT_EQ(b.attempt(2).step, 0);
+    b.answer(2, SendVerdict::skip);
+    EXPECT_EQ(b.count(EventType::step_skipped), 0U);
+    EXPECT_EQ(b.newest(EventType::step_failed).reason, "refused");
+    EXPECT_EQ(b.state.step, 1);
+    EXPECT_TRUE(b.attempt(1).taken);
+    EXPECT_FALSE(b.attempt(2).taken);
+}
+
+TEST(CascadeSkip, ARefusedAttemptBeforeItHasNotLeft) {
+    Bench b;
+    b.start();
+    b.answer(1, SendVerdict::next_provider);
+    b.answer(2, SendVerdict::skip);
+    EXPECT_EQ(b.newest(EventType::step_skipped).step, 0);
+    EXPECT_FALSE(b.attempt(1).taken);
+}
+
+TEST(CascadeSkip, ARepetitionOfAnAmbiguousSend) {
+    Rule rule = make_rule();
+    rule.steps[0].on_ambiguous = OnAmbiguous::retry;
+    Bench b(rule);
+    b.start();
+    b.answer(1, SendVerdict::ambiguous);
+    ASSERT_EQ(b.attempt(1).sends, 2);
+    EXPECT_TRUE(b.attempt(1).taken);
+    b.answer(1, SendVerdict::skip);
+    EXPECT_EQ(b.count(EventType::step_skipped), 0U);
+    EXPECT_EQ(b.state.step, 1);
+    EXPECT_TRUE(b.attempt(1).contact) << "the first request may have been taken";
+    b.receipt(1, ReceiptState::delivered);
+    EXPECT_EQ(b.state.outcome, Outcome::delivered);
+}
+
 TEST(CascadeRefusal, APartThatWasTakenIsAContact) {
     Bench b;
     b.start();

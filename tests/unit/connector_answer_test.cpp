@@ -266,4 +266,13 @@ TEST(ConnectorAnswer, AnIdThatCannotBeStoredIsNone) {
     EXPECT_EQ(classify(200, R"({"status": "queued", "id": "\u00fc 1"})").provider_message_id, "\xc3\xbc 1");
 }
 
+// M7: an answer tells of the address as a receipt does.
+TEST(ConnectorAnswer, WhatItSaysOfTheAddress) {
+    EXPECT_EQ(classify(400, R"({"status": "rejected", "code": 1})").suppress, "opt_out");
+    EXPECT_EQ(classify(400, R"({"status": "rejected", "code": 2})").suppress, "");
+    EXPECT_EQ(classify(400, R"({"status": "busy"})").suppress, "");
+    EXPECT_EQ(classify(201, R"({"id": "m1", "status": "queued"})").suppress, "");
+    EXPECT_EQ(classify(500, R"({"status": "rejected", "code": 1})").suppress, "") << "not believed";
+}
+
 } // namespace

@@ -2,6 +2,7 @@
 #include "core/dlr.hpp"
 
 #include "core/error.hpp"
+#include "core/recipient.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -46,8 +47,29 @@ TEST(DlrJson, WritesWhatTheHistoryNeeds) {
                                                                        {"reason", "unknown_subscriber"},
                                                                        {"failure_kind", "hard"},
                                                                        {"timestamp", "2026-01-02T03:04:05.678901Z"},
-                                                                       {"sequence", 7}}));
+                                                                       {"sequence", 7},
+                                                                       {"suppress", "invalid_address"},
+                                                                       {"recipient", "+4915112345678"}}));
     EXPECT_EQ(nlohmann::json::parse(dlr_json(of_state(ReceiptState::sent))), (nlohmann::json{{"status", "sent"}}));
+    CanonicalReceipt told = of_state(ReceiptState::sent);
+    told.recipient = "+4915112345678"; // nothing is said of it
+    EXPECT_EQ(nlohmann::json::parse(dlr_json(told)), (nlohmann::json{{"status", "sent"}}));
+}
+
+TEST(DlrJson, WhatIsSaidOfTheAddress) {
+    const DlrEffect effect = parse_dlr_effect(dlr_json(full()));
+    EXPECT_EQ(effect.suppress, "invalid_address");
+    EXPECT_EQ(effect.recipient, "+4915112345678");
+    CanonicalReceipt receipt = full();
+    receipt.recipient = std::string(kMaxAddressBytes + 1, 'x');
+    EXPECT_EQ(parse_dlr_effect(dlr_json(receipt)).recipient, std::nullopt) << "a part of an address is another address";
+    receipt.suppress.clear();
+    EXPECT_EQ(parse_dlr_effect(dlr_json(receipt)).suppress, "");
+    EXPECT_EQ(parse_dlr_effect(R"({"status": "sent", "suppress": "opt_out", "recipient": 15550100})").recipient, "15550100");
+    EXPECT_EQ(parse_dlr_effect(R"({"status": "sent", "suppress": null})").suppress, "");
+    EXPECT_EQ(parse_dlr_effect("[]").suppress, "");
+    EXPECT_THROW(parse_dlr_effect(R"({"status": "sent", "suppress": "everything"})"), hc::Error);
+    EXPECT_THROW(parse_dlr_effect(R"({"status": "sent", "suppress": "opt_out", "recipient": ""})"), hc::Error);
 }
 
 TEST(DlrJson, IsReadBack) {

@@ -134,7 +134,8 @@ TEST(ProviderConfigTest, UnknownKeysEverywhere) {
     EXPECT_EQ(detail(R"({"kind": "sandbox", "channel": "sms", "request": {}})"), "$.request: unknown key.");
     EXPECT_EQ(
         refusal(R"({"kind": "sandbox", "channel": "sms", "request": {}})").hint,
-        "Allowed keys are kind, channel, position, weight, rate, breaker, concurrency, script, connector, receipts.");
+        "Allowed keys are kind, channel, position, weight, rate, breaker, concurrency, script, connector, receipts, "
+              "cost, text.");
 }
 
 TEST(ProviderConfigTest, NumbersAndTimeouts) {

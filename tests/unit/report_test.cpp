@@ -141,6 +141,19 @@ TEST_F(ReportTest, StatusShowsTheStepThatDecided) {
     EXPECT_EQ(status()["duplicate_contact"], true);
 }
 
+TEST_F(ReportTest, EstimatedCostsOfWhatWasSent) {
+    SendAnswer in;
+    in.attempt = 1;
+    put(in);
+    StatusFacts facts;
+    facts.estimated_costs = {Micros{75'000}};
+    EXPECT_EQ(Json::parse(status_json(state_, facts))["attempts"][0]["estimated_cost"].dump(), "0.075");
+    facts.estimated_costs = {Micros{1'234'567'000'001}};
+    EXPECT_EQ(Json::parse(status_json(state_, facts))["attempts"][0]["estimated_cost"].dump(), "1234567.000001");
+    facts.estimated_costs = {std::nullopt};
+    EXPECT_FALSE(Json::parse(status_json(state_, facts))["attempts"][0].contains("estimated_cost"));
+}
+
 TEST_F(ReportTest, ReportIdIsStable) {
     const WorkflowId id = *parse_workflow_id("01a1fd4b-a1a0-7366-b6ab-11eb3c4d4b03");
     EXPECT_EQ(report_id(id, 2, 9), "01a1fd4b-a1a0-7366-b6ab-11eb3c4d4b03-r2-e9");

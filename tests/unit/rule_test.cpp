@@ -153,6 +153,7 @@ TEST(RuleTest, UnknownKeysAreNamedAndTheAllowedOnesListed) {
     EXPECT_EQ(detail(in_rule(R"("stepz": 1)")), "$.stepz: unknown key.");
     EXPECT_EQ(refusal(in_rule(R"("stepz": 1)")).hint,
               "Allowed keys are steps, validity, late_success, late_failure, priority, window, time_zone, run_as, "
+              "category, frequency, max_cost, max_parts, "
               "webhook_events.");
     EXPECT_EQ(detail(in_step(R"("time out": 1)")), "$.steps[0]['time out']: unknown key.");
     EXPECT_TRUE(contains(refusal(in_step(R"("time out": 1)")).hint, "dispatch_timeout"));

@@ -1,0 +1,34 @@
+// Counting of messages per tenant, channel and provider, and the page of hermes.metrics().
+#pragma once
+
+#include "core/delivery_metrics.hpp"
+#include "engine/advance.hpp"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace hc::engine {
+
+// Receipt states of the attempts, to be compared after a decision.
+void note_states(const core::State &state, std::vector<core::ReceiptState> &states);
+
+// What a decision adds, counted when the transaction commits. Arguments as of core::count_decision.
+void count_deliveries(const Subject &subject, std::span<const core::ReceiptState> before, const core::State &state,
+                      std::span<const core::HistoryEvent> events,
+                      std::span<const std::span<const core::HistoryEvent>> earlier = {});
+
+// One series that the user may see.
+struct DeliveryStats {
+    bool other = false; // what found no series of its own, of all tenants
+    std::optional<std::string> tenant;
+    std::string channel;
+    std::int32_t provider = 0;
+    core::SeriesCounters counters;
+};
+std::vector<DeliveryStats> delivery_stats(Oid user);
+
+std::string metrics(Oid user); // OpenMetrics text; series of tenants as far as the user may see them
+
+} // namespace hc::engine
