@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Conditions of steps end to end: business tables decide over real HTTP which channels a cascade uses."""
+"""Conditions of steps end to end, S6 of the messaging model: business tables decide over real HTTP which channels a cascade
+uses."""
 
 from __future__ import annotations
 
@@ -43,7 +44,7 @@ def verdicts(world: World, cascade: str) -> list[str]:
 
 
 def chosen_channels(world: World) -> None:
-    """steps whose condition does not hold are skipped, and nothing of them is sent"""
+    """S6 steps whose condition does not hold are skipped, and nothing of them is sent"""
     cascade = customer(world, "wanted", ["push"])
     world.ends(cascade, "DELIVERED", "push")
     equal(world.contacts(cascade), ["push"], "contacts")
@@ -52,7 +53,7 @@ def chosen_channels(world: World) -> None:
 
 
 def failover(world: World) -> None:
-    """a condition stands for its step alone: a failed send goes on to the next one that holds"""
+    """S6 a condition stands for its step alone: a failed send goes on to the next one that holds"""
     cascade = customer(world, "wanted", ["email", "push"], {"email": "undeliverable"})
     world.ends(cascade, "DELIVERED", "push")
     equal(world.contacts(cascade), ["email", "push"], "contacts")
@@ -60,7 +61,7 @@ def failover(world: World) -> None:
 
 
 def none_wanted(world: World) -> None:
-    """when no condition holds the cascade is exhausted, and the tenant is told"""
+    """S6 when no condition holds the cascade is exhausted, and the tenant is told"""
     cascade = customer(world, "wanted", [])
     status = world.ends(cascade, "EXHAUSTED")
     equal(status["attempts"], [], "attempts")
@@ -68,7 +69,7 @@ def none_wanted(world: World) -> None:
 
 
 def evaluated_late(world: World) -> None:
-    """a condition is evaluated when its step starts: what changed meanwhile counts"""
+    """S6 a condition is evaluated when its step starts: what changed meanwhile counts"""
     world.rule("still_unpaid", "email", {
         "channel": "sms", "condition": "NOT (SELECT paid FROM customers WHERE address = message ->> 'to')"})
     for pays, outcome in ((True, "EXHAUSTED"), (False, "DELIVERED")):
@@ -80,7 +81,7 @@ def evaluated_late(world: World) -> None:
 
 
 def sees_attempts(world: World) -> None:
-    """a condition sees what became of the attempts before it"""
+    """S6 a condition sees what became of the attempts before it"""
     world.rule("after_bounce", "email", {
         "channel": "sms", "condition": "attempts -> -1 ->> 'failure_kind' = 'hard' AND attempts -> 0 ->> 'channel' = 'email'"})
     world.ends(customer(world, "after_bounce", [], {"email": "undeliverable"}), "DELIVERED", "sms")
@@ -88,7 +89,7 @@ def sees_attempts(world: World) -> None:
 
 
 def many(world: World) -> None:
-    """a thousand cascades with conditions end once each, by one executor"""
+    """S6 a thousand cascades with conditions end once each, by one executor"""
     world.sql("SELECT hermes.create_provider('bulk', %s)", Jsonb({
         "kind": "sandbox", "channel": "bulk",
         "script": [{"answer": "accepted", "receipts": [{"status": "delivered", "after": "1ms"}]}]}))

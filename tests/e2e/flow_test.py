@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""The flow of a cascade end to end: parallel steps, windows, delayed starts, holds, pauses, per-step reports, validity."""
+"""The flow of a cascade end to end: parallel steps, windows, delayed starts, holds, pauses, per-step reports, validity,
+sandbox."""
 
 from __future__ import annotations
 
@@ -157,5 +158,41 @@ def validity(world: World) -> None:
     equal(world.contacts(late), ["email"], "contacts")
 
 
+def sandbox(world: World) -> None:
+    """S13 test mode: a sandbox provider plays the script of its message, attempt by attempt; nothing leaves but the reports"""
+    arrives = [{"answer": "accepted", "receipts": [{"status": "sent"}, {"status": "delivered", "after": "20ms"}]}]
+    for channel in ("email", "sms"):
+        world.sql("SELECT hermes.create_provider(%s, %s)", f"play_{channel}",
+                  Jsonb({"kind": "sandbox", "channel": channel, "position": 9, "script": arrives}))
+    world.rule("played", {"channel": "email", "providers": ["play_email"]}, {"channel": "sms", "providers": ["play_sms"]})
+
+    def receipt(status: str, **more: str) -> dict[str, object]:
+        return {"answer": "accepted", "receipts": [{"status": status} | more]}
+
+    silent = {"answer": "accepted", "receipts": []}
+    plays: list[tuple[dict[str, object], str, list[tuple[str, str, int]]]] = [
+        ({}, "DELIVERED", [("play_email", "delivered", 1)]),
+        ({"sms": [receipt("failed")]}, "DELIVERED", [("play_email", "delivered", 1)]),  # of a channel that is not reached
+        ({"email": [receipt("undeliverable", reason="550")]}, "DELIVERED",
+         [("play_email", "undeliverable", 1), ("play_sms", "delivered", 1)]),
+        ({"email": [receipt("failed"), receipt("delivered", after="50ms")]}, "DELIVERED",
+         [("play_email", "failed", 1), ("play_email", "delivered", 1)]),
+        ({"email": [silent], "sms": [{"answer": "next_channel", "reason": "21211"}]}, "EXHAUSTED",
+         [("play_email", "accepted", 1), ("play_sms", "undeliverable", 1)]),
+        ({"email": [{"answer": "retry_same", "retry_after": "0s"}]}, "DELIVERED",
+         [("play_email", "failed", 2), ("play_sms", "delivered", 1)])]
+    before = world.simulator.get("/stats")["requests"]
+    started = [str(world.value("SELECT hermes.start_cascade('played', %s, NULL, %s)::text",
+                               Jsonb({"to": "nobody", "sandbox": script}), TENANT)) for script, _, _ in plays]
+    for cascade, (script, outcome, attempts) in zip(started, plays, strict=True):
+        status = world.ends(cascade, outcome)
+        found = [(attempt["provider"], attempt["state"], attempt["sends"]) for attempt in status["attempts"]]
+        equal(found, attempts, f"attempts of {script}")
+        report = world.wait_report(cascade, "message.delivered" if outcome == "DELIVERED" else "message.failed")["data"]
+        equal((report["outcome"], report["provider"]), (outcome, attempts[-1][0] if outcome == "DELIVERED" else None), "report")
+    equal(world.simulator.get("/stats")["requests"], before, "requests at providers")
+
+
 if __name__ == "__main__":
-    main(parallel_any, parallel_all, send_at, hold, pause_tenant, pause_provider, pause_rule, window, step_reports, validity)
+    main(parallel_any, parallel_all, send_at, hold, pause_tenant, pause_provider, pause_rule, window, step_reports, validity,
+         sandbox)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""What operators see: counters that agree with the histories, metrics that a real parser reads, the log of receipts, and what
-pg_stat_activity tells of the workers."""
+"""What operators see, M14 and S11 of the messaging model: counters that agree with the histories, metrics that a real parser
+reads, the log of receipts, and what pg_stat_activity tells of the workers."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def counted_by_histories(world: World, cascades: list[str]) -> dict[tuple[str, s
 
 
 def agree(world: World) -> None:
-    """counters agree with the histories, over every way a message can go"""
+    """M14 counters agree with the histories, over every way a message can go"""
     behaviours: list[dict[str, Any]] = [
         {}, {"email": "sent_then_delivered"}, {"email": "undeliverable"}, {"email": "reject"}, {"email": "no_dlr"},
         {"email": "failed"}, {"email": ["throttle", "accept"]}, {"email": "error"}, {"email": "duplicate_dlr"},
@@ -134,7 +134,7 @@ def agree(world: World) -> None:
 
 
 def page(world: World) -> None:
-    """metrics are OpenMetrics, and agree with the views"""
+    """M14 metrics are OpenMetrics, and agree with the views"""
     found = families(world)
     for name, kind in (("hermes_cascades_started", "counter"), ("hermes_messages", "counter"),
                        ("hermes_receipt_latency_seconds", "histogram"), ("hermes_queue_oldest_seconds", "gauge"),
@@ -163,7 +163,7 @@ def page(world: World) -> None:
 
 
 def health(world: World) -> None:
-    """an open breaker, a backlog and its age, and who holds requests back are to be seen"""
+    """M14 an open breaker, a backlog and its age, and who holds requests back are to be seen"""
     world.provider("dead", "dead", f"http://127.0.0.1:{free_port()}/",
                    breaker={"consecutive_failures": 2, "open_for": "60s"})
     world.rule("to_dead", {"channel": "dead", "timeout": "10m",
@@ -202,7 +202,7 @@ def receive(world: World, payload: str, headers: dict[str, Any] | None = None) -
 
 
 def strays(world: World) -> None:
-    """receipts that were parked, wait, or name nothing are counted"""
+    """M14 receipts that were parked, wait, or name nothing are counted"""
     before = families(world)
 
     def grown(result: str) -> float:
@@ -224,7 +224,7 @@ def logged(world: World) -> list[tuple[Any, ...]]:
 
 
 def receipt_log(world: World) -> None:
-    """the log of receipts has what came, without credentials, if and only if the caller commits"""
+    """S11 the log of receipts has what came, without credentials, if and only if the caller commits"""
     known = len(logged(world))
     wait_until(lambda: world.value("SELECT to_regclass(format('hermes.receipt_p%s', to_char(now() AT TIME ZONE 'UTC', "
                                    "'YYYYMMDD'))) IS NOT NULL"), 90, "a partition of today")
@@ -312,7 +312,7 @@ def deaf_provider() -> Iterator[tuple[str, threading.Event]]:
 
 
 def workers(world: World) -> None:
-    """pg_stat_activity tells what each worker does and what it waits for"""
+    """M14 pg_stat_activity tells what each worker does and what it waits for"""
     for role, words, database in (("launcher", "waiting for databases", None), ("supervisor", "waiting for timers", "hermes"),
                                   ("dispatcher", "waiting for work", "hermes")):
         shows(world, role, name=f"hermes_cascade {role}", state="idle", query=words, wait="Extension", database=database)

@@ -249,7 +249,7 @@ def validity(world: World) -> None:
 
 
 def pinned_rule(world: World) -> None:
-    """a running cascade keeps its version of the rule"""
+    """S9 a running cascade keeps its version of the rule"""
     world.rule("changing", "email", "sms")
     cascade = world.start({"email": "no_dlr"}, "changing")
     step = {"channel": "push", "providers": ["push"], "timeout": "1s"}
