@@ -8,7 +8,7 @@ SELECT hermes.create_provider('text', '{"kind": "sandbox", "channel": "sms"}');
 -- the smallest rule, a rule with every key, the next version, alter
 SELECT hermes.create_cascade_rule('small', '{"steps": [{"channel": "email"}]}');
 SELECT hermes.create_cascade_rule('full', '{
-    "steps": [{"channel": "email", "providers": ["mail"], "success_on": "sent", "timeout": "1h30m", "dispatch_timeout": 5,
+    "steps": [{"channel": "email", "providers": ["mail"], "choose": "least_cost", "success_on": "sent", "timeout": "1h30m", "dispatch_timeout": 5,
                "retry": {"initial_interval": "500ms", "backoff_coefficient": 1.5, "maximum_interval": "10s", "maximum_attempts": 4,
                          "jitter": 0.5, "non_retryable": ["bad address"]},
                "on_ambiguous": "wait_for_dlr", "on_unknown": "success", "revocable": false},
@@ -55,6 +55,8 @@ FROM (VALUES
     ('timeout is null', '{"steps": [{"channel": "sms", "timeout": null}]}'),
     ('negative dispatch timeout', '{"steps": [{"channel": "sms", "dispatch_timeout": "-1s"}]}'),
     ('negative validity', '{"steps": [{"channel": "sms"}], "validity": "-1h"}'),
+    ('choose', '{"steps": [{"channel": "sms", "choose": "cheapest"}]}'),
+    ('choose is no word', '{"steps": [{"channel": "sms", "choose": ["least_cost"]}]}'),
     ('success_on', '{"steps": [{"channel": "sms", "success_on": "clicked"}]}'),
     ('on_ambiguous', '{"steps": [{"channel": "sms", "on_ambiguous": true}]}'),
     ('on_unknown', '{"steps": [{"channel": "sms", "on_unknown": "maybe"}]}'),

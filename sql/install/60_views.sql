@@ -95,7 +95,7 @@ COMMENT ON VIEW hermes.workers IS 'Background workers of this database: role, pr
 CREATE FUNCTION hermes.provider_states()
     RETURNS TABLE (provider_id integer, in_flight integer, breaker text, open_until timestamptz, throttled_until timestamptz,
                    accepted bigint, failed bigint, throttled bigint, consecutive_failures integer,
-                   last_failure_at timestamptz, last_failure text)
+                   last_failure_at timestamptz, last_failure text, delivered_share double precision)
     LANGUAGE C VOLATILE ROWS 20 AS 'MODULE_PATHNAME', 'hc_provider_states';
 COMMENT ON FUNCTION hermes.provider_states() IS 'State of the providers that were in use since the server started, from shared memory.';
 
@@ -105,7 +105,7 @@ SELECT p.name AS provider, p.config ->> 'channel' AS channel, p.config ->> 'kind
        (SELECT a.since FROM hermes.pause a WHERE a.scope = 'provider' AND a.provider = p.id AND a.until IS NULL) AS paused_since, coalesce(s.breaker, 'closed') AS breaker, s.open_until,
        p.config -> 'rate' AS rate, s.throttled_until, coalesce(s.accepted, 0) AS accepted, coalesce(s.failed, 0) AS failed,
        coalesce(s.throttled, 0) AS throttled, coalesce(s.consecutive_failures, 0) AS consecutive_failures, s.last_failure_at,
-       s.last_failure,
+       s.last_failure, round(s.delivered_share::numeric, 3) AS delivered_share,
        (SELECT min(hermes.time_of_id(first.workflow_id))
         FROM (VALUES (0), (1), (2), (3)) AS lanes (lane) -- the queues of a provider
              CROSS JOIN LATERAL (SELECT t.workflow_id FROM hermes.task t
@@ -113,7 +113,7 @@ SELECT p.name AS provider, p.config ->> 'channel' AS channel, p.config ->> 'kind
        ) AS oldest_waiting
 FROM hermes.provider p LEFT JOIN hermes.provider_states() s ON s.provider_id = p.id
 WHERE p.dropped_at IS NULL;
-COMMENT ON VIEW hermes.providers_status IS 'Providers with their load, circuit breaker (closed, open, half_open), throttling and results since the server started; oldest_waiting: start of the cascade whose send stands first in a queue of the provider. Limits are changed with hermes.alter_provider, at once.';
+COMMENT ON VIEW hermes.providers_status IS 'Providers with their load, circuit breaker (closed, open, half_open), throttling and results since the server started; delivered_share: of the recent attempts that came to an end for which the provider counts, what rules with "choose": "best_delivery" go by, NULL while fewer than 20 are known; oldest_waiting: start of the cascade whose send stands first in a queue of the provider. Limits are changed with hermes.alter_provider, at once.';
 
 CREATE FUNCTION hermes.statistics() RETURNS TABLE (name text, value bigint)
     LANGUAGE C VOLATILE ROWS 20 AS 'MODULE_PATHNAME', 'hc_statistics';

@@ -52,7 +52,8 @@ HC_FUNCTION(hc_provider_states) {
                  later(p.throttled_until), p.accepted, p.failed, p.refused,
                  static_cast<std::int32_t>(p.consecutive_failures),
                  failed ? std::optional(p.last_failure_at) : std::nullopt,
-                 failed ? std::optional(p.last_failure) : std::nullopt);
+                 failed ? std::optional(p.last_failure) : std::nullopt,
+                 core::delivery_share(core::delivery_counts(p.deliveries, now)));
     }
     return rows.done();
 }

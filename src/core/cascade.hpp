@@ -40,14 +40,14 @@ inline constexpr std::uint32_t kMaxStepReports = 48;    // past this ends of ste
 struct ProviderRef {
     std::int32_t id = 0;
     bool idempotent = false;    // accepts an idempotency key: an ambiguous send may be repeated
-    std::int32_t position = 1;  // smaller first
+    std::int32_t position = 1;  // smaller first; with "choose", where the rule puts it
     std::uint32_t weight = 100; // share among those of one position
 };
 
 // What a cascade runs: its pinned rule version and, per step, the providers to try in order (resolved now).
 struct Program {
     const Rule *rule = nullptr;
-    std::vector<std::vector<ProviderRef>> providers; // one list a step, by position
+    std::vector<std::vector<ProviderRef>> providers; // one list a step, by position (provider_choice.hpp)
 };
 
 enum class AttemptPhase : std::uint8_t {
@@ -236,12 +236,21 @@ struct Pause {
     std::int32_t provider = 0; // 0: the whole cascade
 };
 
+// How well a provider's recent messages were delivered (delivery_share.hpp).
+inline constexpr std::uint8_t kBestDelivery = 20;
+struct DeliveryLevel {
+    std::int32_t provider = 0;
+    std::uint8_t level = kBestDelivery; // 0 to kBestDelivery
+};
+
 struct Surroundings {
-    double random01 = 0.5; // in [0,1): the jitter of a back-off, and the choice among providers of one position
+    double random01 = 0.5; // in [0,1): the jitter of a back-off, and the choice among providers of one rank
     // Providers whose breaker is open or that are paused: taken only when no other is left.
     std::span<const std::int32_t> unavailable{};
     std::span<const Pause> pauses{}; // that touch this cascade, in any order
     ZoneOffset zone{};               // of state.time_zone
+    // For steps that choose by it; providers that are not in it are among the best.
+    std::span<const DeliveryLevel> deliveries{};
 };
 
 // ---- the decision ----

@@ -2,8 +2,23 @@
 #include "core/cascade_machine.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace hc::core {
+
+namespace {
+
+bool is_out(std::span<const std::int32_t> unavailable, std::int32_t provider) {
+    return std::find(unavailable.begin(), unavailable.end(), provider) != unavailable.end();
+}
+
+int delivery_level_of(std::span<const DeliveryLevel> levels, std::int32_t provider) {
+    const auto found = std::find_if(levels.begin(), levels.end(),
+                                    [provider](const DeliveryLevel &level) { return level.provider == provider; });
+    return found == levels.end() ? kBestDelivery : found->level;
+}
+
+} // namespace
 
 // Starts the first element of the rule, from that of `step` on, that has something to wait for.
 void CascadeMachine::start_from(std::size_t step) {
@@ -98,15 +113,17 @@ void CascadeMachine::schedule(std::size_t step, std::int32_t provider, Time due)
 }
 
 // A provider has at most one turn in a step, also when the list has changed since the step began. Those that are
-// available come first, then the smallest position, then chance by weight.
+// available come first, then, where the step asks for it, those that deliver best, then the smallest position, then
+// chance by weight.
 const ProviderRef *CascadeMachine::choose_provider(std::size_t step) const {
     const auto tried = [&](const ProviderRef &p) {
         return std::any_of(state_.attempts.begin(), state_.attempts.end(),
                            [&](const AttemptState &a) { return a.step == step && a.provider == p.id; });
     };
-    const auto rank_of = [this](const ProviderRef &p) {
-        const auto &out = around_.unavailable;
-        return std::pair(std::find(out.begin(), out.end(), p.id) != out.end(), p.position);
+    const bool by_delivery = step_of(step).choose == Choose::best_delivery;
+    const auto rank_of = [this, by_delivery](const ProviderRef &p) {
+        const int behind = by_delivery ? kBestDelivery - delivery_level_of(around_.deliveries, p.id) : 0;
+        return std::tuple(is_out(around_.unavailable, p.id), behind, p.position);
     };
     std::vector<const ProviderRef *> best;
     double weight = 0;
@@ -197,14 +214,6 @@ std::uint32_t CascadeMachine::contact_flags(Outcome outcome, std::uint16_t attem
         return std::any_of(state_.attempts.begin(), state_.attempts.end(), beside) ? kFlagDuplicateContact : 0U;
     return std::any_of(state_.attempts.begin(), state_.attempts.end(), reached) ? kFlagContacted : 0U;
 }
-
-namespace {
-
-bool is_out(std::span<const std::int32_t> unavailable, std::int32_t provider) {
-    return std::find(unavailable.begin(), unavailable.end(), provider) != unavailable.end();
-}
-
-} // namespace
 
 bool has_alternative(const Program &program, const State &state, const AttemptState &attempt,
                      std::span<const std::int32_t> unavailable) {

@@ -31,16 +31,18 @@ constexpr Duration kMaxConditionTimeout = std::chrono::seconds(30);
 constexpr std::int64_t kMaxCostOfCascade = 1'000'000;
 
 constexpr std::array<std::string_view, 13> kRuleKeys{
-    "steps",     "validity", "late_success", "late_failure", "priority", "window",        "time_zone",
-    "run_as",    "category", "frequency",    "max_cost",     "max_parts", "webhook_events"};
+    "steps",  "validity", "late_success", "late_failure", "priority",  "window",        "time_zone",
+    "run_as", "category", "frequency",    "max_cost",     "max_parts", "webhook_events"};
 constexpr std::array<std::string_view, 2> kGroupKeys{"parallel", "mode"};
-constexpr std::array<std::string_view, 15> kStepKeys{
-    "channel",    "providers", "success_on", "timeout",   "dispatch_timeout",  "retry",   "on_ambiguous",
-    "on_unknown", "revocable", "window",     "condition", "condition_timeout", "address", "skip_if",
-    "max_parts"};
+constexpr std::array<std::string_view, 16> kStepKeys{"channel",           "providers",        "choose",  "success_on",
+                                                     "timeout",           "dispatch_timeout", "retry",   "on_ambiguous",
+                                                     "on_unknown",        "revocable",        "window",  "condition",
+                                                     "condition_timeout", "address",          "skip_if", "max_parts"};
 constexpr std::array<std::string_view, 6> kRetryKeys{
     "initial_interval", "backoff_coefficient", "maximum_interval", "maximum_attempts", "jitter", "non_retryable"};
 
+constexpr std::array<JsonWord<Choose>, 3> kChoose{
+    {{"position", Choose::position}, {"least_cost", Choose::least_cost}, {"best_delivery", Choose::best_delivery}}};
 constexpr std::array<JsonWord<SuccessOn>, 4> kSuccessOn{{{"accepted", SuccessOn::accepted},
                                                          {"sent", SuccessOn::sent},
                                                          {"delivered", SuccessOn::delivered},
@@ -95,6 +97,8 @@ Step read_step(const JsonNode &node, const Rule &rule) {
     step.revocable = step.channel == "email";
     if (auto n = object.find("providers"))
         step.providers = n->distinct_texts(kMaxProviders, kMaxProviderNameBytes);
+    if (auto n = object.find("choose"))
+        step.choose = n->word(kChoose);
     if (auto n = object.find("success_on"))
         step.success_on = n->word(kSuccessOn);
     if (auto n = object.find("timeout"))

@@ -2,6 +2,8 @@
 //
 //   { "steps": [ { "channel": "email",            required, [a-z0-9_-]{1,63}
 //                  "providers": ["ses", "sg"],    optional: these providers in this order; default: all of the channel
+//                  "choose": "position",          position (default) | least_cost | best_delivery: which of them first;
+//                                                 but for position, "providers" is no order
 //                  "success_on": "delivered",     accepted | sent | delivered (default) | read
 //                  "timeout": "30s",              wait for the receipt, from the provider's answer; default 60s
 //                  "dispatch_timeout": "5m",      optional: from the start of the step to the provider's answer
@@ -63,6 +65,7 @@ inline constexpr std::size_t kMaxRuleBytes = 64 * 1024;
 inline constexpr std::size_t kMaxRuleDepth = 16;
 inline constexpr std::size_t kMaxConditionBytes = 4096;
 
+enum class Choose : std::uint8_t { position, least_cost, best_delivery };
 enum class SuccessOn : std::uint8_t { accepted, sent, delivered, read };
 enum class OnAmbiguous : std::uint8_t { automatic, retry, wait_for_dlr, next_channel };
 enum class OnUnknown : std::uint8_t { wait, success, failure };
@@ -78,7 +81,8 @@ enum class GroupMode : std::uint8_t { any, all };
 
 struct Step {
     std::string channel;
-    std::vector<std::string> providers; // empty: all enabled providers of the channel, by position
+    std::vector<std::string> providers; // empty: all enabled providers of the channel
+    Choose choose = Choose::position;   // which of them is tried first
     SuccessOn success_on = SuccessOn::delivered;
     Duration timeout = std::chrono::seconds(60);
     std::optional<Duration> dispatch_timeout;

@@ -67,7 +67,7 @@ private:
     std::unordered_map<WorkflowId, bool> locked_;
     std::vector<store::AttemptRow> attempts_;
     std::vector<WorkflowId> order_; // executions in id order
-    std::vector<core::ReceiptState> states_; // of the attempts before a decision
+    AttemptsBefore before_;         // a decision
     Writes writes_;
 };
 
@@ -146,7 +146,7 @@ void Batch::decide(std::size_t i) {
     if (auto *receipt = std::get_if<core::ReceiptInput>(&input)) {
         name_part(*receipt, execution.state);
     }
-    note_states(execution.state, states_);
+    before_.note(execution.state);
     const Subject &subject = execution.subject;
     core::Decision decision = core::decide(subject.rule->program, execution.state, input, now_,
                                            around_.of(*subject.rule, subject.tenant, execution.state));
@@ -158,7 +158,7 @@ void Batch::decide(std::size_t i) {
 
 void Batch::note_effects(Execution &execution, const core::Input &input, const core::Decision &decision) {
     collect_tasks(execution.subject, execution.state, decision, execution.tasks);
-    count_deliveries(execution.subject, states_, execution.state, decision.events,
+    count_deliveries(execution.subject, before_, execution.state, decision.events,
                      std::array<std::span<const core::HistoryEvent>, 2>{execution.events, execution.stored});
     collect_reports(execution.subject, execution.state, decision, execution.tasks);
     if (decision.completed) {

@@ -2,6 +2,7 @@
 #include "engine/definitions.hpp"
 
 #include "core/error.hpp"
+#include "core/provider_choice.hpp"
 #include "store/definitions.hpp"
 
 #include <fmt/format.h>
@@ -25,9 +26,6 @@ std::vector<core::ProviderRef> resolve(const core::Step &step, const std::vector
                 chosen.push_back(&p);
             }
         }
-        std::stable_sort(chosen.begin(), chosen.end(), [](const Provider *a, const Provider *b) {
-            return a->config->position < b->config->position;
-        });
     } else {
         for (const std::string &name : step.providers) {
             const auto it = std::find_if(all.begin(), all.end(), [&](const Provider &p) {
@@ -38,15 +36,13 @@ std::vector<core::ProviderRef> resolve(const core::Step &step, const std::vector
             }
         }
     }
-    // a list in the rule is an order of its own
-    std::int32_t place = 0;
-    std::vector<core::ProviderRef> refs;
+    std::vector<core::Candidate> candidates;
     for (const Provider *p : chosen) {
-        ++place;
-        refs.push_back({p->id, !p->config->idempotency_header.empty(),
-                        step.providers.empty() ? p->config->position : place, p->config->weight});
+        const core::ProviderConfig &config = *p->config;
+        candidates.push_back({{p->id, !config.idempotency_header.empty(), config.position, config.weight},
+                              config.cost.per_message + config.cost.per_part});
     }
-    return refs;
+    return core::rank_candidates(step, std::move(candidates));
 }
 
 } // namespace

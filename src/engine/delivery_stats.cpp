@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "core/metrics_page.hpp"
 #include "engine/definitions.hpp"
+#include "pg/deliveries.hpp"
 #include "pg/guc.hpp"
 #include "pg/monitor.hpp"
 #include "pg/provider_state.hpp"
@@ -16,25 +17,30 @@
 
 namespace hc::engine {
 
-void note_states(const core::State &state, std::vector<core::ReceiptState> &states) {
+void AttemptsBefore::note(const core::State &state) {
     states.clear();
+    ends.clear();
     for (const core::AttemptState &attempt : state.attempts) {
         states.push_back(attempt.receipt.state);
+        ends.push_back(core::delivery_end(attempt));
     }
 }
 
-void count_deliveries(const Subject &subject, std::span<const core::ReceiptState> before, const core::State &state,
+void count_deliveries(const Subject &subject, const AttemptsBefore &before, const core::State &state,
                       std::span<const core::HistoryEvent> events,
                       std::span<const std::span<const core::HistoryEvent>> earlier) {
     std::uint16_t attempt = 0;
     pg::SeriesIndex series = pg::kNoSeries;
-    for (const core::CounterDelta &delta : core::count_decision(before, state, events, earlier)) {
+    for (const core::CounterDelta &delta : core::count_decision(before.states, state, events, earlier)) {
         if (delta.attempt != attempt) {
             attempt = delta.attempt;
             const core::AttemptState &a = state.attempts.at(attempt - 1U);
             series = pg::series_of(subject.tenant, subject.rule->rule.steps.at(a.step).channel, a.provider);
         }
         pg::count_series(series, delta.counter, delta.n);
+    }
+    for (const core::DeliveryChange &change : core::delivery_changes(before.ends, state)) {
+        pg::note_delivery(change);
     }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/delivery_metrics.hpp"
+#include "core/delivery_share.hpp"
 #include "engine/advance.hpp"
 
 #include <optional>
@@ -11,11 +12,17 @@
 
 namespace hc::engine {
 
-// Receipt states of the attempts, to be compared after a decision.
-void note_states(const core::State &state, std::vector<core::ReceiptState> &states);
+// What is known of the attempts, to be compared after a decision.
+struct AttemptsBefore {
+    std::vector<core::ReceiptState> states;
+    std::vector<core::DeliveryEnd> ends;
 
-// What a decision adds, counted when the transaction commits. Arguments as of core::count_decision.
-void count_deliveries(const Subject &subject, std::span<const core::ReceiptState> before, const core::State &state,
+    void note(const core::State &state);
+};
+
+// What a decision adds, to the counters and to the providers' shares of deliveries, when the transaction commits.
+// Arguments as of core::count_decision.
+void count_deliveries(const Subject &subject, const AttemptsBefore &before, const core::State &state,
                       std::span<const core::HistoryEvent> events,
                       std::span<const std::span<const core::HistoryEvent>> earlier = {});
 

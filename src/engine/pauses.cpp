@@ -3,7 +3,9 @@
 
 #include "core/error.hpp"
 #include "core/json_path.hpp"
+#include "core/provider_choice.hpp"
 #include "engine/provider_health.hpp"
+#include "pg/deliveries.hpp"
 #include "pg/random.hpp"
 #include "pg/time_zone.hpp"
 #include "pg/values.hpp"
@@ -83,9 +85,16 @@ core::Surroundings BatchSurroundings::of(const RuleVersion &rule, const std::opt
             pauses_.push_back({row.since, row.until, row.provider});
         }
     }
-    core::Surroundings around{.random01 = pg::random01(), .unavailable = unavailable_, .pauses = pauses_, .zone = {}};
+    core::Surroundings around{
+        .random01 = pg::random01(), .unavailable = unavailable_, .pauses = pauses_, .zone = {}, .deliveries = {}};
     if (!state.time_zone.empty()) {
         around.zone = pg::find_time_zone(state.time_zone).value_or(core::ZoneOffset()); // gone since: UTC
+    }
+    if (core::looks_at_deliveries(rule.rule)) {
+        if (!deliveries_) {
+            deliveries_ = pg::delivery_levels(pg::now());
+        }
+        around.deliveries = *deliveries_;
     }
     return around;
 }

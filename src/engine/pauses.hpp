@@ -25,8 +25,9 @@ public:
     const std::vector<std::int32_t> &unavailable() const { return unavailable_; }
 
 private:
-    std::vector<std::int32_t> unavailable_; // breaker open, or paused
-    std::vector<core::Pause> pauses_;       // of the cascade asked for last
+    std::vector<std::int32_t> unavailable_;                      // breaker open, or paused
+    std::vector<core::Pause> pauses_;                            // of the cascade asked for last
+    std::optional<std::vector<core::DeliveryLevel>> deliveries_; // once a rule has asked for them
 };
 
 // The clock of a zone; throws 22023 when there is none of this name.

@@ -21,7 +21,19 @@ private:
     slock_t &lock_;
 };
 
-// The slot of a provider, given out on first use; null without shared memory or when all are taken.
+std::int64_t take_tokens(ProviderSlot &slot, const core::ProviderLimits &limits, core::Time now, std::int64_t wanted,
+                         core::Time &until) noexcept {
+    if (limits.rate) {
+        const std::int64_t granted = core::token_bucket::take(slot.bucket, *limits.rate, now, wanted);
+        until = granted > 0 ? now : core::token_bucket::next_available(slot.bucket, *limits.rate, now);
+        return granted;
+    }
+    until = core::from_unix_micros(slot.bucket.blocked_until);
+    return until <= now ? wanted : 0;
+}
+
+} // namespace
+
 ProviderSlot *slot_of(std::int32_t provider) noexcept {
     DatabaseSlot *database = my_database();
     if (database == nullptr || provider <= 0) {
@@ -37,19 +49,6 @@ ProviderSlot *slot_of(std::int32_t provider) noexcept {
     }
     return nullptr;
 }
-
-std::int64_t take_tokens(ProviderSlot &slot, const core::ProviderLimits &limits, core::Time now, std::int64_t wanted,
-                         core::Time &until) noexcept {
-    if (limits.rate) {
-        const std::int64_t granted = core::token_bucket::take(slot.bucket, *limits.rate, now, wanted);
-        until = granted > 0 ? now : core::token_bucket::next_available(slot.bucket, *limits.rate, now);
-        return granted;
-    }
-    until = core::from_unix_micros(slot.bucket.blocked_until);
-    return until <= now ? wanted : 0;
-}
-
-} // namespace
 
 Admission admit_sends(std::int32_t provider, const core::ProviderLimits &limits, core::Time now,
                       std::int64_t wanted) noexcept {
@@ -175,6 +174,7 @@ std::vector<ProviderSnapshot> provider_snapshots() {
             std::copy_n(slot.last_failure, sizeof failure, failure);
         }
         snapshot.in_flight = slot.in_flight.load(std::memory_order_relaxed);
+        snapshot.deliveries = slot.deliveries.load(std::memory_order_relaxed);
         snapshot.last_failure = failure;
         snapshots.push_back(std::move(snapshot));
     }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/circuit_breaker.hpp"
+#include "core/delivery_share.hpp"
 #include "core/provider_limits.hpp"
 #include "core/time.hpp"
 
@@ -13,6 +14,11 @@
 #include <vector>
 
 namespace hc::pg {
+
+struct ProviderSlot; // shmem.hpp
+
+// The slot of a provider, given out on first use; null without shared memory or when all are taken.
+ProviderSlot *slot_of(std::int32_t provider) noexcept;
 
 // Leave to send.
 struct Admission {
@@ -39,6 +45,7 @@ std::vector<std::int32_t> open_providers(core::Time now);
 struct ProviderSnapshot {
     std::int32_t provider = 0;
     std::int32_t in_flight = 0;
+    core::DeliveryWindow deliveries = 0;
     core::BreakerPhase phase{};
     core::Time open_until{};      // meaningful while open
     core::Time throttled_until{}; // in the past: not throttled

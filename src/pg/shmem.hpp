@@ -8,6 +8,7 @@
 #pragma once
 
 #include "core/circuit_breaker.hpp"
+#include "core/delivery_share.hpp"
 #include "core/executor_queue.hpp"
 #include "core/fair_queue.hpp"
 #include "core/latency_buckets.hpp"
@@ -76,7 +77,8 @@ enum class DatabaseState : std::uint32_t {
 struct ProviderSlot {                   // provider_state.hpp
     std::atomic<std::int32_t> provider; // 0: free
     std::atomic<std::int32_t> in_flight;
-    slock_t lock; // of what follows
+    std::atomic<core::DeliveryWindow> deliveries; // deliveries.hpp
+    slock_t lock;                                 // of what follows
     core::TokenBucketState bucket;
     core::CircuitBreakerState breaker;
     std::int64_t accepted, failed, refused, last_failure_at;

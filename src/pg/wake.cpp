@@ -1,6 +1,7 @@
 // See wake.hpp. The callbacks run in every backend, between the commit record and the release of locks' waiters.
 #include "pg/wake.hpp"
 
+#include "pg/deliveries.hpp"
 #include "pg/executor_state.hpp"
 #include "pg/series.hpp"
 #include "pg/values.hpp"
@@ -170,12 +171,14 @@ void on_transaction(XactEvent event, void * /*arg*/) {
             forget();
         }
         publish_series();
+        publish_deliveries();
         break;
     case XACT_EVENT_ABORT:
     case XACT_EVENT_PARALLEL_ABORT:
     case XACT_EVENT_PREPARE:
         forget();
         forget_series();
+        forget_deliveries();
         break;
     default:
         break;
@@ -189,6 +192,7 @@ void on_subtransaction(SubXactEvent event, SubTransactionId /*mine*/, SubTransac
     const std::int32_t level = GetCurrentTransactionNestLevel();
     fold_counters(level, event == SUBXACT_EVENT_COMMIT_SUB);
     end_series_level(level, event == SUBXACT_EVENT_COMMIT_SUB);
+    end_deliveries_level(level, event == SUBXACT_EVENT_COMMIT_SUB);
     const int count_before = g_pending.count;
     g_pending.count = 0; // built again: add_note writes at or before the note being read
     for (int i = 0; i < count_before; ++i) {

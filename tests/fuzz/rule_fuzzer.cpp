@@ -18,6 +18,11 @@ void require(bool condition) {
         std::abort();
 }
 
+const char *word(Choose v) {
+    constexpr const char *kWords[] = {"position", "least_cost", "best_delivery"};
+    return kWords[static_cast<int>(v)];
+}
+
 const char *word(SuccessOn v) {
     constexpr const char *kWords[] = {"accepted", "sent", "delivered", "read"};
     return kWords[static_cast<int>(v)];
@@ -47,6 +52,7 @@ nlohmann::json retry_json(const RetryPolicy &retry) {
 
 nlohmann::json step_json(const Step &step) {
     nlohmann::json json{{"channel", step.channel},
+                        {"choose", word(step.choose)},
                         {"success_on", word(step.success_on)},
                         {"timeout", format_duration(step.timeout)},
                         {"retry", retry_json(step.retry)},

@@ -56,7 +56,8 @@ public:
 
     // Surroundings of its own.
     Surroundings around(double random01) const {
-        return {.random01 = random01, .unavailable = {}, .pauses = pauses, .zone = zone};
+        return {
+            .random01 = random01, .unavailable = unavailable, .pauses = pauses, .zone = zone, .deliveries = deliveries};
     }
 
     // ---- shorthands ----
@@ -134,8 +135,10 @@ public:
     std::map<std::uint32_t, TaskPut> tasks;
     Time now = kStart;
     std::uint64_t last_hash = 0;
+    std::vector<std::int32_t> unavailable;
     std::vector<Pause> pauses;
     ZoneOffset zone;
+    std::vector<DeliveryLevel> deliveries;
 
 private:
     void append(const Decision &d) {

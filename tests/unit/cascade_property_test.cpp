@@ -31,6 +31,7 @@ private:
 
 Step random_step(Dice &dice) {
     Step step = make_step("sms");
+    step.choose = dice.any(Choose::best_delivery);
     step.success_on = dice.any(SuccessOn::read);
     step.timeout = dice.pick<Duration>({1ms, 10s, 60s});
     if (dice.one_in(3))
@@ -198,6 +199,8 @@ Bench walk(std::uint64_t seed, Seen &seen) {
     Rule rule = random_rule(dice);
     auto providers = random_providers(dice, rule.steps.size());
     Bench bench(std::move(rule), std::move(providers));
+    for (std::int32_t id = 1; id <= 3; ++id)
+        bench.deliveries.push_back({id, static_cast<std::uint8_t>(dice.below(kBestDelivery + 1))});
     StartInput start;
     if (dice.one_in(8))
         start.send_at = kStart + 3600s;

@@ -48,6 +48,7 @@ TEST(RuleTest, DefaultsOfTheSmallestRule) {
     const Step &step = rule.steps[0];
     EXPECT_EQ(step.channel, "sms");
     EXPECT_TRUE(step.providers.empty());
+    EXPECT_EQ(step.choose, Choose::position);
     EXPECT_EQ(step.success_on, SuccessOn::delivered);
     EXPECT_EQ(step.timeout, 60s);
     EXPECT_EQ(step.dispatch_timeout, std::nullopt);
@@ -105,6 +106,9 @@ TEST(RuleTest, EveryMember) {
 }
 
 TEST(RuleTest, EveryWordOfEveryEnum) {
+    EXPECT_EQ(parse_rule(in_step(R"("choose": "position")")).steps[0].choose, Choose::position);
+    EXPECT_EQ(parse_rule(in_step(R"("choose": "least_cost")")).steps[0].choose, Choose::least_cost);
+    EXPECT_EQ(parse_rule(in_step(R"("choose": "best_delivery")")).steps[0].choose, Choose::best_delivery);
     EXPECT_EQ(parse_rule(in_step(R"("success_on": "sent")")).steps[0].success_on, SuccessOn::sent);
     EXPECT_EQ(parse_rule(in_step(R"("success_on": "delivered")")).steps[0].success_on, SuccessOn::delivered);
     EXPECT_EQ(parse_rule(in_step(R"("on_ambiguous": "auto")")).steps[0].on_ambiguous, OnAmbiguous::automatic);
@@ -181,10 +185,13 @@ TEST(RuleTest, WrongTypes) {
               "$.steps[0].providers[1]: must be a string, not an object.");
     EXPECT_EQ(detail(in_step(R"("revocable": "yes")")), "$.steps[0].revocable: must be a boolean, not a string.");
     EXPECT_EQ(detail(in_step(R"("retry": [])")), "$.steps[0].retry: must be an object, not an array.");
+    EXPECT_EQ(detail(in_step(R"("choose": true)")), "$.steps[0].choose: must be a string, not a boolean.");
     EXPECT_EQ(detail(in_step(R"("success_on": 1)")), "$.steps[0].success_on: must be a string, not a number.");
 }
 
 TEST(RuleTest, BadWordsListTheAllowedOnes) {
+    EXPECT_EQ(detail(in_step(R"("choose": "cheapest")")), "$.steps[0].choose: is not an allowed value.");
+    EXPECT_EQ(refusal(in_step(R"("choose": "x")")).hint, "Allowed values are position, least_cost, best_delivery.");
     EXPECT_EQ(detail(in_step(R"("success_on": "Delivered")")), "$.steps[0].success_on: is not an allowed value.");
     EXPECT_EQ(refusal(in_step(R"("success_on": "x")")).hint, "Allowed values are accepted, sent, delivered, read.");
     EXPECT_EQ(refusal(in_step(R"("on_ambiguous": "x")")).hint,
