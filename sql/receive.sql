@@ -375,6 +375,11 @@ SELECT test.inbox();
 SELECT test.empty_inbox();
 SELECT hermes.alter_provider('mail', '{"kind": "sandbox", "channel": "email", "connector": "sendgrid", "receipts": {"secret": "dlr_basic", "signature": "basic"}}');
 
+-- dates that name no zone are in that of the account, others in their own
+SELECT zone, date, event_time AT TIME ZONE 'UTC' AS utc
+FROM (VALUES ('UTC'), ('Europe/Berlin'), ('America/New_York'), ('asia/kolkata')) AS z (zone), (VALUES ('2601021200'), ('20260702120030'), ('2026-07-02T12:00:00+02:00')) AS d (date),
+     LATERAL hermes.parse_receipts('smpp', format('id:1 done date:%s stat:DELIVRD err:000', date), '{}', jsonb_build_object('connector_time_zone', zone)) ORDER BY zone COLLATE "C", date;
+
 -- ---- what is refused, and leaves nothing ----
 SELECT test.rows() AS before \gset
 SELECT n, test.try_connector(statement) FROM (VALUES
@@ -392,7 +397,9 @@ SELECT n, test.try_connector(statement) FROM (VALUES
     (20, $$ SELECT hermes.create_provider('bad', '{"kind": "sandbox", "channel": "sms", "receipts": {"connector_err_map": {"1": ["odd"]}}}') $$),
     (21, $$ SELECT hermes.create_provider('bad', '{"kind": "sandbox", "channel": "sms", "receipts": {"key": "x"}}') $$),
     (22, $$ SELECT hermes.parse_receipts('twillio', '') $$), (23, $$ SELECT hermes.parse_receipts('fcm', '{}') $$), (24, $$ SELECT hermes.parse_response('twillio', 200, '{}', '') $$),
-    (25, $$ SELECT hermes.retry_parked_receipts('nobody') $$), (27, $$ SELECT hermes.retry_parked_receipts('text', NULL) $$), (28, $$ SELECT hermes.retry_parked_receipts('text', -1) $$), (29, $$ SELECT hermes.retry_parked_receipts('text', 10001) $$), (30, $$ SELECT hermes.retry_parked_receipts('text', 1, NULL) $$), (26, $$ SELECT hermes.retry_parked_receipts(NULL) $$)) AS v (n, statement) ORDER BY n;
+    (25, $$ SELECT hermes.retry_parked_receipts('nobody') $$), (27, $$ SELECT hermes.retry_parked_receipts('text', NULL) $$), (28, $$ SELECT hermes.retry_parked_receipts('text', -1) $$), (29, $$ SELECT hermes.retry_parked_receipts('text', 10001) $$), (30, $$ SELECT hermes.retry_parked_receipts('text', 1, NULL) $$), (26, $$ SELECT hermes.retry_parked_receipts(NULL) $$),
+    (31, $$ SELECT hermes.create_provider('bad', '{"kind": "sandbox", "channel": "sms", "receipts": {"connector_time_zone": "Mars/Olympus"}}') $$), (32, $$ SELECT test.receive('plain', '{}', '{}', '{"connector_time_zone": "Mars/Olympus"}') $$),
+    (33, $$ SELECT hermes.parse_receipts('smpp', 'id:1', '{}', '{"connector_time_zone": 2}') $$)) AS v (n, statement) ORDER BY n;
 SELECT test.rows() = :'before' AS nothing_changed;
 -- a provider whose connector has no receipts
 SELECT hermes.create_provider('push_fcm', '{"kind": "sandbox", "channel": "push", "connector": "fcm"}') > 0;

@@ -1,6 +1,7 @@
 // SQL functions of sql/install/37_connectors_after.sql: argument checks, then one engine or core call.
 #include "core/signature.hpp"
 #include "core/signature_secrets.hpp"
+#include "engine/pauses.hpp"
 #include "engine/receive.hpp"
 #include "engine/verb.hpp"
 #include "pg/catalog.hpp"
@@ -49,9 +50,10 @@ HC_FUNCTION(hc_parse_receipts) {
     const std::string connector = args.text(0, "connector");
     const std::string payload = args.text(1, "payload");
     const core::Headers headers = engine::parse_headers(args.json(2, "headers"));
-    const core::ReceiptOptions options = core::parse_receipt_options(args.json(3, "options"));
+    core::ReceiptOptions options = core::parse_receipt_options(args.json(3, "options"));
     pg::ResultSet rows(args);
     engine::Verb verb;
+    options.zone = engine::zone_clock(options.time_zone);
     const auto receipts = core::parse_receipts(*engine::definitions().connector(connector), payload, headers, options);
     verb.finish();
     return add_parsed(rows, receipts);

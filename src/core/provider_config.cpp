@@ -45,11 +45,20 @@ constexpr std::array<std::string_view, 17> kHttpKeys{
     "response",    "timeout",   "connect_timeout", "max_response_bytes",
     "concurrency", "connector", "receipts",        "cost",
     "text"};
-constexpr std::array<std::string_view, 12> kSandboxKeys{"kind",        "channel", "position",  "weight",   "rate", "breaker",
-                                                        "concurrency", "script",  "connector", "receipts", "cost", "text"};
-constexpr std::array<std::string_view, 10> kReceiptKeys{
-    "secret",           "signature", "url", "window", "part_mode", "connector_err_map", "connector_status_map",
-    "connector_id_base", "opt_out_category", "tenant"};
+constexpr std::array<std::string_view, 12> kSandboxKeys{"kind",      "channel",  "position",    "weight",
+                                                        "rate",      "breaker",  "concurrency", "script",
+                                                        "connector", "receipts", "cost",        "text"};
+constexpr std::array<std::string_view, 11> kReceiptKeys{"secret",
+                                                        "signature",
+                                                        "url",
+                                                        "window",
+                                                        "part_mode",
+                                                        "connector_err_map",
+                                                        "connector_status_map",
+                                                        "connector_id_base",
+                                                        "connector_time_zone",
+                                                        "opt_out_category",
+                                                        "tenant"};
 constexpr std::array<std::string_view, 5> kRequestKeys{"method", "url", "headers", "encoding", "body"};
 constexpr std::array<std::string_view, 3> kResponseKeys{"ok", "message_id", "classes"};
 constexpr std::array<std::string_view, 3> kOkKeys{"status", "path", "in"};

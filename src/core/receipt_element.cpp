@@ -66,10 +66,10 @@ std::optional<std::string> ElementReader::text(Field field) const {
     return std::nullopt;
 }
 
-std::optional<Time> ElementReader::time(Field field) const {
+std::optional<Time> ElementReader::time(Field field, const ZoneOffset &zone) const {
     for (const FieldSource &source : section_.sources(field)) {
         const std::optional<std::string> value = read(source);
-        if (const auto time = value ? parse_provider_time(*value, source.format) : std::nullopt)
+        if (const auto time = value ? parse_provider_time(*value, source.format, zone) : std::nullopt)
             return time;
     }
     return std::nullopt;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/connector.hpp"
+#include "core/send_window.hpp"
 #include "core/time.hpp"
 
 #include <cstdint>
@@ -38,7 +39,7 @@ public:
 
     // The first source of the field that has a value gives it.
     std::optional<std::string> text(Field field) const;
-    std::optional<Time> time(Field field) const;
+    std::optional<Time> time(Field field, const ZoneOffset &zone) const;
     std::optional<std::int64_t> integer(Field field) const;
 
     bool holds(const Condition &condition) const;

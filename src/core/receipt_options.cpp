@@ -14,6 +14,7 @@ constexpr std::size_t kMaxWordBytes = 512;
 constexpr std::size_t kMaxMessagePayload = 64 * 1024;
 constexpr std::size_t kMaxOverrides = 1000;
 constexpr std::size_t kMaxUrlBytes = 16 * 1024;
+constexpr std::size_t kMaxZoneBytes = 63;
 constexpr const char *kErrorHint = "Example: {\"001\": [\"hard\", \"unknown_subscriber\"]}.";
 
 const nlohmann::json &object_of(const JsonNode &node, const char *hint) {
@@ -111,18 +112,21 @@ void read_receipt_options(const JsonObject &object, ReceiptOptions &options) {
         read_statuses(*statuses, options);
     if (const auto base = object.find("connector_id_base"))
         options.id_base = read_id_base(*base);
+    if (const auto zone = object.find("connector_time_zone"))
+        options.time_zone = zone->text(kMaxZoneBytes);
 }
 
 ReceiptOptions parse_receipt_options(std::string_view json, ReceiptOptions base) {
-    static constexpr std::array<std::string_view, 9> kKeys{"connector_err_map",
-                                                           "connector_status_map",
-                                                           "connector_id_base",
-                                                           "known_ids",
-                                                           "method",
-                                                           "esm_class",
-                                                           "tlv",
-                                                           "pdu",
-                                                           "url"};
+    static constexpr std::array<std::string_view, 10> kKeys{"connector_err_map",
+                                                            "connector_status_map",
+                                                            "connector_id_base",
+                                                            "connector_time_zone",
+                                                            "known_ids",
+                                                            "method",
+                                                            "esm_class",
+                                                            "tlv",
+                                                            "pdu",
+                                                            "url"};
     const nlohmann::json document = parse_json_document(json, kRules);
     const JsonObject object(JsonNode(document, "$", kRules.message), kKeys);
     ReceiptOptions options = std::move(base);

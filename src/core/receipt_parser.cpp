@@ -111,7 +111,7 @@ CanonicalReceipt read_element(const Tables &tables, const Section &section, cons
     receipt.client_ref = in.text(Field::client_ref);
     receipt.recipient = in.text(Field::recipient);
     receipt.event_id = in.text(Field::event_id);
-    receipt.event_time = in.time(Field::event_time);
+    receipt.event_time = in.time(Field::event_time, tables.options.zone);
     receipt.sequence = in.integer(Field::sequence);
     interpret(tables, in, http, receipt);
     const bool addressed = receipt.correlation_id || receipt.client_ref;

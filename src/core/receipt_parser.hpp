@@ -4,6 +4,7 @@
 
 #include "core/connector.hpp"
 #include "core/receipt_payload.hpp"
+#include "core/send_window.hpp"
 #include "core/time.hpp"
 
 #include <cstdint>
@@ -27,6 +28,8 @@ struct ReceiptOptions {
     std::map<std::string, Meaning> errors{};   // connector_err_map: before the connector's own rows
     std::map<std::string, Meaning> statuses{}; // connector_status_map
     IdBase id_base = IdBase::same;             // connector_id_base
+    std::string time_zone{};                   // connector_time_zone, of dates that name none; empty: UTC
+    ZoneOffset zone{};                         // of it, set by the caller
     std::vector<std::string> known_ids{};      // when given, the id that is known is chosen
     bool query = false;                        // method GET
     bool smpp = false;                         // esm_class, tlv or pdu was given
@@ -35,7 +38,8 @@ struct ReceiptOptions {
 };
 
 // {"connector_err_map": {"001": ["hard", "unknown_subscriber"]}, "connector_status_map": {"ACCEPTD": "delivered"},
-//  "connector_id_base": {"answer": "hex", "receipt": "dec"}, "known_ids": [..], "method": "GET", "esm_class": 4,
+//  "connector_id_base": {"answer": "hex", "receipt": "dec"}, "connector_time_zone": "Europe/Berlin",
+//  "known_ids": [..], "method": "GET", "esm_class": 4,
 //  "tlv": {"receipted_message_id": "..", "message_state": 2, "network_error_code": ".."},
 //  "url": "https://public.example/dlr?attempt=.."}. Throws hc::Error 22023.
 // What the call does not say is taken from `base`, the settings of the account.
@@ -45,7 +49,7 @@ ReceiptOptions parse_receipt_options(std::string_view json, ReceiptOptions base 
 //   "connector": "twilio",                      default: hermes, canonical words
 //   "receipts": {"secret": "name of a secret", "signature": "twilio", "url": "https://public.example/dlr",
 //                "window": "5m", "part_mode": "all", "connector_err_map": {..}, "connector_status_map": {..},
-//                "connector_id_base": {..},
+//                "connector_id_base": {..}, "connector_time_zone": "Europe/Berlin",
 //                "opt_out_category": "newsletter",    what its opt-outs are about; default: everything
 //                "tenant": "acme"}                    whom receipts about an address mean that name no message known
 //                                                     here; default: every tenant
@@ -93,7 +97,7 @@ std::vector<CanonicalReceipt> parse_parked(const Connector &connector, std::stri
 std::vector<CanonicalReceipt> parse_response(const Connector &connector, std::int32_t http_status,
                                              const Headers &headers, std::string_view body);
 
-// Times as providers write them; without a zone they are UTC. nullopt: not readable.
-std::optional<Time> parse_provider_time(std::string_view text, TimeFormat format);
+// Times as providers write them; what names no zone is in this one. nullopt: not readable.
+std::optional<Time> parse_provider_time(std::string_view text, TimeFormat format, const ZoneOffset &zone = {});
 
 } // namespace hc::core

@@ -79,6 +79,10 @@ void walk(const SendWindow &window, const ZoneOffset &zone, Time t, Visit visit)
 
 } // namespace
 
+Time time_of_clock(const ZoneOffset &zone, Time local) {
+    return zone ? to_utc(zone, LocalTime(local.time_since_epoch())) : local;
+}
+
 Time next_open(const SendWindow &window, const ZoneOffset &zone, Time t) {
     Time found = t;
     walk(window, zone, t, [&](const Interval &interval) {

@@ -34,6 +34,10 @@ struct SendWindow {
 // Seconds east of Greenwich that a zone's clocks have at a time. Empty: UTC.
 using ZoneOffset = std::function<std::int32_t(Time)>;
 
+// The time at which the zone's clocks show what `local` shows as UTC: the first one, where they show it twice; where
+// they leave it out, the time of the change.
+Time time_of_clock(const ZoneOffset &zone, Time local);
+
 // The first time from `t` on that lies in the window.
 Time next_open(const SendWindow &window, const ZoneOffset &zone, Time t);
 

@@ -63,6 +63,7 @@ void check_provider(const std::string &config_json) {
         throw Error(sqlstate::undefined_object, fmt::format("secret \"{}\" does not exist", receipts.secret_name),
                     "$.receipts.secret names it.", "Store it with hermes.set_secret first.");
     }
+    zone_clock(receipts.options.time_zone);
     if (!receipts.signature.empty() && !core::known_signature_scheme(receipts.signature)) {
         throw Error(sqlstate::invalid_parameter, "invalid provider configuration",
                     "$.receipts.signature: is no signature scheme.", core::signature_schemes_hint());

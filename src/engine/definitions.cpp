@@ -3,6 +3,7 @@
 
 #include "core/error.hpp"
 #include "core/provider_choice.hpp"
+#include "pg/time_zone.hpp"
 #include "store/definitions.hpp"
 
 #include <fmt/format.h>
@@ -91,6 +92,8 @@ void Definitions::load_providers() {
         try {
             auto config = std::make_shared<const core::ProviderConfig>(core::parse_provider_config(row.config.text));
             p.receipts = config->receipts;
+            p.receipts.options.zone = // gone since: UTC
+                pg::find_time_zone(p.receipts.options.time_zone).value_or(core::ZoneOffset());
             p.channel = config->channel;
             if (!p.dropped) {
                 p.config = std::move(config);

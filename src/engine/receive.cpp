@@ -7,6 +7,7 @@
 #include "core/signature.hpp"
 #include "core/signature_secrets.hpp"
 #include "engine/definitions.hpp"
+#include "engine/pauses.hpp"
 #include "engine/receipt_delivery.hpp"
 #include "pg/guc.hpp"
 #include "pg/wake.hpp"
@@ -145,7 +146,10 @@ void refuse_unreadable(const Account &account, const std::vector<CanonicalReceip
 std::vector<ReceivedReceipt> receive_receipts(const std::string &provider, const std::string &payload,
                                               const core::Headers &headers, const std::string &options_json, Oid user) {
     const Account account = find_account(provider, user);
-    const core::ReceiptOptions options = core::parse_receipt_options(options_json, account.settings().options);
+    core::ReceiptOptions options = core::parse_receipt_options(options_json, account.settings().options);
+    if (options.time_zone != account.settings().options.time_zone) {
+        options.zone = zone_clock(options.time_zone);
+    }
     verify(account, payload, headers, options);
     const std::vector<CanonicalReceipt> receipts = core::parse_receipts(*account.connector, payload, headers, options);
     refuse_unreadable(account, receipts);

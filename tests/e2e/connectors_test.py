@@ -89,7 +89,7 @@ def s8_parts(world: World) -> None:
 
 
 def s8_dates(world: World) -> None:
-    """S8 dates are read in the form of the connector: what is later by them counts, whatever comes first"""
+    """S8 dates are read in the form of the connector and in the zone of the account; what is later by them counts"""
     gateway(world, "dates", 29)
     for later, earlier in (("2601011202", "2601011201"), ("260101120002", "260101120001"),
                            ("20260101120002", "20260101120001"), ("2026-01-01T12:00:02Z", "2026-01-01T13:00:01+01:00")):
@@ -100,6 +100,17 @@ def s8_dates(world: World) -> None:
         equal(world.attempt(cascade.id, 1)["state"], "sent", "state")
         equal(results("dates", smpp(text.format(message_id, later, "DELIVRD"))), ["applied"], f"at {later}")
         world.ends(cascade.id, "DELIVERED", "sms")
+    for name, position, zone, utc in (("in_berlin", 33, "Europe/Berlin", "11:00"), ("in_kolkata", 34, "Asia/Kolkata", "06:30"),
+                                      ("in_utc", 35, None, "12:00")):
+        gateway(world, name, position, **({"connector_time_zone": zone} if zone else {}))
+        cascade, message_id = sent(world, name)
+        equal(results(name, smpp(f"id:{message_id} done date:2601021200 stat:ENROUTE err:000")), ["applied"], "result")
+        equal(results(name, smpp(f"id:{message_id} done date:2026-01-02T{utc}:01Z stat:BUFFRED err:000")), ["applied"], "a second later")
+        equal(results(name, smpp(f"id:{message_id} done date:2601021200 stat:DELIVRD err:000")), ["applied"], "result")
+        times = world.sql("SELECT attributes ->> 'provider_time' FROM hermes.cascade_history(%s) WHERE event_type = 'ReceiptRecorded' "
+                          "ORDER BY event_id", cascade.id)
+        minute = f"2026-01-02T{utc}"
+        equal([row[0] for row in times], [f"{minute}:00.000000Z", f"{minute}:01.000000Z", f"{minute}:00.000000Z"], f"times of {name}")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,39 @@ TEST(ProviderTime, Iso8601WithItsLiberties) {
     EXPECT_EQ(shown("1969-12-31T23:59:59.999999Z", iso), "1969-12-31T23:59:59.999999Z");
 }
 
+// Two hours east of Greenwich in the summer half of 2026, one in the other.
+std::int32_t berlin(Time t) {
+    const auto first = parse_iso8601("2026-03-29T01:00:00Z");
+    const auto last = parse_iso8601("2026-10-25T01:00:00Z");
+    return t >= first && t < last ? 7200 : 3600;
+}
+
+std::string shown_there(std::string_view text, TimeFormat format) {
+    const std::optional<Time> time = parse_provider_time(text, format, berlin);
+    return time ? format_iso8601(*time) : "none";
+}
+
+TEST(ProviderTime, WhatNamesNoZoneIsInTheOneOfTheAccount) {
+    EXPECT_EQ(shown_there("2601021200", yymmddhhmm), "2026-01-02T11:00:00.000000Z");
+    EXPECT_EQ(shown_there("260702120005", yymmddhhmm), "2026-07-02T10:00:05.000000Z");
+    EXPECT_EQ(shown_there("20260702000000", yyyymmddhhmmss), "2026-07-01T22:00:00.000000Z");
+    EXPECT_EQ(shown_there("2026-01-02T12:00:00", iso), "2026-01-02T11:00:00.000000Z");
+    EXPECT_EQ(shown_there("2026-07-02 12:00:00.25", iso), "2026-07-02T10:00:00.250000Z");
+    // in the hour that comes twice the first reading counts, in the one that is left out the change itself
+    EXPECT_EQ(shown_there("2610250230", yymmddhhmm), "2026-10-25T00:30:00.000000Z");
+    EXPECT_EQ(shown_there("2603290230", yymmddhhmm), "2026-03-29T01:00:00.000000Z");
+    EXPECT_EQ(shown_there("2602300230", yymmddhhmm), "none");
+    EXPECT_EQ(shown_there("00010101003000", yyyymmddhhmmss), "none") << "a year that is not written";
+}
+
+TEST(ProviderTime, WhatNamesItsZoneIsNotMoved) {
+    for (const char *text : {"2026-01-02T03:04:05Z", "2026-01-02t03:04:05z", "2026-01-02 03:04:05 UTC",
+                             "2026-01-02 03:04:05 GMT", "2026-01-02T03:04:05-00:00", "2026-01-02T05:04:05+0200",
+                             "2026-01-02T03:04:05+00", "2026-01-02T05:04:05 02:00"})
+        EXPECT_EQ(shown_there(text, iso), kTime) << text;
+    EXPECT_EQ(shown_there("1767323045", epoch), kTime);
+}
+
 TEST(ProviderTime, WhatIsNoIso8601) {
     for (const char *text : {"",
                              "Z",

@@ -28,9 +28,17 @@ TEST(ReceiptOptionsTest, NothingIsSaidByDefault) {
     const ReceiptOptions options = parse_receipt_options("{}");
     EXPECT_TRUE(options.errors.empty() && options.statuses.empty() && options.known_ids.empty());
     EXPECT_EQ(options.id_base, IdBase::same);
+    EXPECT_TRUE(options.time_zone.empty() && !options.zone);
     EXPECT_FALSE(options.query || options.smpp);
     EXPECT_FALSE(options.smpp_parameters.esm_class.has_value());
     EXPECT_TRUE(options.smpp_parameters.tlvs.empty());
+}
+
+TEST(ReceiptOptionsTest, TheZoneOfDatesIsTheAccountsUnlessTheCallSaysOtherwise) {
+    const ReceiptOptions account = parse_receipt_options(R"({"connector_time_zone": "Asia/Kolkata"})");
+    EXPECT_EQ(account.time_zone, "Asia/Kolkata");
+    EXPECT_EQ(parse_receipt_options(R"({"esm_class": 4})", account).time_zone, "Asia/Kolkata");
+    EXPECT_EQ(parse_receipt_options(R"({"connector_time_zone": "UTC"})", account).time_zone, "UTC");
 }
 
 TEST(ReceiptOptionsTest, ErrorsOfTheOperator) {
@@ -160,6 +168,9 @@ TEST(ReceiptOptionsTest, WhatIsRefused) {
               "22023 $.connector_id_base.answer: must be \"hex\" or \"dec\".");
     EXPECT_EQ(detail(R"({"connector_id_base": {"request": "hex"}})"),
               "22023 $.connector_id_base.request: unknown key.");
+    EXPECT_EQ(detail(R"({"connector_time_zone": 1})"), "22023 $.connector_time_zone: must be a string, not a number.");
+    EXPECT_NE(detail(R"({"connector_time_zone": ")" + std::string(64, 'x') + "\"}"), "accepted");
+    EXPECT_EQ(detail(R"({"connector_time_zone": ")" + std::string(63, 'x') + "\"}"), "accepted");
     EXPECT_EQ(detail(R"({"connector_id_base": null})"), "22023 $.connector_id_base: must be a string, not null.");
     EXPECT_EQ(detail(R"({"known_ids": "a"})"), "22023 $.known_ids: must be an array, not a string.");
     EXPECT_EQ(detail(R"({"known_ids": ["a", 1.5]})"), "22023 $.known_ids[1]: must be a string, not a number.");
