@@ -86,7 +86,7 @@ private:
     void drain();
 
     long wait_milliseconds();
-    bool held() const; // no HTTP may leave
+    bool held() const;              // no HTTP may leave
     std::string idle_words() const; // what it waits for, for pg_stat_activity
 
     pg::WorkerSlot &slot_;

@@ -293,10 +293,9 @@ void Dispatcher::launch(engine::Send send) {
         if (send.leaves) {
             note_health(send, send.immediate.answer);
         }
-        answered_.push_back(
-            {{send.key, send.provider, std::move(send.immediate.answer), std::move(send.immediate.receipts),
-              std::move(send.toll), std::move(send.addressee)},
-             {}});
+        answered_.push_back({{send.key, send.provider, std::move(send.immediate.answer),
+                              std::move(send.immediate.receipts), std::move(send.toll), std::move(send.addressee)},
+                             {}});
         return;
     }
     http::Request request;

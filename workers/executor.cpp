@@ -112,11 +112,9 @@ void Executor::run_claimed() {
             record();
             give_back(1);
         }
-        std::optional<core::Input> input = run_task(tasks_.front());
-        if (!input) {
+        if (!run_first()) {
             return;
         }
-        answered_.push_back({{tasks_.front().key, std::move(*input)}, {}});
         tasks_.pop_front();
         slot_.in_flight.store(static_cast<std::uint32_t>(tasks_.size()), std::memory_order_relaxed);
         if (Clock::now() >= last_record_ + kRecordAfter) {
@@ -129,6 +127,77 @@ void Executor::run_claimed() {
     } else if (full && took < kShortBatch) {
         claim_limit_ = std::min(2 * claim_limit_, pg::guc::batch_size);
     }
+}
+
+// False: the worker is to end, and the task is to be run another time.
+bool Executor::run_first() {
+    const engine::SqlTask &task = tasks_.front();
+    if (task.kind == store::Kind::turn) {
+        return run_turn(task);
+    }
+    std::optional<core::Input> input = run_task(task);
+    if (input) {
+        answered_.push_back({{task.key, std::move(*input)}, {}});
+    }
+    return input.has_value();
+}
+
+bool Executor::run_turn(const engine::SqlTask &task) {
+    last_work_ = Clock::now();
+    pg::Failure failure;
+    auto end = WorkflowTurns::End::done;
+    bool good = false;
+    do {
+        check_role();
+        if (unfit_) {
+            return false;
+        }
+        good = pg::iterate(
+            "workflow task",
+            [&] {
+                try {
+                    end = turns_.run(task, checked_);
+                } catch (const ExtensionGone &) { // and with it the execution
+                    pg::abort_worker_transaction();
+                    end = WorkflowTurns::End::done;
+                }
+            },
+            failure);
+    } while (good && end == WorkflowTurns::End::stale && !pg::shutdown_requested());
+    pg::reset_session();
+    pg::discard_session_state();
+    slot_.batches.fetch_add(1, std::memory_order_relaxed);
+    if (!good) {
+        slot_.errors.fetch_add(1, std::memory_order_relaxed);
+        if (!pg::is_cancel_or_shutdown(failure) || !pg::shutdown_requested()) {
+            put_off(task, failure);
+            return true;
+        }
+        return false;
+    }
+    if (end == WorkflowTurns::End::held) {
+        put_off(task, failure);
+    }
+    slot_.tasks.fetch_add(1, std::memory_order_relaxed);
+    return end != WorkflowTurns::End::stale;
+}
+
+// A turn of which nothing stands: by an error, later and later; because somebody else holds the execution, soon.
+void Executor::put_off(const engine::SqlTask &task, const pg::Failure &failure) {
+    const std::string reason = std::string(failure.sqlstate) + ": " + failure.message;
+    pg::Failure second;
+    pg::iterate(
+        "putting a workflow task off",
+        [&] {
+            OwnerTransaction transaction("putting a workflow task off");
+            if (failure.kind == pg::Failure::Kind::none) {
+                engine::release_turn(task, queue_);
+            } else {
+                engine::put_off_turn(task.key, 1, reason);
+            }
+            transaction.commit();
+        },
+        second);
 }
 
 // nullopt: the worker is to end, and the task is to be run another time.

@@ -1,12 +1,14 @@
 // Executor: runs SQL of users, as one role for life. It is connected as that role and never switches to another; only
 // in transactions in which no SQL of users runs it acts as the extension's owner: to claim tasks and to record what
-// came of them. In between, each task has a transaction of its own, read-only, with a timeout, and always rolled back.
+// came of them. In between, each condition has a transaction of its own, read-only, with a timeout, and always rolled
+// back; a turn of a workflow function is one transaction with what the engine writes of it (workflow_turns.hpp).
 #pragma once
 
 #include "engine/executor.hpp"
 #include "pg/bgworker.hpp"
 #include "pg/user_sql.hpp"
 #include "workers/session.hpp"
+#include "workers/workflow_turns.hpp"
 
 #include <deque>
 #include <optional>
@@ -32,6 +34,9 @@ private:
     bool due() const;
     void claim();
     void run_claimed();
+    bool run_first();
+    bool run_turn(const engine::SqlTask &task);
+    void put_off(const engine::SqlTask &task, const pg::Failure &failure);
     std::optional<core::Input> run_task(const engine::SqlTask &task);
     core::Input answer_of(const engine::SqlTask &task, pg::UserSqlEnd end, const pg::Failure &failure);
     void log_failure(const engine::SqlTask &task, const pg::Failure &failure);
@@ -52,6 +57,7 @@ private:
     std::vector<Answered> answered_;
     std::vector<engine::Burial> burials_;
     store::Conditions conditions_;
+    WorkflowTurns turns_;
     bool condition_holds_ = false; // the last one
     std::int32_t claim_limit_ = 1; // tasks of one claim: as many as run within moments
     bool unfit_ = false;           // the role may not run SQL any more

@@ -3,6 +3,7 @@
 
 #include "core/executor_queue.hpp"
 #include "engine/executor_roles.hpp"
+#include "engine/workflow_turn.hpp"
 #include "pg/bgworker.hpp"
 #include "pg/guc.hpp"
 #include "pg/wake.hpp"
@@ -16,7 +17,8 @@ namespace {
 constexpr auto kBusyRetry = std::chrono::milliseconds(50); // while roles wait for a process
 constexpr auto kBackoffRetry = std::chrono::milliseconds(500);
 constexpr auto kLockedRetry = std::chrono::milliseconds(5); // while cascades are held
-constexpr int kMostFailedStarts = 6;                        // in a row: half a minute of back-off
+constexpr std::uint32_t kFailuresOfLost = 6; // a turn that ignored its cancel is put off as after so many
+constexpr int kMostFailedStarts = 6;         // in a row: half a minute of back-off
 
 // An executor told to end counts as ending from that moment on. One that has just ended by itself is left alone.
 void tell_to_end(pg::WorkerSlot &slot) {
@@ -107,7 +109,12 @@ bool Executors::answer_lost(const pg::RunningTask &task) {
         "answering a lost task",
         [&] {
             Transaction transaction("answering a lost task");
-            done = engine::record_sql({answer}).empty();
+            if (store::is_of_function(task.kind)) {
+                engine::put_off_turn(key, kFailuresOfLost, "its code ignored a cancel: its executor has ended itself");
+                done = true;
+            } else {
+                done = engine::record_sql({answer}).empty();
+            }
             transaction.commit();
         },
         failure);

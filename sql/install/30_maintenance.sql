@@ -15,7 +15,7 @@ CREATE FUNCTION hermes.create_day_partition(parent regclass, day timestamptz) RE
 DECLARE
     parent_name text := (SELECT c.relname FROM pg_catalog.pg_class c WHERE c.oid = parent);
     partition   text := pg_catalog.format('%s_p%s', parent_name, pg_catalog.to_char(day AT TIME ZONE 'UTC', 'YYYYMMDD'));
-    by_id       boolean := parent = 'hermes.closed'::pg_catalog.regclass;
+    by_id       boolean := parent IN ('hermes.closed'::pg_catalog.regclass, 'hermes.execution_closed'::pg_catalog.regclass);
     time_column text := CASE parent_name WHEN 'delivery' THEN 'at' WHEN 'receipt' THEN 'received_at' ELSE 'created_at' END;
     index       text;
     low         text;
@@ -38,7 +38,7 @@ BEGIN
     EXECUTE pg_catalog.format('CREATE TABLE hermes.%I (LIKE %s INCLUDING STORAGE, CONSTRAINT range CHECK (%s)) '
                               'WITH (fillfactor = 90)', partition, parent, predicate);
     -- rows stand in the order of closed_at and received_at: their block ranges cost next to nothing
-    FOREACH index IN ARRAY CASE parent_name
+    FOREACH index IN ARRAY CASE replace(parent_name, 'execution_', '')
         WHEN 'closed' THEN ARRAY['ALTER TABLE hermes.%I ADD PRIMARY KEY (id)',
                                  'CREATE INDEX ON hermes.%I USING brin (closed_at) WITH (pages_per_range = 32)']
         WHEN 'delivery' THEN ARRAY['CREATE INDEX ON hermes.%I (cascade_id)', 'CREATE INDEX ON hermes.%I (endpoint_id, at)']
@@ -56,13 +56,13 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hermes.create_day_partition(regclass, timestamptz) IS
-'Creates the partition of hermes.closed, hermes.attempt, hermes.delivery or hermes.receipt for the UTC day that starts at the given time, moving rows out of the default partition. Returns false when it exists. Called by the supervisor.';
+'Creates the partition of hermes.closed, hermes.execution_closed, hermes.attempt, hermes.delivery or hermes.receipt for the UTC day that starts at the given time, moving rows out of the default partition. Returns false when it exists. Called by the supervisor.';
 
 CREATE FUNCTION hermes.missing_partitions() RETURNS TABLE (parent regclass, day timestamptz)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
     SELECT w.parent, w.day
     FROM (SELECT p.parent, date_trunc('day', clock_timestamp(), 'UTC') + ahead * interval '1 day' AS day
-          FROM (VALUES ('hermes.closed'::regclass), ('hermes.attempt'::regclass), ('hermes.delivery'::regclass), ('hermes.receipt'::regclass)) p (parent),
+          FROM (VALUES ('hermes.closed'::regclass), ('hermes.execution_closed'::regclass), ('hermes.attempt'::regclass), ('hermes.delivery'::regclass), ('hermes.receipt'::regclass)) p (parent),
                generate_series(0, 2) ahead
           -- the log of receipts is off as a rule
           WHERE p.parent <> 'hermes.receipt'::regclass OR coalesce(current_setting('hermes.receipt_log_retention', true), '0') <> '0'
@@ -70,6 +70,9 @@ CREATE FUNCTION hermes.missing_partitions() RETURNS TABLE (parent regclass, day 
           -- rows of a day that had no partition, or has none any more
           SELECT 'hermes.closed'::regclass, d.day
           FROM (SELECT DISTINCT date_trunc('day', hermes.time_of_id(c.id), 'UTC') AS day FROM hermes.closed_default c LIMIT 100) d
+          UNION
+          SELECT 'hermes.execution_closed'::regclass, d.day
+          FROM (SELECT DISTINCT date_trunc('day', hermes.time_of_id(c.id), 'UTC') AS day FROM hermes.execution_closed_default c LIMIT 100) d
           UNION
           SELECT 'hermes.attempt'::regclass, d.day
           FROM (SELECT DISTINCT date_trunc('day', a.created_at, 'UTC') AS day FROM hermes.attempt_default a LIMIT 100) d
@@ -104,7 +107,7 @@ BEGIN
         SELECT i.inhparent::pg_catalog.regclass AS parent, pg_catalog.format('hermes.%I', c.relname) AS name,
                pg_catalog.to_timestamp(pg_catalog.right(c.relname, 8) || '+00', 'YYYYMMDDTZH') AS day
         FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
-        WHERE i.inhparent IN ('hermes.closed'::pg_catalog.regclass, 'hermes.attempt'::pg_catalog.regclass,
+        WHERE i.inhparent IN ('hermes.closed'::pg_catalog.regclass, 'hermes.execution_closed'::pg_catalog.regclass, 'hermes.attempt'::pg_catalog.regclass,
                               'hermes.delivery'::pg_catalog.regclass, 'hermes.receipt'::pg_catalog.regclass)
           AND c.relname ~ '_p[0-9]{8}$'
         ORDER BY c.relname
@@ -121,7 +124,9 @@ BEGIN
             EXECUTE pg_catalog.format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', part.name); -- no closer from here on
             EXECUTE pg_catalog.format('SELECT pg_catalog.max(closed_at) FROM %s', part.name) INTO newest;
             CONTINUE WHEN newest > pg_catalog.clock_timestamp() - greatest(history_age, key_age);
-            EXECUTE pg_catalog.format('DELETE FROM hermes.execution_key k USING %s c WHERE k.workflow_id = c.id', part.name);
+            EXECUTE pg_catalog.format(CASE part.parent WHEN 'hermes.closed'::pg_catalog.regclass
+                THEN 'DELETE FROM hermes.execution_key k USING %s c WHERE k.workflow_id = c.id'
+                ELSE 'DELETE FROM hermes.execution_current k USING %s c WHERE k.execution_id = c.id' END, part.name);
         END IF;
         EXECUTE pg_catalog.format('ALTER TABLE %s DETACH PARTITION %s', part.parent, part.name);
         EXECUTE pg_catalog.format('DROP TABLE %s', part.name);
@@ -130,4 +135,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hermes.drop_old_partitions(interval, interval, interval, interval, interval) IS
-'Drops partitions of closed cascades, attempts, webhook tries and logged receipts past their retention (logged receipts of past days at once when it is 0), with the idempotency keys of the cascades dropped. Returns their names. Called by the supervisor under a short lock_timeout.';
+'Drops partitions of closed cascades and executions, attempts, webhook tries and logged receipts past their retention (logged receipts of past days at once when it is 0), with the idempotency keys of the cascades and the workflow ids of the executions dropped. Returns their names. Called by the supervisor under a short lock_timeout.';

@@ -13,7 +13,12 @@ GRANT EXECUTE ON FUNCTION
     hermes.apply_receipt(text, text, jsonb), hermes.cancel_cascade(uuid, text),
     hermes.receive_receipts(text, text, jsonb, jsonb), hermes.hold_cascade(uuid, text), hermes.release_cascade(uuid),
     hermes.suppress(text, text, text, text, text), hermes.suppress_many(text, text, text[], text, text),
-    hermes.unsuppress(text, text, text, text)
+    hermes.unsuppress(text, text, text, text),
+    hermes.start_workflow(text, jsonb, text, text, jsonb), hermes.signal_workflow(uuid, text, jsonb, text),
+    hermes.cancel_workflow(uuid, text), hermes.query_workflow(uuid, text),
+    hermes.step(text, text, jsonb), hermes.fetch(text, jsonb), hermes.side_effect(jsonb), hermes.sleep(interval),
+    hermes.wait_signal(text, interval), hermes.now(), hermes.random(), hermes.uuid(),
+    hermes.get_version(text, integer, integer), hermes.set_query_result(text, jsonb)
 TO hermes_admin, hermes_app;
 
 GRANT EXECUTE ON FUNCTION
@@ -22,7 +27,8 @@ GRANT EXECUTE ON FUNCTION
     hermes.summarize_history(bytea), hermes.worker_slots(), hermes.statistics(), hermes.first_id_at(timestamptz),
     hermes.time_of_id(uuid), hermes.parse_receipts(text, text, jsonb, jsonb), hermes.parse_response(text, integer, jsonb, text),
     hermes.provider_states(), hermes.verify_signature(text, text, jsonb, text, text, timestamptz),
-    hermes.is_suppressed(text, text, text, text)
+    hermes.is_suppressed(text, text, text, text), hermes.workflow_status(uuid), hermes.workflow_history(uuid),
+    hermes.decode_execution(bytea)
 TO hermes_admin, hermes_app, hermes_monitor;
 
 GRANT EXECUTE ON FUNCTION hermes.delivery_series() TO hermes_admin, hermes_app, hermes_monitor;
@@ -38,14 +44,15 @@ GRANT EXECUTE ON FUNCTION
     hermes.rotate_endpoint_secret(integer, text, interval), hermes.enable_endpoint(integer),
     hermes.pause_provider(text, text), hermes.resume_provider(text), hermes.pause_tenant(text, text), hermes.resume_tenant(text),
     hermes.pause_cascade_rule(text, text), hermes.resume_cascade_rule(text),
-    hermes.replay_webhook(uuid, integer, integer), hermes.replay_webhooks(integer, timestamptz, timestamptz, boolean)
+    hermes.replay_webhook(uuid, integer, integer), hermes.replay_webhooks(integer, timestamptz, timestamptz, boolean),
+    hermes.register_workflow(text, regprocedure, jsonb), hermes.drop_workflow(text), hermes.terminate_workflow(uuid, text)
 TO hermes_admin;
 
 GRANT SELECT ON
     hermes.cascades, hermes.history, hermes.tasks, hermes.timers, hermes.deliveries, hermes.dead_letters, hermes.workers,
     hermes.stats, hermes.receipts_parked, hermes.providers_status, hermes.endpoints, hermes.delivery_log, hermes.pauses,
     hermes.delivery_stats, hermes.receipt_log,
-    hermes.suppressions, hermes.tenant_spend
+    hermes.suppressions, hermes.tenant_spend, hermes.workflows
 TO hermes_admin, hermes_app, hermes_monitor;
 
 -- Operators extend connectors by rows of their own; shipped rows are not theirs to change.

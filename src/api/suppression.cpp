@@ -1,6 +1,6 @@
 // SQL functions of sql/install/48_suppression.sql: argument checks, then one engine call.
-#include "core/error.hpp"
 #include "engine/suppression.hpp"
+#include "core/error.hpp"
 #include "engine/verb.hpp"
 #include "pg/function.hpp"
 

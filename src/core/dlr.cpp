@@ -85,7 +85,8 @@ std::string dlr_json(const CanonicalReceipt &receipt) {
         payload["sequence"] = *receipt.sequence;
     if (!receipt.suppress.empty()) {
         payload["suppress"] = receipt.suppress;
-        const bool fits = receipt.recipient && !receipt.recipient->empty() && receipt.recipient->size() <= kMaxAddressBytes;
+        const bool fits =
+            receipt.recipient && !receipt.recipient->empty() && receipt.recipient->size() <= kMaxAddressBytes;
         if (fits) // a part of an address is another address
             payload["recipient"] = *receipt.recipient;
     }
@@ -102,8 +103,8 @@ DlrEffect parse_dlr_effect(std::string_view json) {
     if (const auto suppress = member(root, "suppress"))
         effect.suppress = suppress->word(kWords);
     if (const auto recipient = member(root, "recipient"))
-        effect.recipient = recipient->value().is_number_integer() ? recipient->value().dump()
-                                                                  : recipient->text(kMaxAddressBytes);
+        effect.recipient =
+            recipient->value().is_number_integer() ? recipient->value().dump() : recipient->text(kMaxAddressBytes);
     return effect;
 }
 

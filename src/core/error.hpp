@@ -27,6 +27,10 @@ inline constexpr const char *cascade_not_found = "WF001"; // no cascade with thi
 inline constexpr const char *key_conflict = "WF002";      // same key, other rule or message, on_conflict = error
 inline constexpr const char *too_many_signals = "WF003";  // history limit of one cascade reached
 inline constexpr const char *corrupt_state = "WF004";     // stored state or history does not decode
+inline constexpr const char *already_started = "WF005";   // an open execution has this workflow id
+inline constexpr const char *canceled = "WF020";          // in a workflow function: its cancel was requested
+inline constexpr const char *nondeterminism = "WF021";    // the function does something else than its history says
+inline constexpr const char *query_canceled = "57014";    // in a workflow function: it waits
 } // namespace sqlstate
 
 // Message text follows the PostgreSQL error style guide: lower case start, no full stop; detail and hint are sentences.

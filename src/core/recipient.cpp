@@ -11,7 +11,8 @@ namespace hc::core {
 namespace {
 
 constexpr std::string_view kSpace = " \t\r\n\f\v";
-constexpr std::array<std::string_view, 8> kPhoneChannels{"sms", "mms", "rcs", "voice", "phone", "call", "whatsapp", "viber"};
+constexpr std::array<std::string_view, 8> kPhoneChannels{"sms",   "mms",  "rcs",      "voice",
+                                                         "phone", "call", "whatsapp", "viber"};
 constexpr std::array<std::string_view, 5> kPhoneSchemes{"tel:", "sms:", "whatsapp:", "viber:", "rcs:"};
 
 std::string_view trim(std::string_view text) {
@@ -59,7 +60,8 @@ std::string phone_address(std::string_view text) {
     if (digits.starts_with("00"))
         digits.replace(0, 2, "+");
     const std::size_t first = digits.starts_with('+') ? 1 : 0;
-    if (digits.size() == first || !std::all_of(digits.begin() + static_cast<std::ptrdiff_t>(first), digits.end(), is_digit))
+    if (digits.size() == first ||
+        !std::all_of(digits.begin() + static_cast<std::ptrdiff_t>(first), digits.end(), is_digit))
         return std::string(text);
     if (first == 0 && digits.front() != '0')
         digits.insert(digits.begin(), '+');

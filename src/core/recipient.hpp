@@ -31,8 +31,8 @@ struct Recipient {
 // channel. Arrays and objects in the place of an address, and addresses past the cap, are unknown.
 Recipient find_recipient(std::string_view message_json, std::string_view channel, const std::optional<JsonPath> &path);
 
-// The form in which addresses of a channel are compared; empty: blank. May be longer than the cap. White space around it
-// goes. Channels of mail (their name has "mail"): lower case, without a name and <> around it, without "mailto:".
+// The form in which addresses of a channel are compared; empty: blank. May be longer than the cap. White space around
+// it goes. Channels of mail (their name has "mail"): lower case, without a name and <> around it, without "mailto:".
 // Channels of phones (sms, mms, rcs, voice, phone, call, whatsapp, viber): without "tel:" and the like, blanks, - ( )
 // and dots; 00 in front is +; so is nothing in front of a digit other than 0, since providers report numbers with and
 // without it. What is no phone number after that, and addresses of other channels, stay as they are.

@@ -47,7 +47,8 @@ Json attempt_json(const AttemptState &a, const StatusFacts &facts, std::size_t i
     json["provider_message_id"] = text_or_null(a.provider_message_id);
     json["receipt_time"] = time_or_null(a.receipt.time);
     if (index < facts.estimated_costs.size() && facts.estimated_costs[index])
-        json["estimated_cost"] = static_cast<double>(*facts.estimated_costs[index]) / kMicrosPerUnit; // shown, not summed
+        json["estimated_cost"] =
+            static_cast<double>(*facts.estimated_costs[index]) / kMicrosPerUnit; // shown, not summed
     for (const PartState &part : a.parts)
         json["parts"].push_back(
             {{"provider_message_id", part.provider_message_id}, {"state", to_string(part.receipt.state)}});

@@ -41,10 +41,10 @@ struct StatusFacts {
     std::string rule;
     std::int32_t rule_version = 0;
     std::optional<std::string> tenant, key;
-    std::vector<std::string> channels;       // one a step
-    std::vector<std::string> provider_names; // one an attempt
+    std::vector<std::string> channels;                  // one a step
+    std::vector<std::string> provider_names;            // one an attempt
     std::vector<std::optional<Micros>> estimated_costs; // likewise, of those that were sent
-    std::string report_state;                // none | pending | delivered | dead
+    std::string report_state;                           // none | pending | delivered | dead
     std::uint32_t report_failed_tries = 0;
     std::optional<Time> reported_at;
     std::string report_error;

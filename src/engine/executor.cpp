@@ -6,6 +6,7 @@
 #include "core/report.hpp"
 #include "engine/advance.hpp"
 #include "engine/definitions.hpp"
+#include "engine/workflow_turn.hpp"
 #include "pg/bgworker.hpp"
 #include "pg/guc.hpp"
 #include "pg/wake.hpp"
@@ -24,7 +25,9 @@ Rows read_cascades(const std::vector<store::ClaimedTask> &tasks) {
     std::vector<core::WorkflowId> ids;
     ids.reserve(tasks.size());
     for (const store::ClaimedTask &task : tasks) {
-        ids.push_back(task.workflow_id);
+        if (!store::is_of_function(task.kind)) {
+            ids.push_back(task.workflow_id);
+        }
     }
     Rows rows;
     if (!ids.empty()) {
@@ -66,7 +69,7 @@ std::optional<SqlTask> load_condition(const store::ClaimedTask &task, store::Sen
         return std::nullopt;
     }
     const core::Step &step = rule.rule.steps.at(*number);
-    SqlTask loaded{{task.workflow_id, task.number}, store::Kind::condition, task.claims > 1, {}, {}};
+    SqlTask loaded{{task.workflow_id, task.number}, store::Kind::condition, task.claims > 1, {}, {}, {}};
     loaded.timeout = step.condition_timeout.value_or(std::chrono::milliseconds(pg::guc::condition_timeout_ms));
     store::Condition &condition = loaded.condition;
     condition.rule_id = row.rule_id;
@@ -94,6 +97,26 @@ void add(store::Requeues &moves, const store::ClaimedTask &task, std::int32_t qu
 
 } // namespace
 
+// One turn takes everything that has come for an execution. One that its executor died of again and again is put off:
+// an execution does not fail by that.
+static void add_turn(SqlClaim &claim, const store::ClaimedTask &task) {
+    const store::TaskKey key{task.workflow_id, task.number};
+    if (task.claims > pg::guc::max_claims) {
+        put_off_turn(key, static_cast<std::uint32_t>(task.tries) + 1, "claimed too often without an end");
+        return;
+    }
+    SqlTask *known = nullptr;
+    for (SqlTask &other : claim.tasks) {
+        known = other.kind == store::Kind::turn && other.key.workflow_id == task.workflow_id ? &other : known;
+    }
+    if (known == nullptr) {
+        known = &claim.tasks.emplace_back(SqlTask{key, store::Kind::turn, false, {}, {}, {}});
+    } else {
+        known->others.push_back(task.number);
+    }
+    known->suspect = known->suspect || task.claims > 1;
+}
+
 SqlClaim claim_sql(const ClaimRequest &request) {
     SqlClaim claim;
     const store::Alive alive{request.live, request.newest};
@@ -105,8 +128,12 @@ SqlClaim claim_sql(const ClaimRequest &request) {
     core::Time smallest = core::kNever;
     for (const store::ClaimedTask &task : tasks) {
         const store::TaskKey key{task.workflow_id, task.number};
-        const auto row = rows.find(task.workflow_id);
         smallest = std::min(smallest, task.due);
+        if (store::is_of_function(task.kind)) {
+            add_turn(claim, task);
+            continue;
+        }
+        const auto row = rows.find(task.workflow_id);
         try {
             if (row == rows.end() || task.claims > pg::guc::max_claims) {
                 claim.burials.push_back(
@@ -174,6 +201,17 @@ void give_back_sql(const std::vector<store::TaskKey> &keys, std::int32_t queue) 
     }
 }
 
+void release_turn(const SqlTask &task, std::int32_t queue) {
+    constexpr auto kHeldRetry = std::chrono::milliseconds(5);
+    const core::Time due = pg::now() + kHeldRetry;
+    std::vector<store::TaskKey> keys{task.key};
+    for (const std::int32_t number : task.others) {
+        keys.push_back({task.key.workflow_id, number});
+    }
+    store::release_tasks(keys, due);
+    pg::note_task(queue, due);
+}
+
 std::vector<store::ExecutorQueueRow> waiting_sql_queues() {
     constexpr std::int32_t kMost = 10000;
     const std::int64_t newest = pg::newest_incarnation(); // before the list
@@ -190,6 +228,10 @@ Settled settle_unrunnable(std::int32_t queue, const std::string &reason, std::in
     std::vector<SqlAnswer> answers;
     for (const store::ClaimedTask &task : tasks) {
         read.push_back({task.workflow_id, task.number});
+        if (store::is_of_function(task.kind)) {
+            put_off_turn(read.back(), static_cast<std::uint32_t>(task.tries) + 1, reason);
+            continue;
+        }
         const auto row = rows.find(task.workflow_id);
         if (const std::int32_t now = row != rows.end() ? queue_now(row->second) : queue; now != queue) {
             add(moves, task, now);

@@ -19,10 +19,11 @@ namespace hc::engine {
 // A claimed task, ready to run.
 struct SqlTask {
     store::TaskKey key;
-    store::Kind kind{};
+    store::Kind kind{};         // a condition, or a turn of a workflow function
     bool suspect = false;       // claimed before: whoever had it is dead, perhaps of it
     store::Condition condition; // of a condition
     core::Duration timeout{};
+    std::vector<std::int32_t> others; // numbers of more tasks for the same turn
 };
 
 struct SqlClaim {
@@ -45,6 +46,9 @@ std::vector<std::size_t> record_sql(const std::vector<SqlAnswer> &answers);
 
 // Claimed tasks that are not run now, to their queue again; the claim does not count.
 void give_back_sql(const std::vector<store::TaskKey> &keys, std::int32_t queue);
+
+// A turn whose execution somebody else holds: again in a few ms; the claim does not count.
+void release_turn(const SqlTask &task, std::int32_t queue);
 
 // ---- the supervisor's part: queues without an executor ----
 

@@ -114,6 +114,11 @@ void set_tenant_role(Oid user, const std::optional<std::string> &tenant, const s
     pg::invalidate_definitions();
 }
 
+std::int32_t allow_executor_role(Oid user, const std::string &role, const char *what, const std::string &path) {
+    check_role(user, role, what, path);
+    return store::add_executor_role(role);
+}
+
 void check_rule_sql(Oid user, const core::Rule &rule) {
     for (std::size_t i = 0; i < rule.steps.size(); ++i) {
         const std::string &condition = rule.steps[i].condition;
@@ -128,8 +133,7 @@ void check_rule_sql(Oid user, const core::Rule &rule) {
         }
     }
     if (!rule.run_as.empty()) {
-        check_role(user, rule.run_as, "invalid cascade rule", "$.run_as");
-        store::add_executor_role(rule.run_as);
+        allow_executor_role(user, rule.run_as, "invalid cascade rule", "$.run_as");
     }
 }
 

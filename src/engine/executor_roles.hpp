@@ -48,6 +48,9 @@ RoleCheck check_executor_role(std::int32_t id);
 
 // Role of a tenant, of cascades without one (nullopt), or of all that have none ("*"); nullopt takes it away.
 void set_tenant_role(Oid user, const std::optional<std::string> &tenant, const std::optional<std::string> &role);
+// The role may run SQL, and the user may have it run as this role: its id. `what`: message of the error, `path`: JSON
+// path that its DETAIL begins with.
+std::int32_t allow_executor_role(Oid user, const std::string &role, const char *what, const std::string &path);
 // What a rule says about SQL: its conditions are expressions, the user may use the role it names.
 void check_rule_sql(Oid user, const core::Rule &rule);
 

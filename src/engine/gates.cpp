@@ -36,7 +36,8 @@ void Gates::add(const Draft &draft) {
     if (rule.rule.max_cost || p.cap) {
         p.cost = core::estimate_cost(cost_settings(draft.provider), message);
     }
-    core::GateSubject subject{rule.rule, attempt.step, limits, cost_settings(draft.provider), message, p.recipient, p.cost, 0};
+    core::GateSubject subject{rule.rule, attempt.step, limits, cost_settings(draft.provider),
+                              message,   p.recipient,  p.cost, 0};
     if (rule.rule.max_cost) {
         subject.sent = core::sent_cost(draft.state, attempt, now_, [message](std::int32_t provider) {
             return core::estimate_cost(cost_settings(provider), message);
@@ -105,7 +106,8 @@ void Gates::lock_windows() {
         if (!p.reason.empty() || !p.window) {
             continue;
         }
-        store::WindowWanted &w = wanted.try_emplace(*p.window, store::WindowWanted{*p.window, p.mark, {}}).first->second;
+        store::WindowWanted &w =
+            wanted.try_emplace(*p.window, store::WindowWanted{*p.window, p.mark, {}}).first->second;
         w.per = std::max(w.per, p.rule->rule.frequency->per);
     }
     std::vector<store::WindowWanted> sorted;
@@ -144,7 +146,8 @@ bool Gates::take_place(Passage &p) {
     if (!p.window) {
         return true;
     }
-    const core::Place place = core::take_place(windows_.at(*p.window).now.contacts, p.mark, now_, *p.rule->rule.frequency);
+    const core::Place place =
+        core::take_place(windows_.at(*p.window).now.contacts, p.mark, now_, *p.rule->rule.frequency);
     p.placed = place == core::Place::taken;
     return place != core::Place::none;
 }

@@ -1,6 +1,6 @@
 // The gates before a send leaves (core/gates.hpp), for everything that a dispatcher claims in one transaction: a few
-// statements for all of it, none when no rule, limit or entry asks for one. Rows that are counted in are locked until the
-// commit, so that counts are exact whatever the number of dispatchers; nothing is locked after them.
+// statements for all of it, none when no rule, limit or entry asks for one. Rows that are counted in are locked until
+// the commit, so that counts are exact whatever the number of dispatchers; nothing is locked after them.
 #pragma once
 
 #include "core/gates.hpp"

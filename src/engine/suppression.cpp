@@ -115,12 +115,13 @@ void AddressEffects::add(const Addressee &addressee, const std::string &opt_out_
     const SuppressReason reason = clear ? SuppressReason::opt_out : core::parse_suppress_reason(word).value();
     const std::string category = reason == SuppressReason::opt_out ? opt_out_category : std::string();
     const WorkflowId hash = core::recipient_hash(addressee.tenant, addressee.channel, category, addressee.address);
-    effects_.push_back({{hash, addressee.tenant, addressee.channel, addressee.address, category, reason, source_, cascade},
-                        clear});
+    effects_.push_back(
+        {{hash, addressee.tenant, addressee.channel, addressee.address, category, reason, source_, cascade}, clear});
 }
 
 std::vector<bool> AddressEffects::apply(core::Time now) {
-    std::map<std::pair<WorkflowId, SuppressReason>, std::size_t> last; // of those that say the same at the end, the first
+    std::map<std::pair<WorkflowId, SuppressReason>, std::size_t>
+        last; // of those that say the same at the end, the first
     for (std::size_t i = 0; i < effects_.size(); ++i) {
         const auto [at, fresh] = last.try_emplace({effects_[i].entry.hash, effects_[i].entry.reason}, i);
         if (!fresh && effects_[at->second].clear != effects_[i].clear) {

@@ -56,8 +56,8 @@ private:
 
 std::string opt_out_category(std::int32_t provider);
 
-// What receipts of an account say of addresses. Looked up before the receipts are applied, because with its end a cascade
-// loses its message.
+// What receipts of an account say of addresses. Looked up before the receipts are applied, because with its end a
+// cascade loses its message.
 class ReceiptEffects {
 public:
     struct Attempt {

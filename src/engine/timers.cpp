@@ -60,9 +60,7 @@ Due sort_out(const std::vector<store::ClaimedTask> &tasks) {
         case store::Kind::rematch:
             due.rematches.push_back({key, parse_hash(task.detail.value_or("")), task.tries});
             break;
-        case store::Kind::send:
-        case store::Kind::report:
-        case store::Kind::condition:
+        default:
             break; // never on this queue
         }
     }

@@ -153,4 +153,19 @@ SystemIdentity system_identity() {
             MyDatabaseId};
 }
 
+std::uint64_t function_stamp(Oid function) {
+    return call([function]() -> std::uint64_t {
+        HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+        if (!HeapTupleIsValid(tuple)) {
+            return 0;
+        }
+        const std::uint64_t stamp =
+            (static_cast<std::uint64_t>(HeapTupleHeaderGetRawXmin(tuple->t_data)) << 32) ^
+            (static_cast<std::uint64_t>(ItemPointerGetBlockNumberNoCheck(&tuple->t_self)) << 16) ^
+            ItemPointerGetOffsetNumberNoCheck(&tuple->t_self);
+        ReleaseSysCache(tuple);
+        return stamp;
+    });
+}
+
 } // namespace hc::pg

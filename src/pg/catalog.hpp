@@ -32,6 +32,9 @@ inline constexpr bool kWorkersNeedLogin = PG_VERSION_NUM < 170000;
 // commit, until a vacuum finds the table empty. Costs a system call and no statement.
 bool may_have_rows(const char *table);
 
+// Which row of the catalog a function is: changes with every CREATE OR REPLACE or ALTER FUNCTION. 0: no such function.
+std::uint64_t function_stamp(Oid function);
+
 void register_invalidation_callbacks(); // in _PG_init
 
 void notice(const std::string &message, const std::string &detail);

@@ -213,6 +213,7 @@ Return make_int32(std::int32_t v) { return {Int32GetDatum(v), false}; }
 Return make_timestamptz(core::Time v) { return {TimestampTzGetDatum(to_timestamptz(v)), false}; }
 Return make_int64(std::int64_t v) { return {Int64GetDatum(v), false}; }
 Return make_bool(bool v) { return {BoolGetDatum(v), false}; }
+Return make_float8(double v) { return {Float8GetDatum(v), false}; } // by value
 
 Return make_text(std::string_view v) {
     return {call([v] { return detail::make_varlena(v.data(), v.size()); }), false};

@@ -54,6 +54,7 @@ Return make_text(std::string_view v);
 Return make_int32(std::int32_t v);
 Return make_int64(std::int64_t v);
 Return make_bool(bool v);
+Return make_float8(double v);
 Return make_uuid(const core::WorkflowId &v);
 Return make_timestamptz(core::Time v);
 Return make_jsonb(std::string_view json_text);

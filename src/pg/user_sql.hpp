@@ -65,11 +65,12 @@ UserSqlEnd run_user_sql(const UserSqlFrame &frame, Body body, Failure &failure) 
 // Outside of a transaction.
 void reset_session();
 
-// Statements whose text is only known at run time, prepared once and kept, in run_user_sql. All have the same
-// parameters.
+// Statements whose text is only known at run time, prepared once and kept, in run_user_sql.
 class UserPlans {
 public:
-    // One boolean; nullopt: NULL. `text` is prepared when the key is new or had another text.
+    // `text` is prepared when the key is new or had another text.
+    SPIPlanPtr find(std::int64_t key, const std::string &text, std::span<const Oid> types);
+    // One boolean; nullopt: NULL.
     std::optional<bool> evaluate(std::int64_t key, const std::string &text, std::span<const Oid> types,
                                  const Param *params);
 
@@ -78,7 +79,6 @@ private:
         std::string text;
         SPIPlanPtr plan = nullptr;
     };
-    SPIPlanPtr find(std::int64_t key, const std::string &text, std::span<const Oid> types);
     void forget(Kept &kept);
 
     std::unordered_map<std::int64_t, Kept> kept_;

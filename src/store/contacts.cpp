@@ -93,7 +93,8 @@ void write_windows(const std::vector<Window> &windows) {
     if (windows.empty()) {
         return;
     }
-    constinit static pg::statement<void(Ids, std::vector<std::optional<Time>>, std::vector<std::optional<std::int64_t>>)>
+    constinit static pg::statement<void(Ids, std::vector<std::optional<Time>>,
+                                        std::vector<std::optional<std::int64_t>>)>
         write("UPDATE hermes.recipient_contact c SET times = u.times, marks = u.marks FROM (SELECT e.hash, "
               "coalesce(array_agg(e.at ORDER BY e.n) FILTER (WHERE e.mark IS NOT NULL), '{}') AS times, "
               "coalesce(array_agg(e.mark ORDER BY e.n) FILTER (WHERE e.mark IS NOT NULL), '{}') AS marks "
@@ -156,7 +157,8 @@ void take_back_spends(const std::vector<Spend> &amounts, Time day) {
     constinit static pg::statement<void(Texts, Longs, Time)> take(
         "WITH amount AS (SELECT u.tenant, sum(u.micros) AS micros FROM unnest($1, $2) AS u (tenant, micros) "
         "GROUP BY u.tenant), locked AS MATERIALIZED (SELECT s.tenant, s.day FROM hermes.spend s "
-        "WHERE s.tenant = ANY ($1) AND s.day = ($3 AT TIME ZONE 'UTC')::date ORDER BY s.tenant COLLATE \"C\" FOR UPDATE) "
+        "WHERE s.tenant = ANY ($1) AND s.day = ($3 AT TIME ZONE 'UTC')::date ORDER BY s.tenant COLLATE \"C\" FOR "
+        "UPDATE) "
         "UPDATE hermes.spend s SET micros = greatest(s.micros - a.micros, 0) FROM locked l "
         "JOIN amount a ON a.tenant = l.tenant WHERE s.tenant = l.tenant AND s.day = l.day");
     Texts tenants;

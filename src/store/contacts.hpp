@@ -30,8 +30,8 @@ std::vector<Window> lock_windows(const std::vector<WindowWanted> &wanted, core::
 std::vector<Window> lock_known_windows(const std::vector<core::WorkflowId> &hashes); // sorted; those that are there
 void write_windows(const std::vector<Window> &windows);
 
-// Looks at `limit` rows after `from`, and deletes those whose windows are over. Returns the last hash looked at; nullopt:
-// the end of the table.
+// Looks at `limit` rows after `from`, and deletes those whose windows are over. Returns the last hash looked at;
+// nullopt: the end of the table.
 std::optional<core::WorkflowId> prune_windows(const core::WorkflowId &from, core::Time now, std::int32_t limit);
 
 // ---- spend: estimated cost of a tenant's day of UTC ----

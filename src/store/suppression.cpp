@@ -38,12 +38,13 @@ std::vector<bool> insert_suppressions(const std::vector<SuppressionEntry> &entri
     }
     constinit static pg::statement<ChangedRow(Ids, OptionalTexts, Texts, Texts, Texts, Texts, Texts,
                                               std::vector<std::optional<WorkflowId>>, core::Time)>
-        insert("WITH missing AS MATERIALIZED (SELECT u.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) WITH ORDINALITY "
-               "AS u (hash, tenant, channel, address, category, reason, source, cascade_id, n) "
-               "WHERE NOT EXISTS (SELECT FROM hermes.suppression s WHERE s.hash = u.hash AND s.reason = u.reason)), "
-               "done AS (INSERT INTO hermes.suppression (hash, tenant, channel, address, category, reason, source, "
-               "cascade_id, created_at) SELECT hash, tenant, channel, address, category, reason, source, cascade_id, $9 "
-               "FROM missing) SELECT n FROM missing");
+        insert(
+            "WITH missing AS MATERIALIZED (SELECT u.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) WITH ORDINALITY "
+            "AS u (hash, tenant, channel, address, category, reason, source, cascade_id, n) "
+            "WHERE NOT EXISTS (SELECT FROM hermes.suppression s WHERE s.hash = u.hash AND s.reason = u.reason)), "
+            "done AS (INSERT INTO hermes.suppression (hash, tenant, channel, address, category, reason, source, "
+            "cascade_id, created_at) SELECT hash, tenant, channel, address, category, reason, source, cascade_id, $9 "
+            "FROM missing) SELECT n FROM missing");
     Ids hashes;
     OptionalTexts tenants;
     Texts channels, addresses, categories, reasons, sources;
@@ -58,8 +59,8 @@ std::vector<bool> insert_suppressions(const std::vector<SuppressionEntry> &entri
         sources.emplace_back(kSources[static_cast<std::size_t>(entry.source)]);
         cascades.push_back(entry.cascade);
     }
-    return changed(entries.size(), insert.query(hashes, tenants, channels, addresses, categories, reasons, sources,
-                                                cascades, now));
+    return changed(entries.size(),
+                   insert.query(hashes, tenants, channels, addresses, categories, reasons, sources, cascades, now));
 }
 
 std::vector<bool> delete_suppressions(const std::vector<SuppressionKey> &keys, bool skip_locked) {

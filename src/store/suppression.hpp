@@ -29,8 +29,8 @@ struct SuppressionKey {
     core::WorkflowId hash;
     std::optional<core::SuppressReason> reason; // none: all
 };
-// Deletes; returns for each whether there was one. With `skip_locked` without those that another transaction is about to
-// delete.
+// Deletes; returns for each whether there was one. With `skip_locked` without those that another transaction is about
+// to delete.
 std::vector<bool> delete_suppressions(const std::vector<SuppressionKey> &keys, bool skip_locked);
 
 struct SuppressionRow {

@@ -10,7 +10,21 @@
 
 namespace hc::store {
 
-enum class Kind : std::int16_t { send = 1, timer = 2, report = 3, sandbox_receipt = 4, rematch = 5, condition = 6 };
+enum class Kind : std::int16_t {
+    send = 1,
+    timer = 2,
+    report = 3,
+    sandbox_receipt = 4,
+    rematch = 5,
+    condition = 6,
+    // of executions of workflow functions
+    turn = 7,           // the function is to be called
+    function_timer = 8, // number: of its command
+    signal = 9,         // detail: name, payload (JSON text), request_id
+    cancel = 10,        // detail: reason
+    run_timeout = 11,
+};
+inline constexpr bool is_of_function(std::int16_t kind) { return kind >= static_cast<std::int16_t>(Kind::turn); }
 
 // Numbers from here on are the engine's: sandbox receipts, rematches, reports. Below: given out by the state machine.
 inline constexpr std::size_t kMaxEndpointsPerTenant = 64;

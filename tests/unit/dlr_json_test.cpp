@@ -65,7 +65,8 @@ TEST(DlrJson, WhatIsSaidOfTheAddress) {
     EXPECT_EQ(parse_dlr_effect(dlr_json(receipt)).recipient, std::nullopt) << "a part of an address is another address";
     receipt.suppress.clear();
     EXPECT_EQ(parse_dlr_effect(dlr_json(receipt)).suppress, "");
-    EXPECT_EQ(parse_dlr_effect(R"({"status": "sent", "suppress": "opt_out", "recipient": 15550100})").recipient, "15550100");
+    EXPECT_EQ(parse_dlr_effect(R"({"status": "sent", "suppress": "opt_out", "recipient": 15550100})").recipient,
+              "15550100");
     EXPECT_EQ(parse_dlr_effect(R"({"status": "sent", "suppress": null})").suppress, "");
     EXPECT_EQ(parse_dlr_effect("[]").suppress, "");
     EXPECT_THROW(parse_dlr_effect(R"({"status": "sent", "suppress": "everything"})"), hc::Error);

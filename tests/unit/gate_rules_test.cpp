@@ -78,7 +78,8 @@ TEST(GateRules, EveryMemberOfAStep) {
     EXPECT_EQ(step.address, path("$.to['home phone']"));
     EXPECT_EQ(step.max_parts, 255U);
     ASSERT_EQ(step.skip_if.size(), 3U);
-    EXPECT_EQ(step.skip_if[0], (SkipCondition{path("$.prefs.sms"), {"false", "0", "\"no\""}, false, "channel_disabled"}));
+    EXPECT_EQ(step.skip_if[0],
+              (SkipCondition{path("$.prefs.sms"), {"false", "0", "\"no\""}, false, "channel_disabled"}));
     EXPECT_EQ(step.skip_if[1], (SkipCondition{path("$.vip"), {}, false, "skip_if"}));
     EXPECT_EQ(step.skip_if[2], (SkipCondition{path("$.consent"), {}, true, "a"}));
 }
@@ -88,27 +89,29 @@ struct Case {
 };
 
 TEST(GateRules, WhatARuleMayNotSay) {
-    for (const Case &c : {
-             Case{R"("category": "")", "22023 $.category: is not a valid name."},
-             Case{R"("category": "News")", "22023 $.category: is not a valid name."},
-             Case{R"("category": null)", "22023 $.category: must be a string, not null."},
-             Case{R"("frequency": 3)", "22023 $.frequency: must be an object, not a number."},
-             Case{R"("frequency": {"per": "1d"})", "22023 $.frequency.max: is missing."},
-             Case{R"("frequency": {"max": 1})", "22023 $.frequency.per: is missing."},
-             Case{R"("frequency": {"max": 0, "per": "1d"})", "22023 $.frequency.max: must be between 1 and 100."},
-             Case{R"("frequency": {"max": 101, "per": "1d"})", "22023 $.frequency.max: must be between 1 and 100."},
-             Case{R"("frequency": {"max": 1.5, "per": "1d"})", "22023 $.frequency.max: must be a whole number."},
-             Case{R"("frequency": {"max": 1, "per": "59s"})", "22023 $.frequency.per: must be at least 1m."},
-             Case{R"("frequency": {"max": 1, "per": "91d"})", "22023 $.frequency.per: must be at most 90d."},
-             Case{R"("frequency": {"max": 1, "per": "1d", "by": "user"})", "22023 $.frequency.by: is not an allowed value."},
-             Case{R"("frequency": {"max": 1, "per": "1d", "otp": 1})", "22023 $.frequency.otp: must be a boolean, not a number."},
-             Case{R"("frequency": {"max": 1, "per": "1d", "x": 1})", "22023 $.frequency.x: unknown key."},
-             Case{R"("max_cost": -0.01)", "22023 $.max_cost: must be between 0 and 1000000."},
-             Case{R"("max_cost": "1")", "22023 $.max_cost: must be a number, not a string."},
-             Case{R"("max_cost": 0.0000001)", "22023 $.max_cost: has more than six digits after the point."},
-             Case{R"("max_cost": 1000000.01)", "22023 $.max_cost: must be between 0 and 1000000."},
-             Case{R"("max_parts": 0)", "22023 $.max_parts: must be between 1 and 255."},
-             Case{R"("max_parts": 256)", "22023 $.max_parts: must be between 1 and 255."}}) {
+    for (const Case &c :
+         {Case{R"("category": "")", "22023 $.category: is not a valid name."},
+          Case{R"("category": "News")", "22023 $.category: is not a valid name."},
+          Case{R"("category": null)", "22023 $.category: must be a string, not null."},
+          Case{R"("frequency": 3)", "22023 $.frequency: must be an object, not a number."},
+          Case{R"("frequency": {"per": "1d"})", "22023 $.frequency.max: is missing."},
+          Case{R"("frequency": {"max": 1})", "22023 $.frequency.per: is missing."},
+          Case{R"("frequency": {"max": 0, "per": "1d"})", "22023 $.frequency.max: must be between 1 and 100."},
+          Case{R"("frequency": {"max": 101, "per": "1d"})", "22023 $.frequency.max: must be between 1 and 100."},
+          Case{R"("frequency": {"max": 1.5, "per": "1d"})", "22023 $.frequency.max: must be a whole number."},
+          Case{R"("frequency": {"max": 1, "per": "59s"})", "22023 $.frequency.per: must be at least 1m."},
+          Case{R"("frequency": {"max": 1, "per": "91d"})", "22023 $.frequency.per: must be at most 90d."},
+          Case{R"("frequency": {"max": 1, "per": "1d", "by": "user"})",
+               "22023 $.frequency.by: is not an allowed value."},
+          Case{R"("frequency": {"max": 1, "per": "1d", "otp": 1})",
+               "22023 $.frequency.otp: must be a boolean, not a number."},
+          Case{R"("frequency": {"max": 1, "per": "1d", "x": 1})", "22023 $.frequency.x: unknown key."},
+          Case{R"("max_cost": -0.01)", "22023 $.max_cost: must be between 0 and 1000000."},
+          Case{R"("max_cost": "1")", "22023 $.max_cost: must be a number, not a string."},
+          Case{R"("max_cost": 0.0000001)", "22023 $.max_cost: has more than six digits after the point."},
+          Case{R"("max_cost": 1000000.01)", "22023 $.max_cost: must be between 0 and 1000000."},
+          Case{R"("max_parts": 0)", "22023 $.max_parts: must be between 1 and 255."},
+          Case{R"("max_parts": 256)", "22023 $.max_parts: must be between 1 and 255."}}) {
         EXPECT_EQ(of_rule(c.members), c.refusal) << c.members;
     }
 }
@@ -120,29 +123,30 @@ TEST(GateRules, WhatAStepMayNotSay) {
             list += R"(, {"path": "$.a"})";
         return R"("skip_if": [)" + list + "]";
     }();
-    for (const Case &c : {
-             Case{R"("address": "to")", "22023 $.steps[0].address: is not a JSON path."},
-             Case{R"("address": "$.to[*]")", "22023 $.steps[0].address: is not a JSON path."},
-             Case{R"("address": 5)", "22023 $.steps[0].address: must be a string, not a number."},
-             Case{R"("skip_if": {})", "22023 $.steps[0].skip_if: must be an array, not an object."},
-             Case{R"("skip_if": [])", "22023 $.steps[0].skip_if: must not be empty."},
-             Case{many.c_str(), "54000 $.steps[0].skip_if: has 17 values."},
-             Case{R"("skip_if": [{}])", "22023 $.steps[0].skip_if[0].path: is missing."},
-             Case{R"("skip_if": [{"path": "a"}])", "22023 $.steps[0].skip_if[0].path: is not a JSON path."},
-             Case{R"("skip_if": [{"path": "$.a", "in": []}])", "22023 $.steps[0].skip_if[0].in: must not be empty."},
-             Case{R"("skip_if": [{"path": "$.a", "in": [null]}])",
-                  "22023 $.steps[0].skip_if[0].in[0]: must be a string, a number or a boolean, not null."},
-             Case{R"("skip_if": [{"path": "$.a", "in": [1, [2]]}])",
-                  "22023 $.steps[0].skip_if[0].in[1]: must be a string, a number or a boolean, not an array."},
-             Case{R"("skip_if": [{"path": "$.a", "in": [1], "absent": true}])",
-                  "22023 $.steps[0].skip_if[0].in: does not go with \"absent\"."},
-             Case{R"("skip_if": [{"path": "$.a", "absent": 1}])",
-                  "22023 $.steps[0].skip_if[0].absent: must be a boolean, not a number."},
-             Case{R"("skip_if": [{"path": "$.a", "reason": ""}])", "22023 $.steps[0].skip_if[0].reason: must not be empty."},
-             Case{R"("skip_if": [{"path": "$.a", "reason": "no-no"}])",
-                  "22023 $.steps[0].skip_if[0].reason: is not a reason word."},
-             Case{R"("skip_if": [{"path": "$.a", "why": "x"}])", "22023 $.steps[0].skip_if[0].why: unknown key."},
-             Case{R"("max_parts": "3")", "22023 $.steps[0].max_parts: must be a whole number, not a string."}}) {
+    for (const Case &c :
+         {Case{R"("address": "to")", "22023 $.steps[0].address: is not a JSON path."},
+          Case{R"("address": "$.to[*]")", "22023 $.steps[0].address: is not a JSON path."},
+          Case{R"("address": 5)", "22023 $.steps[0].address: must be a string, not a number."},
+          Case{R"("skip_if": {})", "22023 $.steps[0].skip_if: must be an array, not an object."},
+          Case{R"("skip_if": [])", "22023 $.steps[0].skip_if: must not be empty."},
+          Case{many.c_str(), "54000 $.steps[0].skip_if: has 17 values."},
+          Case{R"("skip_if": [{}])", "22023 $.steps[0].skip_if[0].path: is missing."},
+          Case{R"("skip_if": [{"path": "a"}])", "22023 $.steps[0].skip_if[0].path: is not a JSON path."},
+          Case{R"("skip_if": [{"path": "$.a", "in": []}])", "22023 $.steps[0].skip_if[0].in: must not be empty."},
+          Case{R"("skip_if": [{"path": "$.a", "in": [null]}])",
+               "22023 $.steps[0].skip_if[0].in[0]: must be a string, a number or a boolean, not null."},
+          Case{R"("skip_if": [{"path": "$.a", "in": [1, [2]]}])",
+               "22023 $.steps[0].skip_if[0].in[1]: must be a string, a number or a boolean, not an array."},
+          Case{R"("skip_if": [{"path": "$.a", "in": [1], "absent": true}])",
+               "22023 $.steps[0].skip_if[0].in: does not go with \"absent\"."},
+          Case{R"("skip_if": [{"path": "$.a", "absent": 1}])",
+               "22023 $.steps[0].skip_if[0].absent: must be a boolean, not a number."},
+          Case{R"("skip_if": [{"path": "$.a", "reason": ""}])",
+               "22023 $.steps[0].skip_if[0].reason: must not be empty."},
+          Case{R"("skip_if": [{"path": "$.a", "reason": "no-no"}])",
+               "22023 $.steps[0].skip_if[0].reason: is not a reason word."},
+          Case{R"("skip_if": [{"path": "$.a", "why": "x"}])", "22023 $.steps[0].skip_if[0].why: unknown key."},
+          Case{R"("max_parts": "3")", "22023 $.steps[0].max_parts: must be a whole number, not a string."}}) {
         EXPECT_EQ(of_step(c.members), c.refusal) << c.members;
     }
     EXPECT_EQ(of_step(R"("skip_if": [{"path": "$.a", "reason": ")" + std::string(64, 'x') + R"("}])"),
@@ -151,7 +155,8 @@ TEST(GateRules, WhatAStepMayNotSay) {
 
 TEST(GateRules, ProvidersAndTenants) {
     const CostSettings cost =
-        parse_provider_config(in_provider(R"("cost": {"per_message": 0.05, "per_part": 0.075}, "text": "$.body.sms")")).cost;
+        parse_provider_config(in_provider(R"("cost": {"per_message": 0.05, "per_part": 0.075}, "text": "$.body.sms")"))
+            .cost;
     EXPECT_EQ(cost.per_message, 50'000);
     EXPECT_EQ(cost.per_part, 75'000);
     EXPECT_EQ(cost.text, path("$.body.sms"));
@@ -198,30 +203,29 @@ struct Held {
 };
 
 TEST(GateRules, ConditionsOverAMessage) {
-    for (const Held &h : {Held{R"({"path": "$.a"})", R"({"a": 0})", true},
-                          Held{R"({"path": "$.a"})", R"({"a": null})", false},
-                          Held{R"({"path": "$.a"})", R"({"a": []})", true},
-                          Held{R"({"path": "$.a"})", R"({"b": 1})", false},
-                          Held{R"({"path": "$.a", "absent": false})", R"({"a": 1})", true},
-                          Held{R"({"path": "$.a", "absent": true})", R"({"a": 1})", false},
-                          Held{R"({"path": "$.a", "absent": true})", R"({"a": null})", true},
-                          Held{R"({"path": "$.a.b", "absent": true})", R"({"a": 1})", true},
-                          Held{R"({"path": "$.a", "in": [1, "x", false]})", R"({"a": 1.0})", true},
-                          Held{R"({"path": "$.a", "in": [1, "x", false]})", R"({"a": "x"})", true},
-                          Held{R"({"path": "$.a", "in": [1, "\u00e9"]})", "{\"a\": \"\xc3\xa9\"}", true},
-                          Held{R"({"path": "$.a", "in": [1, "x", false]})", R"({"a": false})", true},
-                          Held{R"({"path": "$.a", "in": [1, "x", false]})", R"({"a": "1"})", false},
-                          Held{R"({"path": "$.a", "in": [1, "x", false]})", R"({"a": null})", false},
-                          Held{R"({"path": "$.a", "in": [1, "x", false]})", R"({"a": [1]})", false},
-                          Held{R"({"path": "$.a", "in": [1, "x", false]})", "{}", false}}) {
+    for (const Held &h :
+         {Held{R"({"path": "$.a"})", R"({"a": 0})", true}, Held{R"({"path": "$.a"})", R"({"a": null})", false},
+          Held{R"({"path": "$.a"})", R"({"a": []})", true}, Held{R"({"path": "$.a"})", R"({"b": 1})", false},
+          Held{R"({"path": "$.a", "absent": false})", R"({"a": 1})", true},
+          Held{R"({"path": "$.a", "absent": true})", R"({"a": 1})", false},
+          Held{R"({"path": "$.a", "absent": true})", R"({"a": null})", true},
+          Held{R"({"path": "$.a.b", "absent": true})", R"({"a": 1})", true},
+          Held{R"({"path": "$.a", "in": [1, "x", false]})", R"({"a": 1.0})", true},
+          Held{R"({"path": "$.a", "in": [1, "x", false]})", R"({"a": "x"})", true},
+          Held{R"({"path": "$.a", "in": [1, "\u00e9"]})", "{\"a\": \"\xc3\xa9\"}", true},
+          Held{R"({"path": "$.a", "in": [1, "x", false]})", R"({"a": false})", true},
+          Held{R"({"path": "$.a", "in": [1, "x", false]})", R"({"a": "1"})", false},
+          Held{R"({"path": "$.a", "in": [1, "x", false]})", R"({"a": null})", false},
+          Held{R"({"path": "$.a", "in": [1, "x", false]})", R"({"a": [1]})", false},
+          Held{R"({"path": "$.a", "in": [1, "x", false]})", "{}", false}}) {
         const Rule rule = parse_rule(in_step(R"("skip_if": [)" + std::string(h.condition) + "]"));
         EXPECT_EQ(find_skip(rule.steps[0].skip_if, h.message) != nullptr, h.holds) << h.condition << " " << h.message;
     }
 }
 
 TEST(GateRules, TheFirstConditionThatHoldsCounts) {
-    const Rule rule = parse_rule(
-        in_step(R"("skip_if": [{"path": "$.a", "reason": "x"}, {"path": "$.b", "reason": "y"}, {"path": "$.b", "reason": "z"}])"));
+    const Rule rule = parse_rule(in_step(
+        R"("skip_if": [{"path": "$.a", "reason": "x"}, {"path": "$.b", "reason": "y"}, {"path": "$.b", "reason": "z"}])"));
     EXPECT_EQ(find_skip(rule.steps[0].skip_if, R"({"a": 1, "b": 1})")->reason, "x");
     EXPECT_EQ(find_skip(rule.steps[0].skip_if, R"({"b": 1})")->reason, "y");
 }

@@ -120,7 +120,8 @@ AttemptState attempt(std::uint16_t number, AttemptPhase phase, bool taken, bool 
 Micros sent(const std::vector<AttemptState> &attempts, std::uint16_t self) {
     State state;
     state.attempts = attempts;
-    return sent_cost(state, state.attempts.at(self - 1U), kNow, [](std::int32_t provider) { return Micros{1} << provider; });
+    return sent_cost(state, state.attempts.at(self - 1U), kNow,
+                     [](std::int32_t provider) { return Micros{1} << provider; });
 }
 
 TEST(Gates, WhatACascadeHasCost) {
@@ -135,8 +136,10 @@ TEST(Gates, WhatACascadeHasCost) {
     EXPECT_EQ(with(attempt(1, AttemptPhase::queued, false, true)), 2) << "may be under way";
     EXPECT_EQ(with(attempt(1, AttemptPhase::queued, false, true, kNow + 1h)), 2) << "goes before us in any case";
     const AttemptState later = attempt(3, AttemptPhase::queued, false, true);
-    EXPECT_EQ(sent({attempt(1, AttemptPhase::over, false, false), self, later}, 2), 0) << "counts for us, not we for it";
-    EXPECT_EQ(sent({attempt(1, AttemptPhase::over, false, false), self, attempt(3, AttemptPhase::queued, true, true)}, 2), 8)
+    EXPECT_EQ(sent({attempt(1, AttemptPhase::over, false, false), self, later}, 2), 0)
+        << "counts for us, not we for it";
+    EXPECT_EQ(
+        sent({attempt(1, AttemptPhase::over, false, false), self, attempt(3, AttemptPhase::queued, true, true)}, 2), 8)
         << "taken once, and sent again";
 }
 
@@ -148,7 +151,8 @@ TEST(Gates, TogetherAttemptsKeepToTheLimit) {
         std::vector<Micros> costs{0};
         const std::size_t n = 1 + random() % 6;
         for (std::uint16_t i = 1; i <= n; ++i) {
-            state.attempts.push_back(attempt(i, AttemptPhase::queued, false, true, random() % 3 == 0 ? kNow + 1h : kNow));
+            state.attempts.push_back(
+                attempt(i, AttemptPhase::queued, false, true, random() % 3 == 0 ? kNow + 1h : kNow));
             costs.push_back(static_cast<Micros>(random() % 50));
         }
         const Micros limit = static_cast<Micros>(random() % 120);
@@ -159,7 +163,8 @@ TEST(Gates, TogetherAttemptsKeepToTheLimit) {
         Micros total = 0;
         for (const std::uint16_t i : order) {
             AttemptState &a = state.attempts[i - 1U];
-            const Micros others = sent_cost(state, a, kNow, [&](std::int32_t p) { return costs[static_cast<std::size_t>(p)]; });
+            const Micros others =
+                sent_cost(state, a, kNow, [&](std::int32_t p) { return costs[static_cast<std::size_t>(p)]; });
             const bool passes = others + costs[i] <= limit;
             total += passes ? costs[i] : 0;
             if (!passes) { // recorded at once
@@ -182,8 +187,8 @@ TEST(Gates, SuppressionOverItsWholeTable) {
         const Suppression entry{reason, of_category};
         return suppressed_by({&entry, 1}, priority).has_value();
     };
-    for (const SuppressReason reason : {SuppressReason::complaint, SuppressReason::invalid_address, SuppressReason::opt_out,
-                                        SuppressReason::manual}) {
+    for (const SuppressReason reason : {SuppressReason::complaint, SuppressReason::invalid_address,
+                                        SuppressReason::opt_out, SuppressReason::manual}) {
         for (const bool of_category : {false, true}) {
             for (const Priority priority : {Priority::otp, Priority::transactional, Priority::marketing}) {
                 const bool passes = priority == Priority::otp && reason == SuppressReason::opt_out && of_category;
@@ -240,7 +245,8 @@ TEST(Gates, OldContactsAreForgotten) {
         contacts.push_back({kNow - std::chrono::minutes(i), i});
     forget_contacts(contacts, kNow, 24h);
     ASSERT_EQ(contacts.size(), kMaxFrequency);
-    EXPECT_TRUE(std::all_of(contacts.begin(), contacts.end(), [](const Contact &c) { return c.mark < 100; })) << "the newest";
+    EXPECT_TRUE(std::all_of(contacts.begin(), contacts.end(), [](const Contact &c) { return c.mark < 100; }))
+        << "the newest";
 }
 
 TEST(Gates, WhomTheFrequencyLimits) {
@@ -265,16 +271,18 @@ TEST(Gates, MarksTellAttemptsApart) {
 TEST(Gates, NoWindowEverHoldsMore) {
     std::mt19937 random(5);
     for (int round = 0; round < 300; ++round) {
-        const Frequency frequency{1 + static_cast<std::uint32_t>(random() % 5), std::chrono::minutes(1 + random() % 30), false};
+        const Frequency frequency{1 + static_cast<std::uint32_t>(random() % 5), std::chrono::minutes(1 + random() % 30),
+                                  false};
         std::vector<Contact> contacts;
         std::vector<Contact> sent; // without forgetting
         Time now = kNow;
         for (std::int64_t mark = 0; mark < 200; ++mark) {
             now += std::chrono::seconds(random() % 400);
             const std::int64_t used = random() % 4 == 0 && mark > 0 ? static_cast<std::int64_t>(random() % mark) : mark;
-            const auto recent = std::count_if(sent.begin(), sent.end(),
-                                              [&](const Contact &c) { return c.at > now - frequency.per; });
-            const bool known = std::any_of(contacts.begin(), contacts.end(), [&](const Contact &c) { return c.mark == used; });
+            const auto recent =
+                std::count_if(sent.begin(), sent.end(), [&](const Contact &c) { return c.at > now - frequency.per; });
+            const bool known =
+                std::any_of(contacts.begin(), contacts.end(), [&](const Contact &c) { return c.mark == used; });
             const Place place = take_place(contacts, used, now, frequency);
             EXPECT_EQ(place == Place::had, known);
             if (!known) {
@@ -317,10 +325,13 @@ TEST(Gates, WhoPays) {
 
 TEST(Gates, WhatSurelyWasNotTaken) {
     SendAnswer answer;
-    for (const auto &[verdict, untaken] :
-         {std::pair{SendVerdict::accepted, false}, {SendVerdict::retry_same, true}, {SendVerdict::ambiguous, false},
-          {SendVerdict::next_provider, true}, {SendVerdict::next_channel, true}, {SendVerdict::skip, false},
-          {SendVerdict::not_now, false}}) {
+    for (const auto &[verdict, untaken] : {std::pair{SendVerdict::accepted, false},
+                                           {SendVerdict::retry_same, true},
+                                           {SendVerdict::ambiguous, false},
+                                           {SendVerdict::next_provider, true},
+                                           {SendVerdict::next_channel, true},
+                                           {SendVerdict::skip, false},
+                                           {SendVerdict::not_now, false}}) {
         answer.verdict = verdict;
         answer.partly_taken = false;
         EXPECT_EQ(surely_not_taken(answer), untaken) << static_cast<int>(verdict);

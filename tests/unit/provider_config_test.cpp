@@ -135,7 +135,7 @@ TEST(ProviderConfigTest, UnknownKeysEverywhere) {
     EXPECT_EQ(
         refusal(R"({"kind": "sandbox", "channel": "sms", "request": {}})").hint,
         "Allowed keys are kind, channel, position, weight, rate, breaker, concurrency, script, connector, receipts, "
-              "cost, text.");
+        "cost, text.");
 }
 
 TEST(ProviderConfigTest, NumbersAndTimeouts) {

@@ -76,25 +76,22 @@ struct Found {
 };
 
 TEST(Recipient, WhereTheMessageHasIt) {
-    for (const Found &f : {Found{R"({"to": "+1 555 0100"})", AddressState::known, "+15550100"},
-                           Found{R"({"to": 15550100})", AddressState::known, "+15550100"},
-                           Found{R"({"to": "a\u0040b"})", AddressState::known, "a@b"},
-                           Found{R"({"to": ""})", AddressState::absent, ""},
-                           Found{R"({"to": "  "})", AddressState::absent, ""},
-                           Found{R"({"to": {"sms": "+1555", "email": "a@b"}})", AddressState::known, "+1555"},
-                           Found{R"({"to": {"sms": 1555}})", AddressState::known, "+1555"},
-                           Found{R"({"to": {"email": "a@b"}})", AddressState::absent, ""},
-                           Found{R"({"to": {"sms": null}})", AddressState::absent, ""},
-                           Found{R"({"to": {"sms": false}})", AddressState::absent, ""},
-                           Found{R"({"to": {"sms": ""}})", AddressState::absent, ""},
-                           Found{R"({"to": {"sms": ["+1555", "+1556"]}})", AddressState::unknown, ""},
-                           Found{R"({"to": {"sms": {"number": "+1555"}}})", AddressState::unknown, ""},
-                           Found{R"({"to": {}})", AddressState::absent, ""},
-                           Found{R"({"to": ["+1555"]})", AddressState::unknown, ""},
-                           Found{R"({"to": null})", AddressState::unknown, ""},
-                           Found{R"({"to": true})", AddressState::unknown, ""},
-                           Found{R"({"text": "hello"})", AddressState::unknown, ""},
-                           Found{"{}", AddressState::unknown, ""}}) {
+    for (const Found &f :
+         {Found{R"({"to": "+1 555 0100"})", AddressState::known, "+15550100"},
+          Found{R"({"to": 15550100})", AddressState::known, "+15550100"},
+          Found{R"({"to": "a\u0040b"})", AddressState::known, "a@b"}, Found{R"({"to": ""})", AddressState::absent, ""},
+          Found{R"({"to": "  "})", AddressState::absent, ""},
+          Found{R"({"to": {"sms": "+1555", "email": "a@b"}})", AddressState::known, "+1555"},
+          Found{R"({"to": {"sms": 1555}})", AddressState::known, "+1555"},
+          Found{R"({"to": {"email": "a@b"}})", AddressState::absent, ""},
+          Found{R"({"to": {"sms": null}})", AddressState::absent, ""},
+          Found{R"({"to": {"sms": false}})", AddressState::absent, ""},
+          Found{R"({"to": {"sms": ""}})", AddressState::absent, ""},
+          Found{R"({"to": {"sms": ["+1555", "+1556"]}})", AddressState::unknown, ""},
+          Found{R"({"to": {"sms": {"number": "+1555"}}})", AddressState::unknown, ""},
+          Found{R"({"to": {}})", AddressState::absent, ""}, Found{R"({"to": ["+1555"]})", AddressState::unknown, ""},
+          Found{R"({"to": null})", AddressState::unknown, ""}, Found{R"({"to": true})", AddressState::unknown, ""},
+          Found{R"({"text": "hello"})", AddressState::unknown, ""}, Found{"{}", AddressState::unknown, ""}}) {
         EXPECT_EQ(find_recipient(f.message, "sms", {}), (Recipient{f.state, f.address})) << f.message;
     }
 }

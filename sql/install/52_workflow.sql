@@ -1,0 +1,115 @@
+-- Verbs of durable functions: define, run, act, ask.
+
+CREATE FUNCTION hermes.register_workflow(name text, function regprocedure, options jsonb DEFAULT '{}') RETURNS integer
+    LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'hc_register_workflow';
+COMMENT ON FUNCTION hermes.register_workflow(text, regprocedure, jsonb) IS
+'Registers a function as the next version of a workflow type; new executions take it, running ones stay with theirs. The function takes one jsonb (the input) and returns jsonb (the result) or void. options: run_as (role that runs it; default: the current role; must be able to log in, without rights of an administrator, and a member of hermes_app), task_timeout (of the body between two waits, default 10s), step_timeout (of one SQL step, default 60s), run_timeout (of an execution, default none), in_place (true: the function of the current version was replaced compatibly; no new version). Returns the version. Errors: 22023, 42501, 42704. Example: SELECT hermes.register_workflow(''payment'', ''app.payment(jsonb)'');';
+
+CREATE FUNCTION hermes.drop_workflow(name text) RETURNS void
+    LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'hc_drop_workflow';
+COMMENT ON FUNCTION hermes.drop_workflow(text) IS
+'No execution of the type can be started any more; running ones go on. Errors: 42704.';
+
+CREATE FUNCTION hermes.start_workflow(type text, input jsonb DEFAULT '{}', workflow_id text DEFAULT NULL, tenant text DEFAULT NULL, options jsonb DEFAULT '{}')
+    RETURNS uuid
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_start_workflow';
+COMMENT ON FUNCTION hermes.start_workflow(text, jsonb, text, text, jsonb) IS
+'Starts an execution, in the caller''s transaction. workflow_id: its name in the business, unique in the tenant among open executions; NULL: none. options: conflict_policy when one is open (fail, the default: WF005; use_existing; terminate_existing), reuse_policy when the last one is closed (allow_duplicate, the default; allow_duplicate_failed_only; reject_duplicate), request_id (the same one again gives the same execution), start_delay, run_timeout. Returns the id of the execution. Errors: 22023, 42501, 42704, WF005. Example: SELECT hermes.start_workflow(''payment'', ''{"order": 7}'', ''order-7'');';
+
+CREATE FUNCTION hermes.signal_workflow(execution_id uuid, signal text, payload jsonb DEFAULT '{}', request_id text DEFAULT NULL)
+    RETURNS hermes.signal_result
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_signal_workflow';
+COMMENT ON FUNCTION hermes.signal_workflow(uuid, text, jsonb, text) IS
+'Brings a signal to an execution. It waits, in order, for the function to ask for it (hermes.wait_signal), also when nobody waits yet. A request_id known to the execution already is dropped. Never waits for a running step. Returns buffered, or closed. Errors: 22023, WF001. Example: SELECT hermes.signal_workflow(:id, ''approved'', ''{"by": "ann"}'');';
+
+CREATE FUNCTION hermes.cancel_workflow(execution_id uuid, reason text DEFAULT NULL) RETURNS hermes.signal_result
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_cancel_workflow';
+COMMENT ON FUNCTION hermes.cancel_workflow(uuid, text) IS
+'Asks an execution to end: the verb it waits in, or the next one that could wait, raises WF020 once; what the function does after that is its clean-up. When that error leaves the function the execution is Canceled. Returns buffered, or closed. Errors: WF001.';
+
+CREATE FUNCTION hermes.terminate_workflow(execution_id uuid, reason text DEFAULT NULL) RETURNS hermes.signal_result
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_terminate_workflow';
+COMMENT ON FUNCTION hermes.terminate_workflow(uuid, text) IS
+'Ends an execution at once, without its function. Waits for a step that is running. Returns applied, or closed. Errors: WF001.';
+
+CREATE FUNCTION hermes.workflow_status(execution_id uuid) RETURNS jsonb
+    LANGUAGE C STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'hc_workflow_status';
+COMMENT ON FUNCTION hermes.workflow_status(uuid) IS
+'An execution as JSON: workflow_type, version, workflow_id, tenant, status (Running, Completed, Failed, TimedOut, Canceled, Terminated), result or failure, events, started_at, closed_at, cancel_requested, and of an open one what it waits for and the last failure of its code. Read-only; works on a standby. Errors: WF001.';
+
+CREATE FUNCTION hermes.workflow_history(execution_id uuid)
+    RETURNS TABLE (event_id integer, event_time timestamptz, event_type text, attributes jsonb)
+    LANGUAGE C STABLE STRICT PARALLEL RESTRICTED ROWS 20 AS 'MODULE_PATHNAME', 'hc_workflow_history';
+COMMENT ON FUNCTION hermes.workflow_history(uuid) IS
+'The events of an execution, in order. Read-only; works on a standby. Errors: WF001.';
+
+CREATE FUNCTION hermes.query_workflow(execution_id uuid, name text) RETURNS jsonb
+    LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'hc_query_workflow';
+COMMENT ON FUNCTION hermes.query_workflow(uuid, text) IS
+'What the function of an execution last gave under this name to hermes.set_query_result: its history is replayed, read-only, as the calling role, up to now or to its end. NULL when it gave nothing. Needs EXECUTE on the function. Errors: 42501, WF001, WF021.';
+
+CREATE FUNCTION hermes.decode_execution(history bytea)
+    RETURNS TABLE (event_id integer, event_time timestamptz, event_type text, attributes jsonb)
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 20 AS 'MODULE_PATHNAME', 'hc_decode_execution';
+COMMENT ON FUNCTION hermes.decode_execution(bytea) IS 'Events of a stored history of an execution.';
+
+CREATE VIEW hermes.workflows WITH (security_barrier) AS
+SELECT e.id AS execution_id, t.name AS workflow_type, t.version, e.workflow_id, e.tenant, 'Running'::text AS status,
+       hermes.time_of_id(e.id) AS started_at, NULL::timestamptz AS closed_at
+FROM hermes.execution e JOIN hermes.workflow_type t ON t.id = e.type_id
+WHERE hermes.tenant_visible(e.tenant)
+UNION ALL
+SELECT c.id, t.name, t.version, c.workflow_id, c.tenant,
+       (ARRAY['Completed', 'Failed', 'TimedOut', 'Canceled', 'Terminated'])[c.status], hermes.time_of_id(c.id), c.closed_at
+FROM hermes.execution_closed c JOIN hermes.workflow_type t ON t.id = c.type_id
+WHERE hermes.tenant_visible(c.tenant);
+COMMENT ON VIEW hermes.workflows IS 'Executions of workflow functions, open and closed, of the tenants the role may see. Bound execution_id or started_at by hermes.first_id_at to look at few partitions.';
+
+-- ---- in workflow functions ----
+
+CREATE FUNCTION hermes.step(name text, statement text, arguments jsonb DEFAULT '{}') RETURNS jsonb
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_step';
+COMMENT ON FUNCTION hermes.step(text, text, jsonb) IS
+'In a workflow function: runs a SQL statement with $1 = arguments, exactly once: its effect and its event are one commit. Returns its first row as an object, NULL when there is none. When it fails, nothing of it stays, the failure is recorded, and raised here with its SQLSTATE; serialization failures, deadlocks and other errors of the moment are tried again. Errors: those of the statement, WF020. Example: PERFORM hermes.step(''debit'', ''UPDATE account SET balance = balance - ($1->>''''amount'''')::numeric WHERE id = ($1->>''''account'''')::int'', input);';
+
+CREATE FUNCTION hermes.fetch(query text, arguments jsonb DEFAULT '{}') RETURNS jsonb
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_fetch';
+COMMENT ON FUNCTION hermes.fetch(text, jsonb) IS
+'In a workflow function: a read that is recorded. Runs a query with $1 = arguments, read-only, and returns its rows as an array of objects; a replay returns what was recorded. At most 1000 rows and hermes.max_message_size bytes. Errors: those of the query, 54000.';
+
+CREATE FUNCTION hermes.side_effect(value jsonb) RETURNS jsonb
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_side_effect';
+COMMENT ON FUNCTION hermes.side_effect(jsonb) IS
+'In a workflow function: records a value that another call would not give again, and returns what was recorded first. Example: token := hermes.side_effect(to_jsonb(gen_random_uuid()));';
+
+CREATE FUNCTION hermes.sleep(duration interval) RETURNS void
+    LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'hc_body_sleep';
+COMMENT ON FUNCTION hermes.sleep(interval) IS
+'In a workflow function: waits, durably, for up to 100 years; nothing runs meanwhile. A month counts 30 days. Errors: 22023, WF020.';
+
+CREATE FUNCTION hermes.wait_signal(name text, timeout interval DEFAULT NULL) RETURNS jsonb
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_wait_signal';
+COMMENT ON FUNCTION hermes.wait_signal(text, interval) IS
+'In a workflow function: the payload of the first signal of this name that no wait before it has taken; NULL when the timeout comes first. Errors: 22023, WF020. Example: answer := hermes.wait_signal(''approved'', ''3 days'');';
+
+CREATE FUNCTION hermes.now() RETURNS timestamptz
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_now';
+COMMENT ON FUNCTION hermes.now() IS 'In a workflow function: the time of the newest event the function has seen; the same in each replay.';
+
+CREATE FUNCTION hermes.random() RETURNS double precision
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_random';
+COMMENT ON FUNCTION hermes.random() IS 'In a workflow function: a number from 0 (inclusive) to 1 (exclusive); the same in each replay.';
+
+CREATE FUNCTION hermes.uuid() RETURNS uuid
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_uuid';
+COMMENT ON FUNCTION hermes.uuid() IS 'In a workflow function: a UUID of version 4; the same in each replay.';
+
+CREATE FUNCTION hermes.get_version(change text, oldest integer, newest integer) RETURNS integer
+    LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'hc_body_get_version';
+COMMENT ON FUNCTION hermes.get_version(text, integer, integer) IS
+'In a workflow function: which way a changed function is to go. An execution that comes here for the first time takes newest, for good; one that was past this point before the change gets -1. Outside of oldest to newest the turn fails with WF021. Example: IF hermes.get_version(''fraud check'', -1, 1) >= 1 THEN ...';
+
+CREATE FUNCTION hermes.set_query_result(name text, value jsonb) RETURNS void
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_set_query_result';
+COMMENT ON FUNCTION hermes.set_query_result(text, jsonb) IS
+'In a workflow function: what hermes.query_workflow is to answer under this name from here on. Nothing is stored.';

@@ -1,0 +1,72 @@
+// SQL functions that the body of a workflow function calls. They touch memory only; see engine/workflow_body.hpp.
+#include "engine/workflow_body.hpp"
+#include "pg/function.hpp"
+
+using namespace hc;
+
+namespace {
+
+pg::Return json_or_null(const std::optional<std::string> &json) {
+    return json ? pg::make_jsonb(*json) : pg::make_null();
+}
+
+} // namespace
+
+HC_FUNCTION(hc_body_step) {
+    const std::string name = args.text(0, "name"), statement = args.text(1, "statement");
+    return json_or_null(engine::running_body().step(name, statement, args.json(2, "arguments")));
+}
+
+HC_FUNCTION(hc_body_fetch) {
+    const std::string query = args.text(0, "query");
+    return json_or_null(engine::running_body().fetch(query, args.json(1, "arguments")));
+}
+
+HC_FUNCTION(hc_body_side_effect) {
+    return json_or_null(engine::running_body().side_effect(args.is_null(0) ? "null" : args.json(0, "value")));
+}
+
+HC_FUNCTION(hc_body_sleep) {
+    engine::running_body().sleep(args.interval(0, "duration"));
+    return pg::make_void();
+}
+
+HC_FUNCTION(hc_body_wait_signal) {
+    const std::string name = args.text(0, "name");
+    const auto timeout = args.is_null(1) ? std::nullopt : std::optional(args.interval(1, "timeout"));
+    return json_or_null(engine::running_body().wait_signal(name, timeout));
+}
+
+HC_FUNCTION(hc_body_now) { return pg::make_timestamptz(engine::running_body().now()); }
+
+HC_FUNCTION(hc_body_random) {
+    constexpr int kDigits = 53; // of a double
+    const std::uint64_t bits = engine::running_body().random() >> (64 - kDigits);
+    return pg::make_float8(static_cast<double>(bits) / static_cast<double>(1ULL << kDigits));
+}
+
+HC_FUNCTION(hc_body_uuid) {
+    engine::WorkflowBody &body = engine::running_body();
+    core::WorkflowId id;
+    for (std::size_t half = 0; half < 2; ++half) {
+        const std::uint64_t bits = body.random();
+        for (std::size_t i = 0; i < 8; ++i) {
+            id.bytes[8 * half + i] = static_cast<std::uint8_t>(bits >> (8 * i));
+        }
+    }
+    id.bytes[6] = static_cast<std::uint8_t>(0x40 | (id.bytes[6] & 0x0f)); // version 4
+    id.bytes[8] = static_cast<std::uint8_t>(0x80 | (id.bytes[8] & 0x3f));
+    return pg::make_uuid(id);
+}
+
+HC_FUNCTION(hc_body_get_version) {
+    const std::string change = args.text(0, "change");
+    return pg::make_int32(engine::running_body().version(change, args.integer(1, "oldest"), args.integer(2, "newest")));
+}
+
+HC_FUNCTION(hc_body_set_query_result) {
+    const std::string name = args.text(0, "name");
+    engine::running_body().set_query_result(name,
+                                            args.is_null(1) ? std::nullopt : std::optional(args.json(1, "value")));
+    return pg::make_void();
+}

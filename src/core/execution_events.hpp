@@ -1,0 +1,79 @@
+// The history of a workflow execution: its events, their compact binary form, and their JSON form for people.
+// Event names are Temporal's where the idea is Temporal's; a step, whose effect and event are one commit, has no
+// counterpart there.
+//
+// Binary form of one event: type byte, varint time (microseconds since the previous event of the same buffer, the first
+// one since 2020-01-01), varint bit mask of the fields present in declaration order, the fields. A buffer is a format
+// byte followed by events; encode_execution(.., base) makes bytes to append to a buffer whose last event is at `base`.
+// Event ids are positions: 1 is the first event of the history.
+#pragma once
+
+#include "core/time.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hc::core {
+
+enum class ExecutionEventType : std::uint8_t {
+    workflow_execution_started = 1,    // name: workflow type
+    workflow_execution_completed = 2,  // payload: result
+    workflow_execution_failed = 3,     // payload: failure
+    workflow_execution_timed_out = 4,  //
+    workflow_execution_canceled = 5,   //
+    workflow_execution_terminated = 6, // text: reason
+    workflow_task_failed = 7,          // payload: failure; of several in a row only the first
+    step_completed = 8,                // command, name, hash, payload: first row of the statement
+    step_failed = 9,                   // command, name, hash, payload: failure
+    marker_recorded = 10,              // command (0: of a version), kind, name, hash, payload
+    timer_started = 11,                // command, due
+    timer_fired = 12,                  // command
+    signal_awaited = 13,               // command, name, due (absent: no timeout)
+    signal_received = 14,              // name, payload, text: request id
+    cancel_requested = 15,             // text: reason
+};
+inline constexpr ExecutionEventType kLastExecutionEventType = ExecutionEventType::cancel_requested;
+
+// What the body of a workflow function asks for, in the order in which it asks; each is a command with a number,
+// from 1.
+enum class CommandKind : std::uint8_t { none, step, fetch, side_effect, version, sleep, wait_signal };
+
+struct ExecutionEvent {
+    ExecutionEventType type{};
+    Time time{};
+    // Fields in mask order. Zero (or empty, or nullopt) means absent.
+    std::uint32_t command = 0;
+    CommandKind kind = CommandKind::none;
+    std::optional<Time> due{};
+    std::uint64_t hash = 0; // of the arguments of the command
+    std::string name{};
+    std::string payload{}; // JSON
+    std::string text{};
+
+    bool operator==(const ExecutionEvent &) const = default;
+};
+
+// How an execution ended; numbers are those of hermes.execution_closed.status.
+enum class ExecutionStatus : std::uint8_t { running, completed, failed, timed_out, canceled, terminated };
+
+bool is_close(ExecutionEventType type);
+ExecutionStatus status_after(ExecutionEventType close);
+
+// A new buffer (format byte first) when base is nullopt, else bytes to append after an event at *base.
+std::string encode_execution(std::span<const ExecutionEvent> events, std::optional<Time> base);
+
+// Throws hc::Error WF004 on bytes that are no history. Never reads out of bounds; memory is linear in the input.
+std::vector<ExecutionEvent> decode_execution(std::string_view bytes);
+
+std::string_view to_string(ExecutionEventType t); // "WorkflowExecutionStarted", "StepCompleted" ...
+std::string_view to_string(ExecutionStatus s);    // "Running", "Completed", "TimedOut" ...
+std::string_view to_string(CommandKind k);        // "step", "wait_signal" ...
+
+// The attributes of an event as a JSON object, with the field names of the reference manual; times in ISO 8601 UTC.
+std::string execution_attributes_json(const ExecutionEvent &e);
+
+} // namespace hc::core

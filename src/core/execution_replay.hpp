@@ -1,0 +1,132 @@
+// The replay of a workflow function. Its body is called from the start at each turn; every call it makes of a verb is a
+// command with the next number. Where the history has what became of the command, the verb returns it; where it does
+// not, the command is new. Pure: the body, the clock and the database are the caller's.
+//
+// What decides is the order of events, never the time of a look:
+// - a wait for a signal takes the first signal of its name that no wait before it has taken, unless its own timer fired
+//   before that signal came;
+// - a cancel request is delivered once: to the first command that was not over when it came (Temporal: the cancellation
+//   of the root scope). What the body does after that is clean-up and runs as ever.
+#pragma once
+
+#include "core/execution_events.hpp"
+#include "core/id.hpp"
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace hc::core {
+
+inline constexpr std::size_t kMaxExecutionEvents = 50'000; // of one history; then its turns fail, and are tried again
+inline constexpr std::size_t kMaxPendingCommands = 2'000;
+inline constexpr std::size_t kMaxCommandName = 200; // bytes: names of steps, signals, changes
+
+struct Command {
+    CommandKind kind{};
+    std::string name;
+    std::uint64_t hash = 0; // of the arguments
+};
+
+// The body did something else than the history says it did.
+class Nondeterminism : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error; // "command 3 is step \"ship\", the history has sleep"
+};
+
+struct CallAnswer {
+    enum class Kind : std::uint8_t {
+        result,   // payload: JSON; empty: NULL
+        failure,  // payload: failure
+        pending,  // known, not over
+        fresh,    // not known: it is for the caller to record or to do
+        canceled, // the cancel request is delivered here
+    };
+    Kind kind{};
+    std::string_view payload{}; // of an event of the replay: until the next event is added
+};
+
+// A wait whose time is limited.
+struct PendingTimer {
+    std::uint32_t command = 0;
+    Time due{};
+    bool operator==(const PendingTimer &) const = default;
+};
+
+class Replay {
+public:
+    Replay(const WorkflowId &id, std::vector<ExecutionEvent> events);
+
+    void restart(); // before each call of the body
+
+    // The next command of the body. Throws Nondeterminism.
+    CallAnswer call(const Command &command);
+    // Records the command that was just found fresh, as an event of it; then call it again with repeat().
+    void record(ExecutionEvent event);
+    CallAnswer repeat(const Command &command);
+
+    // The version of a change that the body is to follow (Temporal's get_version): what was recorded; where nothing
+    // was, the newest one, to be recorded, unless the history already goes on past this point: then the oldest, -1.
+    // `fresh` is set when it is to be recorded. Throws Nondeterminism when what was recorded is not supported.
+    std::int32_t version(const std::string &change, std::int32_t oldest, std::int32_t newest, bool &fresh);
+
+    // From outside: a signal, a timer that fired, a cancel request, a close. Its time is that of the event before it
+    // when it is earlier.
+    void add(ExecutionEvent event);
+
+    // The body has come to its end: throws Nondeterminism when the history has commands that it did not issue.
+    void check_end() const;
+
+    Time now() const { return now_; } // of the newest event that the body has seen
+    std::uint64_t random();           // the same at the same place of the body
+
+    bool cancel_requested() const { return cancel_.has_value(); }
+    bool cancel_delivered() const { return cancel_delivered_; }
+    bool is_closed() const { return !events_.empty() && is_close(events_.back().type); }
+    bool knows_request(const std::string &request_id) const;
+    bool timer_is_pending(std::uint32_t command) const; // it was started, has not fired, and the wait is not over
+    std::vector<PendingTimer> pending_timers() const;
+    std::uint32_t command() const { return next_ - 1; } // number of the last command called
+
+    const std::vector<ExecutionEvent> &events() const { return events_; }
+    // Those added since the replay was made.
+    std::span<const ExecutionEvent> added() const { return std::span(events_).subspan(stored_); }
+
+private:
+    struct Recorded {
+        std::size_t event = 0;            // position of what recorded the command
+        std::optional<std::size_t> fired; // position of what ended it
+        bool over = false;                // in this pass of the body, or by its event alone
+    };
+    struct Signals {
+        std::vector<std::size_t> events;
+        std::size_t taken = 0; // in this pass
+    };
+
+    void note(std::size_t position);
+    const Recorded *recorded(std::uint32_t command) const;
+    void check(const Command &command, const ExecutionEvent &event) const;
+    bool canceled_before(std::optional<std::size_t> position) const;
+    CallAnswer deliver_cancel();
+    CallAnswer answer(Recorded &known);
+    std::optional<std::size_t> end_of(const Recorded &known, Signals **signals);
+
+    const WorkflowId id_;
+    std::vector<ExecutionEvent> events_;
+    std::size_t stored_;
+    std::deque<Recorded> commands_; // number 1 is the first
+    std::map<std::string, Signals> signals_;
+    std::map<std::string, std::size_t> versions_;
+    std::map<std::string, std::size_t> requests_;
+    std::optional<std::size_t> cancel_;
+    // of this pass of the body
+    std::uint32_t next_ = 1;
+    bool cancel_delivered_ = false;
+    Time now_{};
+    std::uint64_t randoms_ = 0;
+};
+
+} // namespace hc::core

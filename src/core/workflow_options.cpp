@@ -1,0 +1,108 @@
+// See workflow_options.hpp. Pure.
+#include "core/workflow_options.hpp"
+
+#include "core/json_reader.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace hc::core {
+
+namespace {
+
+constexpr std::size_t kMaxBytes = 4096;
+constexpr std::size_t kMaxDepth = 4;
+constexpr std::size_t kMaxRoleName = 63;
+constexpr std::size_t kMaxRequestId = 200;
+constexpr Duration kShortest = std::chrono::milliseconds(1);
+constexpr Duration kLongestTask = std::chrono::minutes(2); // Temporal's cap of a workflow task
+constexpr Duration kLongestStep = std::chrono::hours(24);
+
+} // namespace
+
+WorkflowTypeOptions parse_workflow_type_options(std::string_view json) {
+    static constexpr JsonDocumentRules kRules{"invalid workflow options", kMaxBytes, kMaxDepth};
+    static constexpr std::array<std::string_view, 5> kKeys{"run_as", "task_timeout", "step_timeout", "run_timeout",
+                                                           "in_place"};
+    const nlohmann::json document = parse_json_document(json, kRules);
+    const JsonObject object(JsonNode(document, "$", kRules.message), kKeys);
+    WorkflowTypeOptions options;
+    if (const auto run_as = object.find("run_as"))
+        options.run_as = run_as->text(kMaxRoleName);
+    if (const auto timeout = object.find("task_timeout"))
+        options.task_timeout = timeout->duration(kShortest, kLongestTask);
+    if (const auto timeout = object.find("step_timeout"))
+        options.step_timeout = timeout->duration(kShortest, kLongestStep);
+    if (const auto timeout = object.find("run_timeout"))
+        options.run_timeout = timeout->duration(kShortest, kLongestWait);
+    if (const auto in_place = object.find("in_place"))
+        options.in_place = in_place->boolean();
+    return options;
+}
+
+WorkflowStartOptions parse_workflow_start_options(std::string_view json) {
+    WorkflowStartOptions options;
+    if (json == "{}")
+        return options;
+    static constexpr JsonDocumentRules kRules{"invalid start options", kMaxBytes, kMaxDepth};
+    static constexpr std::array<std::string_view, 5> kKeys{"conflict_policy", "reuse_policy", "request_id",
+                                                           "start_delay", "run_timeout"};
+    static constexpr std::array<JsonWord<ConflictPolicy>, 3> kConflict{
+        {{"fail", ConflictPolicy::fail},
+         {"use_existing", ConflictPolicy::use_existing},
+         {"terminate_existing", ConflictPolicy::terminate_existing}}};
+    static constexpr std::array<JsonWord<ReusePolicy>, 3> kReuse{
+        {{"allow_duplicate", ReusePolicy::allow_duplicate},
+         {"allow_duplicate_failed_only", ReusePolicy::allow_duplicate_failed_only},
+         {"reject_duplicate", ReusePolicy::reject_duplicate}}};
+    const nlohmann::json document = parse_json_document(json, kRules);
+    const JsonObject object(JsonNode(document, "$", kRules.message), kKeys);
+    if (const auto policy = object.find("conflict_policy"))
+        options.conflict = policy->word(kConflict);
+    if (const auto policy = object.find("reuse_policy"))
+        options.reuse = policy->word(kReuse);
+    if (const auto id = object.find("request_id"))
+        options.request_id = id->text(kMaxRequestId);
+    if (const auto delay = object.find("start_delay"))
+        options.start_delay = delay->duration(Duration::zero(), kLongestWait);
+    if (const auto timeout = object.find("run_timeout"))
+        options.run_timeout = timeout->duration(kShortest, kLongestWait);
+    if (options.reuse == ReusePolicy::reject_duplicate && options.conflict == ConflictPolicy::terminate_existing)
+        object.find("conflict_policy")
+            ->fail("cannot be terminate_existing with reuse_policy reject_duplicate",
+                   "The one ended would be the one that may not be followed.");
+    return options;
+}
+
+StartCourse course_of_start(const WorkflowStartOptions &options, const CurrentExecution &current) {
+    if (!options.request_id.empty() && options.request_id == current.request_id)
+        return StartCourse::use_existing;
+    if (current.status == ExecutionStatus::running) {
+        switch (options.conflict) {
+        case ConflictPolicy::fail:
+            return StartCourse::refuse_open;
+        case ConflictPolicy::use_existing:
+            return StartCourse::use_existing;
+        case ConflictPolicy::terminate_existing:
+            return StartCourse::terminate_existing;
+        }
+    }
+    switch (options.reuse) {
+    case ReusePolicy::allow_duplicate:
+        return StartCourse::start;
+    case ReusePolicy::allow_duplicate_failed_only:
+        return current.status == ExecutionStatus::completed ? StartCourse::refuse_closed : StartCourse::start;
+    case ReusePolicy::reject_duplicate:
+        break;
+    }
+    return StartCourse::refuse_closed;
+}
+
+Duration turn_retry_delay(std::uint32_t failures) {
+    constexpr std::uint32_t kDoublings = 10; // past ten minutes
+    const std::uint32_t doublings = std::min(failures == 0 ? 0 : failures - 1, kDoublings);
+    return std::min<Duration>(std::chrono::seconds(1LL << doublings), std::chrono::minutes(10));
+}
+
+} // namespace hc::core

@@ -1,0 +1,58 @@
+// Options of register_workflow and start_workflow, and what a start does when its workflow id was used before
+// (Temporal's reuse and conflict policies).
+#pragma once
+
+#include "core/execution_events.hpp"
+#include "core/time.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace hc::core {
+
+inline constexpr Duration kLongestWait = std::chrono::days(36'500);
+
+// {"run_as": "app", "task_timeout": "10s", "step_timeout": "60s", "run_timeout": "30d", "in_place": false}
+struct WorkflowTypeOptions {
+    std::string run_as; // empty: the role that registers it
+    Duration task_timeout = std::chrono::seconds(10);
+    Duration step_timeout = std::chrono::seconds(60);
+    std::optional<Duration> run_timeout;
+    bool in_place = false;
+};
+WorkflowTypeOptions parse_workflow_type_options(std::string_view json); // throws 22023 with the JSON path
+
+enum class ConflictPolicy : std::uint8_t { fail, use_existing, terminate_existing };
+enum class ReusePolicy : std::uint8_t { allow_duplicate, allow_duplicate_failed_only, reject_duplicate };
+
+// {"conflict_policy": "fail", "reuse_policy": "allow_duplicate", "request_id": "..", "start_delay": "1h",
+//  "run_timeout": "30d"}
+struct WorkflowStartOptions {
+    ConflictPolicy conflict = ConflictPolicy::fail;
+    ReusePolicy reuse = ReusePolicy::allow_duplicate;
+    std::string request_id; // empty: none
+    Duration start_delay{};
+    std::optional<Duration> run_timeout;
+};
+WorkflowStartOptions parse_workflow_start_options(std::string_view json); // throws 22023 with the JSON path
+
+// The newest execution of a workflow id.
+struct CurrentExecution {
+    ExecutionStatus status = ExecutionStatus::running;
+    std::string request_id; // of its start
+};
+
+enum class StartCourse : std::uint8_t {
+    start,
+    use_existing,
+    terminate_existing, // and start
+    refuse_open,        // WF005: it is running
+    refuse_closed,      // WF005: the policy wants no other after it
+};
+StartCourse course_of_start(const WorkflowStartOptions &options, const CurrentExecution &current);
+
+// How long a turn that failed waits before it is tried again: 1 s, doubling, at most ten minutes. `failures`: in a row.
+Duration turn_retry_delay(std::uint32_t failures);
+
+} // namespace hc::core

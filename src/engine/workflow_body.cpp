@@ -1,0 +1,244 @@
+// See workflow_body.hpp. Runs in executors, and in the backend of who queries. Touches no table but by fetch().
+#include "engine/workflow_body.hpp"
+
+#include "core/crypto.hpp"
+#include "core/error.hpp"
+#include "core/workflow_options.hpp"
+#include "pg/guc.hpp"
+#include "pg/user_turn.hpp"
+
+#include <fmt/format.h>
+
+namespace hc::engine {
+
+namespace {
+
+using core::CallAnswer;
+using core::Command;
+using core::CommandKind;
+using core::ExecutionEvent;
+using core::ExecutionEventType;
+
+constexpr std::size_t kMaxFetchedRows = 1000;
+
+WorkflowBody *g_running = nullptr;
+
+void check_command_name(const std::string &name, const char *what) {
+    if (name.empty() || name.size() > core::kMaxCommandName) {
+        throw Error(sqlstate::invalid_parameter, fmt::format("invalid {} name", what),
+                    fmt::format("It must have 1 to {} bytes.", core::kMaxCommandName));
+    }
+}
+
+void check_size(const std::string &payload, const char *what) {
+    if (payload.size() > static_cast<std::size_t>(pg::guc::max_message_size)) {
+        throw Error(sqlstate::limit_exceeded, fmt::format("{} is too large", what),
+                    fmt::format("At most {} bytes are recorded.", pg::guc::max_message_size),
+                    "See hermes.max_message_size.");
+    }
+}
+
+core::Duration checked_wait(core::Duration wait, const char *what) {
+    if (wait < core::Duration::zero() || wait > core::kLongestWait) {
+        throw Error(sqlstate::invalid_parameter, fmt::format("invalid {}", what),
+                    "It must be between 0 and 100 years.");
+    }
+    return wait;
+}
+
+} // namespace
+
+WorkflowBody &running_body() {
+    if (g_running == nullptr) {
+        throw Error(sqlstate::not_prerequisite, "no workflow function is running here", {},
+                    "Call this in a function that is registered with hermes.register_workflow and started with "
+                    "hermes.start_workflow, and not in the statement of a step.");
+    }
+    return *g_running;
+}
+
+RunningBody::RunningBody(WorkflowBody &body) noexcept : outer_(std::exchange(g_running, &body)) {}
+RunningBody::~RunningBody() { g_running = outer_; }
+
+void WorkflowBody::restart() {
+    replay_.restart();
+    suspended_ = false;
+    swallowed_ = 0;
+    step_.reset();
+    raised_.reset();
+    nondeterminism_.clear();
+    query_results_.clear();
+}
+
+// Of code that catches every error, asserts are caught by the fewest.
+void WorkflowBody::enter() {
+    if (!suspended_) {
+        return;
+    }
+    if (++swallowed_ >= kMostSwallowed) {
+        throw Error("P0004", "workflow function does not let itself be suspended", {},
+                    "Its handlers catch query_canceled, or every error, and go on. Let it pass.");
+    }
+    suspend();
+}
+
+void WorkflowBody::suspend() {
+    suspended_ = true;
+    throw Error(sqlstate::query_canceled, "workflow function waits", {},
+                "This is how a workflow function is suspended. A handler must let it pass.");
+}
+
+CallAnswer WorkflowBody::call(const Command &command) {
+    enter();
+    try {
+        return replay_.call(command);
+    } catch (const core::Nondeterminism &e) {
+        nondeterminism_ = e.what();
+        suspended_ = true; // nothing that it does from here on counts
+        throw Error(sqlstate::nondeterminism, "workflow function does not follow its history",
+                    fmt::format("{}.", e.what()));
+    }
+}
+
+WorkflowBody::Value WorkflowBody::finish(const CallAnswer &answer) {
+    switch (answer.kind) {
+    case CallAnswer::Kind::result:
+        return answer.payload.empty() ? std::nullopt : Value(answer.payload);
+    case CallAnswer::Kind::failure: {
+        const core::WorkflowFailure failure = core::parse_failure(answer.payload);
+        raised_ = failure;
+        pg::raise_recorded(failure.sqlstate, failure.message, failure.detail, failure.hint);
+    }
+    case CallAnswer::Kind::canceled:
+        raised_ = core::WorkflowFailure{sqlstate::canceled, "workflow execution was asked to cancel", {}, {}};
+        throw Error(sqlstate::canceled, raised_->message, std::string(answer.payload),
+                    "What follows in the function is its clean-up.");
+    default:
+        suspend();
+    }
+}
+
+WorkflowBody::Value WorkflowBody::step(const std::string &name, const std::string &statement,
+                                       const std::string &arguments) {
+    check_command_name(name, "step");
+    const Command command{CommandKind::step, name, core::hash64("step", arguments)};
+    const CallAnswer answer = call(command);
+    if (answer.kind == CallAnswer::Kind::fresh) {
+        may_record();
+        step_ = StepRequest{name, statement, arguments, command.hash};
+        suspend();
+    }
+    return finish(answer);
+}
+
+WorkflowBody::Value WorkflowBody::fetch(const std::string &query, const std::string &arguments) {
+    const Command command{CommandKind::fetch, "", core::hash64(query, arguments)};
+    CallAnswer answer = call(command);
+    if (answer.kind == CallAnswer::Kind::fresh) {
+        may_record();
+        std::string rows =
+            pg::fetch_rows(query, arguments, kMaxFetchedRows, static_cast<std::size_t>(pg::guc::max_message_size));
+        replay_.record({.type = ExecutionEventType::marker_recorded,
+                        .time = replay_.now(),
+                        .kind = CommandKind::fetch,
+                        .hash = command.hash,
+                        .payload = std::move(rows)});
+        answer = replay_.repeat(command);
+    }
+    return finish(answer);
+}
+
+WorkflowBody::Value WorkflowBody::side_effect(const std::string &value) {
+    const Command command{CommandKind::side_effect, "", 0};
+    CallAnswer answer = call(command);
+    if (answer.kind == CallAnswer::Kind::fresh) {
+        may_record();
+        check_size(value, "value");
+        replay_.record({.type = ExecutionEventType::marker_recorded,
+                        .time = replay_.now(),
+                        .kind = CommandKind::side_effect,
+                        .payload = value});
+        answer = replay_.repeat(command);
+    }
+    return finish(answer);
+}
+
+WorkflowBody::Value WorkflowBody::wait(const Command &command, ExecutionEvent event) {
+    CallAnswer answer = call(command);
+    if (answer.kind == CallAnswer::Kind::fresh) {
+        may_record();
+        replay_.record(std::move(event));
+        answer = replay_.repeat(command);
+    }
+    return finish(answer);
+}
+
+// Its length is no part of what is compared: it may come from a clock or a table.
+void WorkflowBody::sleep(core::Duration duration) {
+    const core::Time now = pg::now();
+    wait({CommandKind::sleep, "", 0},
+         {.type = ExecutionEventType::timer_started, .time = now, .due = now + checked_wait(duration, "duration")});
+}
+
+WorkflowBody::Value WorkflowBody::wait_signal(const std::string &name, std::optional<core::Duration> timeout) {
+    check_command_name(name, "signal");
+    ExecutionEvent event{.type = ExecutionEventType::signal_awaited, .time = pg::now(), .name = name};
+    if (timeout) {
+        event.due = event.time + checked_wait(*timeout, "timeout");
+    }
+    return wait({CommandKind::wait_signal, name, 0}, std::move(event));
+}
+
+std::int32_t WorkflowBody::version(const std::string &change, std::int32_t oldest, std::int32_t newest) {
+    enter();
+    check_command_name(change, "change");
+    if (oldest > newest || oldest < -1) {
+        throw Error(sqlstate::invalid_parameter, "invalid versions of a change",
+                    "oldest must be -1 or more, and at most newest.");
+    }
+    try {
+        bool fresh = false;
+        const std::int32_t version = replay_.version(change, oldest, newest, fresh);
+        if (fresh) {
+            may_record();
+            replay_.add({.type = ExecutionEventType::marker_recorded,
+                         .time = replay_.now(),
+                         .kind = CommandKind::version,
+                         .name = change,
+                         .payload = fmt::to_string(version)});
+        }
+        return version;
+    } catch (const core::Nondeterminism &e) {
+        nondeterminism_ = e.what();
+        suspended_ = true;
+        throw Error(sqlstate::nondeterminism, "workflow function does not follow its history",
+                    fmt::format("{}.", e.what()));
+    }
+}
+
+void WorkflowBody::set_query_result(const std::string &name, Value value) {
+    enter();
+    check_command_name(name, "query");
+    query_results_[name] = std::move(value);
+}
+
+core::Time WorkflowBody::now() {
+    enter();
+    return replay_.now();
+}
+
+std::uint64_t WorkflowBody::random() {
+    enter();
+    return replay_.random();
+}
+
+bool WorkflowBody::raised(const std::string &sqlstate, const std::string &message) const {
+    return raised_ && raised_->sqlstate == sqlstate && raised_->message == message;
+}
+
+WorkflowBody::Value WorkflowBody::query_result(const std::string &name) const {
+    const auto it = query_results_.find(name);
+    return it != query_results_.end() ? it->second : std::nullopt;
+}
+
+} // namespace hc::engine

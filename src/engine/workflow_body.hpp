@@ -1,0 +1,90 @@
+// What the verbs of a running workflow function work on: a replay of its history, and a list of what it asks for. One a
+// process at a time. A verb whose result is not there yet suspends the function: it raises 57014, and from then on
+// every verb does, so that what the function goes on to do after catching that has no consequence.
+#pragma once
+
+#include "core/execution_replay.hpp"
+#include "core/workflow_failure.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace hc::engine {
+
+struct StepRequest {
+    std::string name;
+    std::string statement;
+    std::string arguments; // JSON
+    std::uint64_t hash = 0;
+};
+
+class WorkflowBody {
+public:
+    // `for_query`: nothing new is recorded, the function stops where its history does.
+    WorkflowBody(core::Replay &replay, bool for_query) : replay_(replay), for_query_(for_query) {}
+
+    void restart(); // before each call
+
+    // ---- the verbs; nullopt: NULL ----
+
+    using Value = std::optional<std::string>; // JSON
+    Value step(const std::string &name, const std::string &statement, const std::string &arguments);
+    Value fetch(const std::string &query, const std::string &arguments);
+    Value side_effect(const std::string &value);
+    void sleep(core::Duration duration);
+    Value wait_signal(const std::string &name, std::optional<core::Duration> timeout);
+    std::int32_t version(const std::string &change, std::int32_t oldest, std::int32_t newest);
+    void set_query_result(const std::string &name, Value value);
+    core::Time now();
+    std::uint64_t random();
+
+    // ---- after a call ----
+
+    bool suspended() const { return suspended_; }
+    std::optional<StepRequest> take_step() { return std::exchange(step_, std::nullopt); }
+    const std::string &nondeterminism() const { return nondeterminism_; } // empty: none was found
+    bool exhausted() const { return swallowed_ >= kMostSwallowed; }
+    // Whether the error that left the function is one that a verb raised: a recorded failure or the cancel.
+    bool raised(const std::string &sqlstate, const std::string &message) const;
+    Value query_result(const std::string &name) const;
+
+private:
+    static constexpr int kMostSwallowed = 100; // suspensions caught by the function, and gone on after
+
+    void enter();
+    [[noreturn]] void suspend();
+    core::CallAnswer call(const core::Command &command);
+    Value finish(const core::CallAnswer &answer);
+    Value wait(const core::Command &command, core::ExecutionEvent event);
+    void may_record() { // in a query the function ends here
+        if (for_query_)
+            suspend();
+    }
+
+    core::Replay &replay_;
+    const bool for_query_;
+    bool suspended_ = false;
+    int swallowed_ = 0;
+    std::optional<StepRequest> step_;
+    std::optional<core::WorkflowFailure> raised_;
+    std::string nondeterminism_;
+    std::map<std::string, Value> query_results_;
+};
+
+// The one that is running in this process. Throws 55000 outside of a workflow function.
+WorkflowBody &running_body();
+
+class RunningBody { // while it lives
+public:
+    explicit RunningBody(WorkflowBody &body) noexcept;
+    ~RunningBody();
+    RunningBody(const RunningBody &) = delete;
+    RunningBody &operator=(const RunningBody &) = delete;
+
+private:
+    WorkflowBody *const outer_;
+};
+
+} // namespace hc::engine

@@ -1,0 +1,55 @@
+// See workflow_query.hpp. Runs in callers' backends.
+#include "engine/workflow_query.hpp"
+
+#include "core/error.hpp"
+#include "engine/workflow_body.hpp"
+#include "engine/workflow_types.hpp"
+#include "engine/workflow_verbs.hpp"
+#include "pg/user_turn.hpp"
+#include "store/workflow_executions.hpp"
+
+#include <fmt/format.h>
+
+namespace hc::engine {
+
+WorkflowQuery::WorkflowQuery(const core::WorkflowId &id, Oid user) {
+    std::vector<core::ExecutionEvent> events = workflow_history(id, user); // whether the caller may see it
+    std::int32_t type_id = 0;
+    if (std::optional<store::ExecutionRow> row = store::read_execution(id)) {
+        type_id = row->type_id;
+        input_ = std::move(row->input.text);
+    } else if (std::optional<store::ClosedExecutionRow> closed = store::read_closed_execution(id)) {
+        type_id = closed->type_id;
+        input_ = std::move(closed->input.text);
+    }
+    const WorkflowType &type = workflow_type(type_id);
+    if (const std::optional<core::WorkflowFailure> problem = why_not_registered(type)) {
+        throw Error(sqlstate::nondeterminism, problem->message, problem->detail, problem->hint);
+    }
+    statement_ = type.statement;
+    replay_.emplace(id, std::move(events));
+}
+
+std::optional<std::string> WorkflowQuery::run(const std::string &name) {
+    WorkflowBody body(*replay_, true);
+    body.restart();
+    std::optional<std::string> result;
+    pg::Failure failure;
+    pg::UserSqlEnd end{};
+    {
+        const RunningBody running(body);
+        end = pg::replay_body(statement_, input_, failure);
+    }
+    if (!body.nondeterminism().empty()) {
+        throw Error(sqlstate::nondeterminism, "workflow function does not follow its history",
+                    fmt::format("{}.", body.nondeterminism()));
+    }
+    // the function of an execution that has failed fails here as it did there
+    const bool fails = end == pg::UserSqlEnd::failed && !body.suspended();
+    if (fails && (!replay_->is_closed() || pg::is_cancel_or_shutdown(failure))) {
+        pg::rethrow(failure);
+    }
+    return body.query_result(name);
+}
+
+} // namespace hc::engine

@@ -1,0 +1,186 @@
+// See workflow_turn.hpp. Runs in executors.
+#include "engine/workflow_turn.hpp"
+
+#include "core/error.hpp"
+#include "core/executor_queue.hpp"
+#include "core/workflow_options.hpp"
+#include "engine/workflow_verbs.hpp"
+#include "pg/values.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace hc::engine {
+
+namespace {
+
+using core::ExecutionEvent;
+using core::ExecutionEventType;
+using store::Kind;
+
+constexpr std::size_t kChunkBytes = 8192;
+constexpr auto kHeldRetry = std::chrono::milliseconds(20); // while somebody is about to bring something
+
+std::string text_of(const nlohmann::json &json, const char *key) {
+    return json.is_object() && json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : "";
+}
+
+} // namespace
+
+WorkflowTurn::Begin WorkflowTurn::begin(const core::WorkflowId &id) {
+    std::optional<store::ExecutionRow> row = store::lock_execution(id, store::LockWait::skip);
+    if (!row) {
+        if (store::find_execution(id)) {
+            return Begin::held;
+        }
+        store::delete_execution_tasks(id);
+        return Begin::gone;
+    }
+    row_ = std::move(*row);
+    type_ = &workflow_type(row_.type_id);
+    const std::string older = row_.chunks != 0 ? store::read_chunks(id) : std::string();
+    replay_.emplace(id, core::decode_execution(older + row_.history.data));
+    last_ = replay_->events().back().time;
+    bring();
+    return Begin::ready;
+}
+
+bool WorkflowTurn::bring() {
+    const core::Time now = pg::now();
+    const std::size_t before = replay_->events().size();
+    const auto add = [this, now](ExecutionEvent event) {
+        event.time = now;
+        replay_->add(std::move(event));
+    };
+    for (const store::ExecutionTaskRow &task : store::all_execution_tasks(row_.id)) {
+        const auto kind = static_cast<Kind>(task.kind);
+        if (kind == Kind::turn) {
+            has_turn_task_ = true;
+            failures_ = std::max<std::uint32_t>(failures_, static_cast<std::uint32_t>(task.tries));
+        } else if (kind == Kind::function_timer &&
+                   std::find(known_timers_.begin(), known_timers_.end(), task.number) == known_timers_.end()) {
+            known_timers_.push_back(task.number);
+        }
+        if (task.due > now || std::find(seen_.begin(), seen_.end(), task.number) != seen_.end()) {
+            continue;
+        }
+        seen_.push_back(task.number);
+        const nlohmann::json detail = nlohmann::json::parse(task.detail.value_or("null"), nullptr, false);
+        const std::string request_id = text_of(detail, "request_id");
+        if (kind == Kind::signal && (request_id.empty() || !replay_->knows_request(request_id))) {
+            add({.type = ExecutionEventType::signal_received,
+                 .name = text_of(detail, "name"),
+                 .payload = text_of(detail, "payload"),
+                 .text = request_id});
+        } else if (kind == Kind::cancel && !replay_->cancel_requested()) {
+            add({.type = ExecutionEventType::cancel_requested, .text = text_of(detail, "reason")});
+        } else if (kind == Kind::function_timer) {
+            const auto command = static_cast<std::uint32_t>(task.number);
+            if (replay_->timer_is_pending(command)) {
+                add({.type = ExecutionEventType::timer_fired, .command = command});
+            }
+        } else if (kind == Kind::run_timeout) {
+            timed_out_ = true;
+        }
+        if (kind != Kind::turn) {
+            brought_.push_back({row_.id, task.number});
+        }
+    }
+    return replay_->events().size() != before;
+}
+
+void WorkflowTurn::write_events() {
+    if (replay_->added().empty()) {
+        return;
+    }
+    const std::string bytes = core::encode_execution(replay_->added(), last_);
+    const std::size_t size = row_.history.data.size();
+    if (size > kChunkBytes / 2 && size + bytes.size() > kChunkBytes) {
+        store::chunk_execution_history(row_.id, row_.chunks + 1, bytes);
+    } else {
+        store::append_execution_history(row_.id, bytes);
+    }
+}
+
+void WorkflowTurn::write_timers() {
+    std::vector<store::Task> fresh;
+    std::vector<std::int32_t> pending;
+    const std::int32_t queue = core::executor_queue(type_->role_id);
+    for (const core::PendingTimer &timer : replay_->pending_timers()) {
+        const auto number = static_cast<std::int32_t>(timer.command);
+        pending.push_back(number);
+        if (std::find(known_timers_.begin(), known_timers_.end(), number) == known_timers_.end()) {
+            fresh.push_back({row_.id, number, Kind::function_timer, queue, timer.due, 0, 0, {}});
+        }
+    }
+    for (const std::int32_t number : known_timers_) {
+        const store::TaskKey key{row_.id, number};
+        if (std::find(pending.begin(), pending.end(), number) == pending.end() &&
+            std::find(brought_.begin(), brought_.end(), key) == brought_.end()) {
+            brought_.push_back(key); // its wait is over
+        }
+    }
+    store::insert_tasks(fresh);
+}
+
+void WorkflowTurn::delete_brought() { store::delete_tasks(brought_); }
+
+void WorkflowTurn::put_turn(core::Time due, std::uint32_t tries, const std::string &error) {
+    const std::int32_t queue = core::executor_queue(type_->role_id);
+    store::put_execution_turn(row_.id, queue, due, static_cast<std::int16_t>(std::min(tries, 30'000U)), error);
+}
+
+void WorkflowTurn::wait() {
+    write_events();
+    write_timers();
+    if (has_turn_task_) {
+        brought_.push_back({row_.id, store::kTurnNumber});
+    }
+    delete_brought();
+}
+
+void WorkflowTurn::go_on_soon() {
+    write_events();
+    write_timers();
+    delete_brought();
+    put_turn(pg::now(), 0, "");
+}
+
+void WorkflowTurn::try_again(core::Duration delay, const std::string &reason) {
+    write_events();
+    write_timers();
+    delete_brought();
+    put_turn(pg::now() + delay, failures_ + 1, reason);
+}
+
+void WorkflowTurn::fail(const core::WorkflowFailure &failure) {
+    if (failures_ == 0) {
+        replay_->add({.type = ExecutionEventType::workflow_task_failed,
+                      .time = pg::now(),
+                      .payload = core::failure_json(failure)});
+    }
+    const std::string reason = failure.sqlstate + ": " + failure.message;
+    try_again(core::turn_retry_delay(failures_ + 1),
+              failure.detail.empty() ? reason : reason + " (" + failure.detail + ")");
+}
+
+bool WorkflowTurn::close(ExecutionEventType type, const std::string &payload, core::Duration &wait_for) {
+    wait_for = core::Duration::zero();
+    if (!store::lock_execution_for_close(row_.id, store::LockWait::skip)) {
+        wait_for = kHeldRetry;
+        return false;
+    }
+    if (bring() && type != ExecutionEventType::workflow_execution_timed_out) {
+        return false;
+    }
+    replay_->add({.type = type, .time = pg::now(), .payload = payload});
+    close_execution(row_.id, row_.chunks, last_, replay_->added());
+    return true;
+}
+
+void put_off_turn(const store::TaskKey &key, std::uint32_t failures, const std::string &reason) {
+    store::put_off_execution_task(key, pg::now() + core::turn_retry_delay(failures), reason);
+}
+
+} // namespace hc::engine

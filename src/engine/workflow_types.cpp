@@ -1,0 +1,168 @@
+// See workflow_types.hpp. Runs in backends and executors.
+#include "engine/workflow_types.hpp"
+
+#include "core/error.hpp"
+#include "engine/definitions.hpp"
+#include "engine/executor_roles.hpp"
+#include "pg/catalog.hpp"
+
+#include <fmt/format.h>
+
+#include <unordered_map>
+
+namespace hc::engine {
+
+namespace {
+
+struct Checked { // the row of the catalog that was compared
+    Oid function = InvalidOid;
+    std::uint64_t stamp = 0;
+};
+
+// Of one generation of definitions.
+struct Cache {
+    std::uint64_t generation = 0;
+    std::unordered_map<std::int32_t, WorkflowType> types;
+    std::unordered_map<std::int32_t, Checked> checked; // by type
+};
+
+Cache &cache() {
+    static Cache *instance = new Cache(); // for the life of the process
+    const std::uint64_t now = pg::definition_generation();
+    if (instance->generation != now) {
+        instance->types.clear();
+        instance->checked.clear();
+        instance->generation = now;
+    }
+    return *instance;
+}
+
+WorkflowType make_type(const store::WorkflowTypeRow &row) {
+    const std::string callable = row.function.substr(0, row.function.rfind('('));
+    return {row.id,
+            row.name,
+            row.version,
+            row.function,
+            fmt::format("SELECT {}($1)", callable),
+            row.digest.data,
+            row.role_id,
+            core::parse_workflow_type_options(row.options.text)};
+}
+
+void check_signature(const store::FunctionRow &function) {
+    const bool fits = function.kind == "f" && function.arguments == "jsonb" &&
+                      (function.result == "jsonb" || function.result == "void");
+    if (!fits) {
+        throw Error(sqlstate::invalid_parameter, fmt::format("function {} is no workflow function", function.signature),
+                    {}, "It must take one jsonb, the input, and return jsonb, the result, or void.");
+    }
+}
+
+std::int32_t role_for(Oid user, const core::WorkflowTypeOptions &options, const std::string &signature) {
+    const std::string role = options.run_as.empty() ? pg::role_name(user) : options.run_as;
+    const std::int32_t id = allow_executor_role(user, role, "invalid workflow options", "$.run_as");
+    const Oid oid = pg::role_oid(role);
+    if (!pg::has_role(oid, "hermes_app")) {
+        throw Error(sqlstate::invalid_parameter, "invalid workflow options",
+                    fmt::format("$.run_as: role \"{}\" is not a member of hermes_app.", role),
+                    "Make it a member of hermes_app.");
+    }
+    if (!store::may_execute(role, signature)) {
+        throw Error(sqlstate::insufficient_privilege,
+                    fmt::format("role \"{}\" may not execute function {}", role, signature), {},
+                    "The role that runs a workflow function needs the privilege EXECUTE on it.");
+    }
+    return id;
+}
+
+} // namespace
+
+std::int32_t register_workflow(Oid user, const std::string &name, Oid function, const std::string &options_json) {
+    check_name(name, "workflow type");
+    const core::WorkflowTypeOptions options = core::parse_workflow_type_options(options_json);
+    const std::optional<store::FunctionRow> found = store::find_function(function);
+    if (!found) {
+        throw Error(sqlstate::undefined_object, "function does not exist");
+    }
+    check_signature(*found);
+    store::WorkflowTypeRow row;
+    row.name = name;
+    row.function = found->signature;
+    row.digest = found->digest;
+    row.role_id = role_for(user, options, found->signature);
+    row.options.text = options_json;
+    std::int32_t version = 0;
+    if (options.in_place) {
+        const std::optional<store::WorkflowTypeRow> current = store::find_current_workflow_type(name);
+        if (!current || current->function != row.function || current->role_id != row.role_id) {
+            throw Error(sqlstate::invalid_parameter, "no version can be replaced in place",
+                        current ? fmt::format("The current version is function {}.", current->function)
+                                : fmt::format("Workflow type \"{}\" does not exist.", name),
+                        "Register the function without in_place, as a new version.");
+        }
+        row.id = current->id;
+        version = current->version;
+        store::update_workflow_type(row);
+    } else {
+        version = store::insert_workflow_type(row);
+    }
+    pg::invalidate_definitions();
+    return version;
+}
+
+void drop_workflow(const std::string &name) {
+    if (!store::retire_workflow_type(name)) {
+        throw Error(sqlstate::undefined_object, fmt::format("workflow type \"{}\" does not exist", name));
+    }
+    pg::invalidate_definitions();
+}
+
+const WorkflowType &workflow_type(std::int32_t id) {
+    Cache &known = cache();
+    if (const auto it = known.types.find(id); it != known.types.end()) {
+        return it->second;
+    }
+    const std::optional<store::WorkflowTypeRow> row = store::find_workflow_type(id);
+    if (!row) {
+        throw Error(sqlstate::corrupt_state, fmt::format("workflow type {} does not exist", id));
+    }
+    return known.types.emplace(id, make_type(*row)).first->second;
+}
+
+const WorkflowType &current_workflow_type(const std::string &name) {
+    const std::optional<store::WorkflowTypeRow> row = store::find_current_workflow_type(name);
+    if (!row) {
+        throw Error(sqlstate::undefined_object, fmt::format("workflow type \"{}\" does not exist", name), {},
+                    "Register a function for it with hermes.register_workflow.");
+    }
+    return workflow_type(row->id);
+}
+
+std::optional<core::WorkflowFailure> why_not_registered(const WorkflowType &type) {
+    Cache &known = cache();
+    if (const auto it = known.checked.find(type.id); it != known.checked.end()) {
+        const auto [function, stamp] = it->second;
+        if (pg::function_stamp(function) == stamp) {
+            return std::nullopt;
+        }
+    }
+    const std::optional<store::FunctionRow> found = store::find_function(type.function);
+    if (!found) {
+        return core::WorkflowFailure{sqlstate::nondeterminism,
+                                     fmt::format("workflow function {} does not exist", type.function), "",
+                                     "Create it again as it was."};
+    }
+    if (found->digest.data != type.digest) {
+        return core::WorkflowFailure{
+            sqlstate::nondeterminism,
+            fmt::format("workflow function {} is not the one that was registered", type.function),
+            fmt::format("It was replaced or altered since version {} of \"{}\" was registered.", type.version,
+                        type.name),
+            "Register a changed function under another name as a new version, or, when running executions can follow "
+            "the change, again with the option in_place."};
+    }
+    known.checked[type.id] = {static_cast<Oid>(found->oid), pg::function_stamp(static_cast<Oid>(found->oid))};
+    return std::nullopt;
+}
+
+} // namespace hc::engine

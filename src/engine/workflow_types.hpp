@@ -1,0 +1,36 @@
+// Registered workflow functions: define them, and know them. A process keeps what it has read until definitions change.
+#pragma once
+
+#include "core/workflow_failure.hpp"
+#include "core/workflow_options.hpp"
+#include "pg/values.hpp"
+#include "store/workflow_types.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace hc::engine {
+
+struct WorkflowType {
+    std::int32_t id = 0;
+    std::string name;
+    std::int32_t version = 0;
+    std::string function;  // signature
+    std::string statement; // that calls it: "SELECT app.payment($1)"
+    std::string digest;
+    std::int32_t role_id = 0;
+    core::WorkflowTypeOptions options;
+};
+
+std::int32_t register_workflow(Oid user, const std::string &name, Oid function, const std::string &options_json);
+void drop_workflow(const std::string &name); // throws 42704
+
+// Good until the next transaction. Throws WF004 when there is none.
+const WorkflowType &workflow_type(std::int32_t id);
+const WorkflowType &current_workflow_type(const std::string &name); // throws 42704
+
+// What is wrong when the function is not the one that was registered, or gone; nullopt: it is.
+std::optional<core::WorkflowFailure> why_not_registered(const WorkflowType &type);
+
+} // namespace hc::engine

@@ -1,0 +1,236 @@
+// See user_turn.hpp. Runs in executors; fetch_rows() and raise_recorded() in any process that replays a body.
+#include "pg/user_turn.hpp"
+
+#include "core/error.hpp"
+#include "pg/xact.hpp"
+
+namespace hc::pg {
+
+namespace {
+
+constexpr Oid kJsonb[] = {JSONBOID};
+
+struct Level {
+    MemoryContext context;
+    ResourceOwner owner;
+    uint32 holds;
+    int settings; // GUC nest level
+};
+
+Level begin_level(const UserCall &user_call, bool read_only) {
+    const char *activity = user_call.activity;
+    return call([activity, read_only]() -> Level {
+        const Level level{CurrentMemoryContext, CurrentResourceOwner, InterruptHoldoffCount, NewGUCNestLevel()};
+        if (activity != nullptr) {
+            pgstat_report_activity(STATE_RUNNING, activity);
+        }
+        BeginInternalSubTransaction(nullptr);
+        MemoryContextSwitchTo(level.context);
+        XactReadOnly = XactReadOnly || read_only; // restored with the subtransaction
+        return level;
+    });
+}
+
+void end_level(const Level &level, bool keep) {
+    call([&level, keep] {
+        if (keep) {
+            ReleaseCurrentSubTransaction();
+        } else {
+            RollbackAndReleaseCurrentSubTransaction();
+        }
+        MemoryContextSwitchTo(level.context);
+        CurrentResourceOwner = level.owner;
+        InterruptHoldoffCount = level.holds;
+        AtEOXact_GUC(false, level.settings); // what it has set, it has set for itself
+    });
+}
+
+// The frame of both: a timeout, a subtransaction, and what became of it.
+template <class Body>
+UserSqlEnd run_level(const UserCall &user_call, bool read_only, bool keep, Body body, Failure &failure) {
+    failure = Failure{};
+    set_running_task(user_call.task);
+    const Level level = begin_level(user_call, read_only);
+    auto guarded = [&] {
+        detail::start_guard(user_call.timeout);
+        const user_scope identity(GetUserId()); // refuses SET ROLE and SET SESSION AUTHORIZATION
+        body();
+    };
+    const bool good = detail::run_captured(guarded, failure);
+    const bool timed_out = detail::end_guard();
+    end_level(level, good && keep && !timed_out);
+    if (timed_out) {
+        return UserSqlEnd::timed_out;
+    }
+    if (good) {
+        return UserSqlEnd::done;
+    }
+    return shutdown_requested() && is_cancel_or_shutdown(failure) ? UserSqlEnd::stopped : UserSqlEnd::failed;
+}
+
+Datum jsonb_of(const std::string &text) {
+    return DirectFunctionCall1(jsonb_in, CStringGetDatum(pstrdup(text.c_str())));
+}
+
+std::int64_t key_of(const std::string &text) { return static_cast<std::int64_t>(std::hash<std::string>{}(text)); }
+
+// Plain result of a statement: text in SPI memory.
+struct Text {
+    const char *data;
+    bool is_null;
+};
+
+void execute(SPIPlanPtr plan, const std::string &argument, long limit) {
+    Datum values[1] = {jsonb_of(argument)};
+    const int code = SPI_execute_plan(plan, values, nullptr, false, limit);
+    if (code < 0) {
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("statement cannot be run here: %s", SPI_result_code_string(code))));
+    }
+}
+
+const char *row_text(HeapTuple tuple, TupleDesc desc) {
+    const Datum row = heap_copy_tuple_as_datum(tuple, BlessTupleDesc(desc));
+    return text_to_cstring(DatumGetTextPP(DirectFunctionCall1(row_to_json, row)));
+}
+
+SPIPlanPtr prepare(const std::string &statement) {
+    SPIPlanPtr plan = SPI_prepare(statement.c_str(), 1, const_cast<Oid *>(kJsonb));
+    if (plan == nullptr) {
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("statement cannot be run here: %s", SPI_result_code_string(SPI_result))));
+    }
+    return plan;
+}
+
+} // namespace
+
+UserSqlEnd call_body(UserPlans &plans, const UserCall &user_call, const std::string &statement,
+                     const std::string &input, std::optional<std::string> &result, Failure &failure) {
+    result.reset();
+    const auto body = [&] {
+        SPIPlanPtr plan = plans.find(key_of(statement), statement, kJsonb);
+        const Text text = call([plan, &input]() -> Text {
+            execute(plan, input, 1);
+            bool is_null = true;
+            Datum datum = 0;
+            if (SPI_tuptable != nullptr && SPI_processed > 0 && SPI_gettypeid(SPI_tuptable->tupdesc, 1) == JSONBOID) {
+                datum = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+            }
+            if (is_null) {
+                return {nullptr, true};
+            }
+            Jsonb *jsonb = DatumGetJsonbP(datum);
+            return {JsonbToCString(nullptr, &jsonb->root, VARSIZE(jsonb)), false};
+        });
+        if (!text.is_null) {
+            result = text.data;
+        }
+    };
+    return run_level(user_call, true, false, body, failure);
+}
+
+UserSqlEnd run_step(UserPlans &plans, const UserCall &user_call, const std::string &statement,
+                    const std::string &arguments, std::optional<std::string> &row, Failure &failure) {
+    row.reset();
+    const auto body = [&] {
+        SPIPlanPtr plan = plans.find(key_of(statement), statement, kJsonb);
+        const Text text = call([plan, &arguments]() -> Text {
+            execute(plan, arguments, 0);
+            SPITupleTable *table = SPI_tuptable;
+            const bool has_row = table != nullptr && SPI_processed > 0;
+            const char *first = has_row ? row_text(table->vals[0], table->tupdesc) : nullptr;
+            if (table != nullptr) {
+                SPI_freetuptable(table);
+            }
+            // deferred constraints and triggers belong to the step: they fail it, and run as its role
+            ConstraintsSetStmt *all = makeNode(ConstraintsSetStmt);
+            all->constraints = NIL;
+            all->deferred = false;
+            AfterTriggerSetState(all);
+            return {first, first == nullptr};
+        });
+        if (!text.is_null) {
+            row = text.data;
+        }
+    };
+    return run_level(user_call, false, true, body, failure);
+}
+
+UserSqlEnd replay_body(const std::string &statement, const std::string &input, Failure &failure) {
+    failure = Failure{};
+    const Level level = begin_level({}, true);
+    auto body = [&] {
+        spi_scope spi;
+        call([&] {
+            SPIPlanPtr plan = prepare(statement);
+            execute(plan, input, 1);
+        });
+        spi.finish();
+    };
+    const bool good = detail::run_captured(body, failure);
+    end_level(level, false);
+    call([] { CHECK_FOR_INTERRUPTS(); });
+    return good ? UserSqlEnd::done : UserSqlEnd::failed;
+}
+
+std::string fetch_rows(const std::string &query, const std::string &arguments, std::size_t max_rows,
+                       std::size_t max_bytes) {
+    spi_scope spi;
+    const char *text = call([&]() -> const char * {
+        SPIPlanPtr plan = prepare(query);
+        execute(plan, arguments, static_cast<long>(max_rows) + 1);
+        SPITupleTable *table = SPI_tuptable;
+        if (SPI_processed > max_rows) {
+            ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("query returns too many rows"),
+                            errdetail("At most %zu are recorded.", max_rows), errhint("Aggregate them in the query.")));
+        }
+        StringInfoData all;
+        initStringInfo(&all);
+        appendStringInfoChar(&all, '[');
+        for (std::uint64_t i = 0; table != nullptr && i < SPI_processed; ++i) {
+            appendStringInfo(&all, "%s%s", i == 0 ? "" : ", ", row_text(table->vals[i], table->tupdesc));
+            if (static_cast<std::size_t>(all.len) > max_bytes) {
+                ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("rows of the query are too large"),
+                                errdetail("At most %zu bytes are recorded.", max_bytes)));
+            }
+        }
+        appendStringInfoChar(&all, ']');
+        return all.data;
+    });
+    std::string rows = text;
+    spi.finish();
+    return rows;
+}
+
+void rethrow(const Failure &failure) {
+    if (failure.data != nullptr) {
+        throw error(failure.data);
+    }
+    throw Error(sqlstate::internal_error, failure.message, failure.detail, failure.hint);
+}
+
+void raise_recorded(const std::string &sqlstate, const std::string &message, const std::string &detail,
+                    const std::string &hint) {
+    const char *code = sqlstate.size() == 5 ? sqlstate.c_str() : "XX000";
+    call([&] {
+        ereport(ERROR,
+                (errcode(MAKE_SQLSTATE(code[0], code[1], code[2], code[3], code[4])),
+                 errmsg_internal("%s", message.c_str()), detail.empty() ? 0 : errdetail_internal("%s", detail.c_str()),
+                 hint.empty() ? 0 : errhint("%s", hint.c_str())));
+    });
+    pg_unreachable();
+}
+
+void discard_session_state() {
+    call([] {
+        SetCurrentStatementStartTimestamp();
+        StartTransactionCommand();
+        PortalHashTableDeleteAll(); // cursors WITH HOLD
+        Async_UnlistenAll();
+        ResetTempTableNamespace();
+        CommitTransactionCommand();
+    });
+}
+
+} // namespace hc::pg

@@ -1,0 +1,51 @@
+// A turn of a workflow function in an executor: calls of its body and its SQL steps, each in a subtransaction of the
+// worker's transaction, as the role that the process is connected as, under a timeout that the worker keeps.
+//
+// A body has no effect: its subtransaction is read-only and always rolled back. A step's is kept when it came to its
+// end, deferred constraints included; what it has set (SET, SET ROLE is refused) ends with it.
+#pragma once
+
+#include "pg/user_sql.hpp"
+
+#include <optional>
+#include <string>
+
+namespace hc::pg {
+
+struct UserCall {
+    RunningTask task;
+    core::Duration timeout{};
+    const char *activity = nullptr; // shown in pg_stat_activity
+};
+
+// One jsonb argument in, the first column of the first row out: jsonb as text; nullopt: NULL, void or no row.
+UserSqlEnd call_body(UserPlans &plans, const UserCall &call, const std::string &statement, const std::string &input,
+                     std::optional<std::string> &result, Failure &failure);
+
+// $1 = arguments (jsonb); the first row as a JSON object; nullopt: no row.
+UserSqlEnd run_step(UserPlans &plans, const UserCall &call, const std::string &statement, const std::string &arguments,
+                    std::optional<std::string> &row, Failure &failure);
+
+// ---- in the backend of who queries ----
+
+// Calls the body as the current role, read-only, in a subtransaction that is rolled back; under the timeouts of the
+// session. done or failed. A cancel or shutdown of the session is passed on, a suspension is not taken for one.
+UserSqlEnd replay_body(const std::string &statement, const std::string &input, Failure &failure);
+
+// ---- in verbs that a body calls ----
+
+// The rows of a query with $1 = arguments as a JSON array of objects. Throws 54000 past the limits.
+std::string fetch_rows(const std::string &query, const std::string &arguments, std::size_t max_rows,
+                       std::size_t max_bytes);
+
+[[noreturn]] void rethrow(const Failure &failure);
+
+// Raises an error that was recorded: any SQLSTATE, not only ours.
+[[noreturn]] void raise_recorded(const std::string &sqlstate, const std::string &message, const std::string &detail,
+                                 const std::string &hint);
+
+// ---- between tasks: what a committed step may have left in the session ----
+
+void discard_session_state(); // outside of a transaction; in addition to reset_session()
+
+} // namespace hc::pg

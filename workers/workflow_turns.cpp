@@ -1,0 +1,193 @@
+// See workflow_turns.hpp. Runs in executors.
+#include "workers/workflow_turns.hpp"
+
+#include "core/error.hpp"
+#include "pg/catalog.hpp"
+#include "pg/guc.hpp"
+
+namespace hc::workers {
+
+namespace {
+
+using core::ExecutionEventType;
+using core::WorkflowFailure;
+
+constexpr auto kLongestTurn = std::chrono::seconds(5); // then it is committed, and goes on in another
+constexpr auto kTransientRetry = std::chrono::milliseconds(50);
+
+// Acts as the extension's owner, in a transaction that otherwise belongs to the role of the process.
+class AsOwner {
+public:
+    AsOwner() { identity_.emplace(engine::definitions().owner().role); }
+    void finish() {
+        path_.finish();
+        identity_.reset();
+    }
+
+private:
+    pg::search_path_scope path_;
+    std::optional<pg::user_scope> identity_;
+};
+
+template <class Body>
+auto as_owner(Body body) {
+    AsOwner owner;
+    const auto result = body();
+    owner.finish();
+    return result;
+}
+
+// Of an error of PostgreSQL the detail stands in its data only.
+WorkflowFailure failure_of(const pg::Failure &failure) {
+    const auto text = [](const char *value, const char *own) { return std::string(value != nullptr ? value : own); };
+    const ErrorData *data = failure.data;
+    return {failure.sqlstate, failure.message, text(data != nullptr ? data->detail : nullptr, failure.detail),
+            text(data != nullptr ? data->hint : nullptr, failure.hint)};
+}
+
+} // namespace
+
+WorkflowTurns::End WorkflowTurns::run(const engine::SqlTask &task, std::uint64_t generation) {
+    Transaction transaction("workflow task");
+    if (pg::definition_generation() != generation) {
+        transaction.commit();
+        return End::stale;
+    }
+    const pg::RunningTask running{task.key.workflow_id, task.key.number, static_cast<std::int16_t>(task.kind)};
+    engine::WorkflowTurn turn;
+    const auto begin = as_owner([&] { return turn.begin(task.key.workflow_id); });
+    if (begin != engine::WorkflowTurn::Begin::ready) {
+        transaction.commit();
+        return begin == engine::WorkflowTurn::Begin::held ? End::held : End::done;
+    }
+    const Clock::time_point until = Clock::now() + kLongestTurn;
+    Next next = turn.timed_out() ? close(turn, ExecutionEventType::workflow_execution_timed_out, "") : Next::again;
+    while (next == Next::again) {
+        if (Clock::now() >= until) {
+            as_owner([&] { return turn.go_on_soon(), true; });
+            break;
+        }
+        next = call(turn, running);
+    }
+    if (next == Next::stopped) {
+        as_owner([&] { return turn.go_on_soon(), true; });
+    }
+    transaction.commit();
+    return next == Next::stopped ? End::stopped : End::done;
+}
+
+// One call of the function, and what follows from how it ends.
+WorkflowTurns::Next WorkflowTurns::call(engine::WorkflowTurn &turn, const pg::RunningTask &task) {
+    if (const auto problem = as_owner([&] { return engine::why_not_registered(turn.type()); })) {
+        return fail(turn, *problem);
+    }
+    if (turn.replay().events().size() > core::kMaxExecutionEvents) {
+        return fail(turn, {sqlstate::limit_exceeded, "history of the execution is too long", "", ""});
+    }
+    engine::WorkflowBody body(turn.replay(), false);
+    body.restart();
+    const pg::UserCall user_call{task, turn.type().options.task_timeout, turn.type().statement.c_str()};
+    std::optional<std::string> result;
+    pg::Failure failure;
+    pg::UserSqlEnd end{};
+    {
+        const engine::RunningBody running(body);
+        end = pg::call_body(plans_, user_call, turn.type().statement, turn.input(), result, failure);
+    }
+    if (end == pg::UserSqlEnd::timed_out) {
+        return fail(turn, {sqlstate::query_canceled, "workflow function ran into its task_timeout", "", ""});
+    }
+    if (end == pg::UserSqlEnd::stopped) {
+        return Next::stopped;
+    }
+    if (!body.nondeterminism().empty()) {
+        return fail(turn, {sqlstate::nondeterminism, "workflow function does not follow its history",
+                           body.nondeterminism(), ""});
+    }
+    if (body.exhausted()) {
+        return fail(turn, failure_of(failure));
+    }
+    if (body.suspended()) {
+        if (const std::optional<engine::StepRequest> step = body.take_step()) {
+            return run_step(turn, *step, task);
+        }
+        as_owner([&] { return turn.wait(), true; });
+        return Next::over;
+    }
+    return end == pg::UserSqlEnd::done ? returned(turn, result) : failed(turn, body, failure);
+}
+
+WorkflowTurns::Next WorkflowTurns::run_step(engine::WorkflowTurn &turn, const engine::StepRequest &step,
+                                            const pg::RunningTask &task) {
+    const std::string activity = "step " + step.name;
+    const pg::UserCall user_call{task, turn.type().options.step_timeout, activity.c_str()};
+    std::optional<std::string> row;
+    pg::Failure failure;
+    const pg::UserSqlEnd end = pg::run_step(plans_, user_call, step.statement, step.arguments, row, failure);
+    core::ExecutionEvent event{.type = ExecutionEventType::step_completed, .hash = step.hash, .name = step.name};
+    switch (end) {
+    case pg::UserSqlEnd::done:
+        event.payload = row.value_or("");
+        break;
+    case pg::UserSqlEnd::timed_out:
+        event.type = ExecutionEventType::step_failed;
+        event.payload = core::failure_json({sqlstate::query_canceled, "step ran into its step_timeout", "", ""});
+        break;
+    case pg::UserSqlEnd::failed:
+        if (core::is_transient(failure.sqlstate)) {
+            const std::string reason = step.name + ": " + failure.message;
+            as_owner(
+                [&] { return turn.try_again(kTransientRetry * (1 << std::min(turn.failures(), 8U)), reason), true; });
+            return Next::over;
+        }
+        event.type = ExecutionEventType::step_failed;
+        event.payload = core::failure_json(failure_of(failure));
+        break;
+    default:
+        return Next::stopped;
+    }
+    event.time = pg::now();
+    turn.replay().record(std::move(event));
+    return Next::again;
+}
+
+WorkflowTurns::Next WorkflowTurns::returned(engine::WorkflowTurn &turn, const std::optional<std::string> &result) {
+    try {
+        turn.replay().check_end();
+    } catch (const core::Nondeterminism &e) {
+        return fail(turn, {sqlstate::nondeterminism, "workflow function does not follow its history", e.what(), ""});
+    }
+    return close(turn, ExecutionEventType::workflow_execution_completed, result.value_or(""));
+}
+
+WorkflowTurns::Next WorkflowTurns::failed(engine::WorkflowTurn &turn, const engine::WorkflowBody &body,
+                                          const pg::Failure &failure) {
+    const bool raised = body.raised(failure.sqlstate, failure.message);
+    if (raised && std::string_view(failure.sqlstate) == sqlstate::canceled) {
+        return close(turn, ExecutionEventType::workflow_execution_canceled, "");
+    }
+    if (raised || core::is_application_error(failure.sqlstate)) {
+        return close(turn, ExecutionEventType::workflow_execution_failed, core::failure_json(failure_of(failure)));
+    }
+    return fail(turn, failure_of(failure));
+}
+
+WorkflowTurns::Next WorkflowTurns::close(engine::WorkflowTurn &turn, ExecutionEventType type,
+                                         const std::string &payload) {
+    core::Duration wait_for{};
+    if (as_owner([&] { return turn.close(type, payload, wait_for); })) {
+        return Next::over;
+    }
+    if (wait_for == core::Duration::zero()) {
+        return Next::again;
+    }
+    as_owner([&] { return turn.try_again(wait_for, "something is about to be brought to it"), true; });
+    return Next::over;
+}
+
+WorkflowTurns::Next WorkflowTurns::fail(engine::WorkflowTurn &turn, const WorkflowFailure &failure) {
+    as_owner([&] { return turn.fail(failure), true; });
+    return Next::over;
+}
+
+} // namespace hc::workers
