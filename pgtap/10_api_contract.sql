@@ -11,6 +11,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('alter_provider', 'name text, config jsonb', 'void', 'volatile', 'c'),
     ('apply_receipt', 'provider text, provider_message_id text, payload jsonb', 'hermes.signal_result', 'volatile', 'c'),
     ('cancel_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
+    ('cancel_workflow', 'execution_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('cascade_history', 'cascade_id uuid', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
     ('cascade_status', 'cascade_id uuid', 'jsonb', 'stable', 'c'),
     ('channel_of_step', 'rule jsonb, step integer', 'text', 'immutable', 'sql'),
@@ -22,6 +23,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('create_endpoint', 'tenant text, url text, options jsonb DEFAULT ''{}''::jsonb', 'integer', 'volatile', 'c'),
     ('create_partitions', '', 'integer', 'volatile', 'sql'),
     ('create_provider', 'name text, config jsonb', 'integer', 'volatile', 'c'),
+    ('decode_execution', 'history bytea', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'immutable', 'c'),
     ('decode_history', 'history bytea', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'immutable', 'c'),
     ('delivery_series', '', 'TABLE(tenant text, channel text, provider_id integer, accepted bigint, ambiguous bigint, retried bigint, timed_out bigint, delivered bigint, failed_soft bigint, failed_hard bigint, failed_policy bigint, failed_config bigint, corrected bigint, states jsonb, receipts_timed bigint, latency_p50_ms double precision, latency_p95_ms double precision, latency_p99_ms double precision)', 'volatile', 'c'),
     ('drop_cascade_rule', 'name text', 'void', 'volatile', 'c'),
@@ -29,24 +31,31 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('drop_old_partitions', 'history_age interval, attempt_age interval, key_age interval, delivery_age interval DEFAULT ''7 days''::interval, receipt_age interval DEFAULT ''00:00:00''::interval', 'SETOF text', 'volatile', 'plpgsql'),
     ('drop_provider', 'name text', 'void', 'volatile', 'c'),
     ('drop_secret', 'name text', 'void', 'volatile', 'c'),
+    ('drop_workflow', 'name text', 'void', 'volatile', 'c'),
     ('dry_run', 'rule text, message jsonb, script jsonb DEFAULT ''{}''::jsonb', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
     ('dry_run_rule', 'rule jsonb, message jsonb, script jsonb DEFAULT ''{}''::jsonb', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
     ('enable_endpoint', 'id integer', 'void', 'volatile', 'c'),
+    ('fetch', 'query text, arguments jsonb DEFAULT ''{}''::jsonb', 'jsonb', 'volatile', 'c'),
     ('first_id_at', 'at timestamp with time zone', 'uuid', 'immutable', 'c'),
     ('generate_webhook_secret', '', 'text', 'volatile', 'c'),
+    ('get_version', 'change text, oldest integer, newest integer', 'integer', 'volatile', 'c'),
     ('grant_tenant', 'role_name name, tenant text', 'void', 'volatile', 'c'),
     ('hold_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('is_suppressed', 'tenant text, channel text, address text, category text DEFAULT ''''::text', 'boolean', 'stable', 'c'),
     ('metrics', '', 'text', 'volatile', 'c'),
     ('missing_partitions', '', 'TABLE(parent regclass, day timestamp with time zone)', 'stable', 'sql'),
+    ('now', '', 'timestamp with time zone', 'volatile', 'c'),
     ('parse_receipts', 'connector text, payload text, headers jsonb DEFAULT ''{}''::jsonb, options jsonb DEFAULT ''{}''::jsonb', 'TABLE(ordinal integer, disposition text, correlation_id text, client_ref text, recipient text, event_id text, event_time timestamp with time zone, sequence bigint, raw_status text, raw_code text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text)', 'stable', 'c'),
     ('parse_response', 'connector text, http_status integer, headers jsonb, body text', 'TABLE(ordinal integer, disposition text, correlation_id text, client_ref text, recipient text, event_id text, event_time timestamp with time zone, sequence bigint, raw_status text, raw_code text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text)', 'stable', 'c'),
     ('pause_cascade_rule', 'name text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
     ('pause_provider', 'name text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
     ('pause_tenant', 'tenant text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
     ('provider_states', '', 'TABLE(provider_id integer, in_flight integer, breaker text, open_until timestamp with time zone, throttled_until timestamp with time zone, accepted bigint, failed bigint, throttled bigint, consecutive_failures integer, last_failure_at timestamp with time zone, last_failure text, delivered_share double precision)', 'volatile', 'c'),
+    ('query_workflow', 'execution_id uuid, name text', 'jsonb', 'volatile', 'c'),
+    ('random', '', 'double precision', 'volatile', 'c'),
     ('receive_receipts', 'provider text, payload text, headers jsonb DEFAULT ''{}''::jsonb, options jsonb DEFAULT ''{}''::jsonb', 'TABLE(ordinal integer, cascade_id uuid, attempt integer, state text, failure_kind text, result hermes.signal_result)', 'volatile', 'c'),
     ('refuse_shipped_row', '', 'trigger', 'volatile', 'plpgsql'),
+    ('register_workflow', 'name text, function regprocedure, options jsonb DEFAULT ''{}''::jsonb', 'integer', 'volatile', 'c'),
     ('release_cascade', 'cascade_id uuid', 'hermes.signal_result', 'volatile', 'c'),
     ('replay_webhook', 'cascade_id uuid, sequence integer DEFAULT NULL::integer, endpoint_id integer DEFAULT NULL::integer', 'integer', 'volatile', 'c'),
     ('replay_webhooks', 'endpoint_id integer, since timestamp with time zone, until timestamp with time zone DEFAULT now(), failed_only boolean DEFAULT false', 'bigint', 'volatile', 'c'),
@@ -57,24 +66,35 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('retry_parked_receipts', 'provider text, max_receipts integer DEFAULT 1000, after_id bigint DEFAULT 0', 'TABLE(ordinal integer, cascade_id uuid, attempt integer, state text, failure_kind text, result hermes.signal_result)', 'volatile', 'c'),
     ('revoke_tenant', 'role_name name, tenant text', 'void', 'volatile', 'c'),
     ('rotate_endpoint_secret', 'id integer, new_secret_name text, keep_old interval DEFAULT ''24:00:00''::interval', 'void', 'volatile', 'c'),
+    ('set_query_result', 'name text, value jsonb', 'void', 'volatile', 'c'),
+    ('set_secret', 'name text, value text', 'void', 'volatile', 'c'),
     ('set_tenant_limits', 'tenant text, limits jsonb', 'void', 'volatile', 'c'),
     ('set_tenant_role', 'tenant text, role_name name', 'void', 'volatile', 'c'),
-    ('set_secret', 'name text, value text', 'void', 'volatile', 'c'),
     ('ship_connector', 'definition jsonb', 'void', 'volatile', 'plpgsql'),
+    ('side_effect', 'value jsonb', 'jsonb', 'volatile', 'c'),
     ('signal_cascade', 'cascade_id uuid, signal text, payload jsonb DEFAULT ''{}''::jsonb, signal_id text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('signal_cascades', 'cascade_ids uuid[], signals text[], payloads jsonb[], signal_ids text[] DEFAULT NULL::text[]', 'SETOF hermes.signal_result', 'volatile', 'c'),
+    ('signal_workflow', 'execution_id uuid, signal text, payload jsonb DEFAULT ''{}''::jsonb, request_id text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
+    ('sleep', 'duration interval', 'void', 'volatile', 'c'),
     ('start_cascade', 'rule text, message jsonb, key text DEFAULT NULL::text, tenant text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb', 'uuid', 'volatile', 'c'),
     ('start_cascades', 'rule text, messages jsonb[], keys text[] DEFAULT NULL::text[], tenant text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb', 'SETOF uuid', 'volatile', 'c'),
+    ('start_workflow', 'type text, input jsonb DEFAULT ''{}''::jsonb, workflow_id text DEFAULT NULL::text, tenant text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb', 'uuid', 'volatile', 'c'),
     ('statistics', '', 'TABLE(name text, value bigint)', 'volatile', 'c'),
+    ('step', 'name text, statement text, arguments jsonb DEFAULT ''{}''::jsonb', 'jsonb', 'volatile', 'c'),
     ('summarize_history', 'history bytea', 'TABLE(outcome text, corrected_outcome text, step integer, attempts integer, started_at timestamp with time zone, closed_at timestamp with time zone, next_timer timestamp with time zone, reports integer)', 'immutable', 'c'),
     ('suppress', 'tenant text, channel text, address text, category text DEFAULT ''''::text, reason text DEFAULT ''manual''::text', 'boolean', 'volatile', 'c'),
     ('suppress_many', 'tenant text, channel text, addresses text[], category text DEFAULT ''''::text, reason text DEFAULT ''manual''::text', 'bigint', 'volatile', 'c'),
     ('tenant_visible', 'tenant text', 'boolean', 'stable', 'c'),
     ('terminate_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
+    ('terminate_workflow', 'execution_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('time_of_id', 'id uuid', 'timestamp with time zone', 'immutable', 'c'),
     ('unsuppress', 'tenant text, channel text, address text, category text DEFAULT ''''::text', 'boolean', 'volatile', 'c'),
+    ('uuid', '', 'uuid', 'volatile', 'c'),
     ('verify_signature', 'scheme text, secret text, headers jsonb, body text, url text DEFAULT NULL::text, now timestamp with time zone DEFAULT clock_timestamp()', 'boolean', 'stable', 'c'),
-    ('worker_slots', '', 'TABLE(role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer, database_role text)', 'volatile', 'c');
+    ('wait_signal', 'name text, timeout interval DEFAULT NULL::interval', 'jsonb', 'volatile', 'c'),
+    ('worker_slots', '', 'TABLE(role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer, database_role text)', 'volatile', 'c'),
+    ('workflow_history', 'execution_id uuid', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
+    ('workflow_status', 'execution_id uuid', 'jsonb', 'stable', 'c');
 
 SELECT unnest(ARRAY[
     is(pg_get_function_arguments(p.oid), c.arguments, format('%s: arguments and defaults', c.name)),
@@ -92,16 +112,17 @@ SELECT is_empty($$ SELECT p.proname FROM pg_proc p WHERE p.pronamespace = 'herme
                 'none is a procedure, an aggregate or a window function');
 -- applications pass literals: no function may be strict (NULL has a meaning or is an error), but for the pure readers
 SELECT bag_eq($$ SELECT proname::text FROM pg_proc WHERE pronamespace = 'hermes'::regnamespace AND proisstrict $$,
-              ARRAY['channel_of_step', 'decode_history', 'first_id_at', 'summarize_history', 'time_of_id'], 'only the pure readers are strict');
+              ARRAY['channel_of_step', 'decode_execution', 'decode_history', 'first_id_at', 'summarize_history', 'time_of_id'], 'only the pure readers are strict');
 -- parallel: what reads this process's cache or writes must not run in a parallel worker
 SELECT bag_eq($$ SELECT proname::text FROM pg_proc WHERE pronamespace = 'hermes'::regnamespace AND proparallel = 's' $$,
-              ARRAY['channel_of_step', 'decode_history', 'first_id_at', 'summarize_history', 'time_of_id', 'verify_signature'], 'only the pure readers are parallel safe');
+              ARRAY['channel_of_step', 'decode_execution', 'decode_history', 'first_id_at', 'summarize_history', 'time_of_id', 'verify_signature'], 'only the pure readers are parallel safe');
 -- errors promised by the comments of the verbs
 SELECT alike(obj_description(p.oid, 'pg_proc'), '%Errors:%', format('%s: the COMMENT names its errors', proname))
 FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
   AND proname IN ('start_cascade', 'signal_cascade', 'apply_receipt', 'cancel_cascade', 'terminate_cascade', 'cascade_status', 'cascade_history',
                   'create_cascade_rule', 'create_provider', 'create_endpoint', 'rotate_endpoint_secret', 'enable_endpoint', 'replay_webhook', 'replay_webhooks', 'retry_dead_letter', 'receive_receipts', 'parse_receipts', 'parse_response',
-                  'verify_signature', 'suppress', 'suppress_many', 'unsuppress', 'is_suppressed');
+                  'verify_signature', 'suppress', 'suppress_many', 'unsuppress', 'is_suppressed', 'register_workflow', 'drop_workflow', 'start_workflow',
+                  'signal_workflow', 'cancel_workflow', 'terminate_workflow', 'workflow_status', 'workflow_history', 'query_workflow', 'step', 'fetch', 'sleep', 'wait_signal');
 
 -- ---- views ----
 CREATE TEMP TABLE contract_view (name, columns) AS VALUES
@@ -122,7 +143,9 @@ CREATE TEMP TABLE contract_view (name, columns) AS VALUES
     ('tenant_spend', 'tenant text, day date, estimated_cost numeric, cost_per_day numeric'),
     ('tasks', 'cascade_id uuid, task integer, kind text, due timestamp with time zone, claimed boolean, incarnation bigint, put_aside boolean, attempt integer, provider text, endpoint_id integer, claims integer, tries integer, last_error text'),
     ('timers', 'cascade_id uuid, task integer, due timestamp with time zone, tenant text'),
-    ('workers', 'role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer, database_role text');
+    ('workers', 'role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer, database_role text'),
+    ('workflow_tasks', 'execution_id uuid, workflow_type text, workflow_id text, tenant text, kind text, due timestamp with time zone, claimed boolean, tries integer, last_error text'),
+    ('workflows', 'execution_id uuid, workflow_type text, version integer, workflow_id text, tenant text, status text, started_at timestamp with time zone, closed_at timestamp with time zone');
 SELECT is(array_to_string(ARRAY(SELECT a.attname || ' ' || format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
                                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum), ', '), v.columns,
           format('view %s: columns', v.name))
@@ -131,7 +154,7 @@ ORDER BY v.name;
 SELECT bag_eq($$ SELECT relname::text FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relkind IN ('v', 'm') $$,
               'SELECT name FROM contract_view', 'schema hermes has these views and no other');
 SELECT bag_eq($$ SELECT relname::text FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relkind = 'v' AND reloptions @> ARRAY['security_barrier=true'] $$,
-              ARRAY['cascades', 'dead_letters', 'deliveries', 'delivery_log', 'delivery_stats', 'endpoints', 'history', 'pauses', 'receipt_log', 'receipts_parked', 'suppressions', 'tasks', 'tenant_spend', 'timers'], 'every view with rows of tenants is a security barrier');
+              ARRAY['cascades', 'dead_letters', 'deliveries', 'delivery_log', 'delivery_stats', 'endpoints', 'history', 'pauses', 'receipt_log', 'receipts_parked', 'suppressions', 'tasks', 'tenant_spend', 'timers', 'workflow_tasks', 'workflows'], 'every view with rows of tenants is a security barrier');
 
 -- ---- connectors: the tables that operators write by hand ----
 CREATE TEMP TABLE contract_table (name, columns) AS VALUES

@@ -13,7 +13,7 @@ SELECT hermes.create_day_partition('hermes.receipt', '2035-01-01 00:00+00') AS m
 SELECT is_empty($$ SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'hermes'::regnamespace AND c.relkind = 'r' AND c.relname !~ '^(attempt|delivery|receipt)_(default|p)'
                    AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary) $$,
                 'every table that is updated or deleted has a primary key (rows of attempt, delivery and receipt are only inserted, and dropped with their day)');
-SELECT bag_eq($$ SELECT relname::text FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relkind = 'p' $$, ARRAY['attempt', 'closed', 'delivery', 'receipt'], 'the partitioned tables');
+SELECT bag_eq($$ SELECT relname::text FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relkind = 'p' $$, ARRAY['attempt', 'closed', 'delivery', 'execution_closed', 'receipt'], 'the partitioned tables');
 SELECT is_empty($$ SELECT i.indexrelid::regclass FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE c.relnamespace = 'hermes'::regnamespace AND c.relkind = 'p' $$,
                 'no key or index on a partitioned parent');
 SELECT is_empty($$ SELECT conname FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid WHERE c.relnamespace = 'hermes'::regnamespace AND (c.relkind = 'p' OR k.contype = 'f') AND k.contype NOT IN ('n') $$,
@@ -29,7 +29,7 @@ SELECT is_empty($$ SELECT c.relname FROM pg_inherits h JOIN pg_class c ON c.oid 
                                    WHERE i.indrelid = c.oid AND m.amname = 'brin' AND i.indkey::text = (SELECT attnum::text FROM pg_attribute WHERE attrelid = c.oid AND attname = 'received_at')) $$,
                 'each partition of receipt has block ranges of received_at');
 SELECT bag_eq($$ SELECT c.relname::text FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid WHERE pg_get_expr(c.relpartbound, c.oid) = 'DEFAULT' $$,
-              ARRAY['closed_default', 'attempt_default', 'delivery_default', 'receipt_default'], 'each has a default partition: a day without one loses nothing');
+              ARRAY['closed_default', 'attempt_default', 'delivery_default', 'execution_closed_default', 'receipt_default'], 'each has a default partition: a day without one loses nothing');
 SELECT is_empty($$ SELECT indexrelid::regclass FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE c.relnamespace = 'hermes'::regnamespace AND NOT (indisvalid AND indisready) $$, 'no index is invalid');
 
 -- ---- room for updates in place ----
@@ -41,13 +41,14 @@ CREATE TEMP VIEW indexed AS
 SELECT DISTINCT c.relname, a.attname::text AS attname FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)
 WHERE c.relnamespace = 'hermes'::regnamespace;
 SELECT bag_eq($$ SELECT attname FROM indexed WHERE relname = 'workflow' $$, ARRAY['id'], 'workflow: only the id is indexed, and nothing updates it');
+SELECT bag_eq($$ SELECT attname FROM indexed WHERE relname = 'execution' $$, ARRAY['id'], 'execution: only the id is indexed, and nothing updates it');
 SELECT bag_eq($$ SELECT attname FROM indexed WHERE relname = 'task' $$, ARRAY['workflow_id', 'number', 'queue', 'due'], 'task: owner, claims, tries and last_error are in no index');
 SELECT bag_eq($$ SELECT DISTINCT attname FROM indexed WHERE relname ~ '^closed' $$, ARRAY['id', 'closed_at'], 'closed: history and reported_at are in no index');
 SELECT bag_eq($$ SELECT attname FROM indexed WHERE relname = 'recipient_contact' $$, ARRAY['hash'], 'recipient_contact: what a send changes is in no index');
 SELECT bag_eq($$ SELECT attname FROM indexed WHERE relname = 'spend' $$, ARRAY['tenant', 'day'], 'spend: nor is the sum of a day');
 SELECT is_empty($$ SELECT i.indexrelid::regclass FROM pg_index i WHERE i.indrelid = 'hermes.suppression'::regclass AND i.indisunique AND NOT i.indisprimary $$,
                 'suppression: no unique index makes an insert wait for another transaction');
-SELECT is_empty($$ SELECT indexrelid::regclass FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE c.relname IN ('workflow', 'task', 'closed_default', 'recipient_contact', 'spend') AND c.relnamespace = 'hermes'::regnamespace
+SELECT is_empty($$ SELECT indexrelid::regclass FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE c.relname IN ('workflow', 'execution', 'task', 'closed_default', 'recipient_contact', 'spend') AND c.relnamespace = 'hermes'::regnamespace
                    AND (indexprs IS NOT NULL OR indpred IS NOT NULL) $$, 'and no expression or predicate hides one');
 SELECT is((SELECT attname::text FROM pg_attribute WHERE attrelid = 'hermes.workflow'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum DESC LIMIT 1), 'message',
           'workflow: the message stands last, an update of the history logs none of it');

@@ -1,12 +1,12 @@
 -- Verbs of durable functions: define, run, act, ask.
 
 CREATE FUNCTION hermes.register_workflow(name text, function regprocedure, options jsonb DEFAULT '{}') RETURNS integer
-    LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'hc_register_workflow';
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_register_workflow';
 COMMENT ON FUNCTION hermes.register_workflow(text, regprocedure, jsonb) IS
 'Registers a function as the next version of a workflow type; new executions take it, running ones stay with theirs. The function takes one jsonb (the input) and returns jsonb (the result) or void. options: run_as (role that runs it; default: the current role; must be able to log in, without rights of an administrator, and a member of hermes_app), task_timeout (of the body between two waits, default 10s), step_timeout (of one SQL step, default 60s), run_timeout (of an execution, default none), in_place (true: the function of the current version was replaced compatibly; no new version). Returns the version. Errors: 22023, 42501, 42704. Example: SELECT hermes.register_workflow(''payment'', ''app.payment(jsonb)'');';
 
 CREATE FUNCTION hermes.drop_workflow(name text) RETURNS void
-    LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'hc_drop_workflow';
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_drop_workflow';
 COMMENT ON FUNCTION hermes.drop_workflow(text) IS
 'No execution of the type can be started any more; running ones go on. Errors: 42704.';
 
@@ -33,18 +33,18 @@ COMMENT ON FUNCTION hermes.terminate_workflow(uuid, text) IS
 'Ends an execution at once, without its function. Waits for a step that is running. Returns applied, or closed. Errors: WF001.';
 
 CREATE FUNCTION hermes.workflow_status(execution_id uuid) RETURNS jsonb
-    LANGUAGE C STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'hc_workflow_status';
+    LANGUAGE C STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'hc_workflow_status';
 COMMENT ON FUNCTION hermes.workflow_status(uuid) IS
 'An execution as JSON: workflow_type, version, workflow_id, tenant, status (Running, Completed, Failed, TimedOut, Canceled, Terminated), result or failure, events, started_at, closed_at, cancel_requested, and of an open one what it waits for and the last failure of its code. Read-only; works on a standby. Errors: WF001.';
 
 CREATE FUNCTION hermes.workflow_history(execution_id uuid)
     RETURNS TABLE (event_id integer, event_time timestamptz, event_type text, attributes jsonb)
-    LANGUAGE C STABLE STRICT PARALLEL RESTRICTED ROWS 20 AS 'MODULE_PATHNAME', 'hc_workflow_history';
+    LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20 AS 'MODULE_PATHNAME', 'hc_workflow_history';
 COMMENT ON FUNCTION hermes.workflow_history(uuid) IS
 'The events of an execution, in order. Read-only; works on a standby. Errors: WF001.';
 
 CREATE FUNCTION hermes.query_workflow(execution_id uuid, name text) RETURNS jsonb
-    LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'hc_query_workflow';
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_query_workflow';
 COMMENT ON FUNCTION hermes.query_workflow(uuid, text) IS
 'What the function of an execution last gave under this name to hermes.set_query_result: its history is replayed, read-only, as the calling role, up to now or to its end. NULL when it gave nothing. Needs EXECUTE on the function. Errors: 42501, WF001, WF021.';
 
@@ -65,6 +65,14 @@ FROM hermes.execution_closed c JOIN hermes.workflow_type t ON t.id = c.type_id
 WHERE hermes.tenant_visible(c.tenant);
 COMMENT ON VIEW hermes.workflows IS 'Executions of workflow functions, open and closed, of the tenants the role may see. Bound execution_id or started_at by hermes.first_id_at to look at few partitions.';
 
+CREATE VIEW hermes.workflow_tasks WITH (security_barrier) AS
+SELECT t.workflow_id AS execution_id, y.name AS workflow_type, e.workflow_id, e.tenant,
+       CASE t.kind WHEN 7 THEN 'turn' WHEN 8 THEN 'timer' WHEN 9 THEN 'signal' WHEN 10 THEN 'cancel' WHEN 11 THEN 'run_timeout' END AS kind,
+       t.due, t.owner IS NOT NULL AS claimed, t.tries::integer AS tries, t.last_error
+FROM hermes.task t JOIN hermes.execution e ON e.id = t.workflow_id JOIN hermes.workflow_type y ON y.id = e.type_id
+WHERE t.kind >= 7 AND hermes.tenant_visible(e.tenant);
+COMMENT ON VIEW hermes.workflow_tasks IS 'What open executions wait for: turns (the function is to be called), timers, signals and cancel requests not taken yet, run timeouts. tries and last_error of a turn: how often its code has failed in a row, and how; due: when it is tried again.';
+
 -- ---- in workflow functions ----
 
 CREATE FUNCTION hermes.step(name text, statement text, arguments jsonb DEFAULT '{}') RETURNS jsonb
@@ -83,7 +91,7 @@ COMMENT ON FUNCTION hermes.side_effect(jsonb) IS
 'In a workflow function: records a value that another call would not give again, and returns what was recorded first. Example: token := hermes.side_effect(to_jsonb(gen_random_uuid()));';
 
 CREATE FUNCTION hermes.sleep(duration interval) RETURNS void
-    LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'hc_body_sleep';
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_sleep';
 COMMENT ON FUNCTION hermes.sleep(interval) IS
 'In a workflow function: waits, durably, for up to 100 years; nothing runs meanwhile. A month counts 30 days. Errors: 22023, WF020.';
 
@@ -105,7 +113,7 @@ CREATE FUNCTION hermes.uuid() RETURNS uuid
 COMMENT ON FUNCTION hermes.uuid() IS 'In a workflow function: a UUID of version 4; the same in each replay.';
 
 CREATE FUNCTION hermes.get_version(change text, oldest integer, newest integer) RETURNS integer
-    LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'hc_body_get_version';
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_get_version';
 COMMENT ON FUNCTION hermes.get_version(text, integer, integer) IS
 'In a workflow function: which way a changed function is to go. An execution that comes here for the first time takes newest, for good; one that was past this point before the change gets -1. Outside of oldest to newest the turn fails with WF021. Example: IF hermes.get_version(''fraud check'', -1, 1) >= 1 THEN ...';
 

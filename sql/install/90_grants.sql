@@ -52,7 +52,7 @@ GRANT SELECT ON
     hermes.cascades, hermes.history, hermes.tasks, hermes.timers, hermes.deliveries, hermes.dead_letters, hermes.workers,
     hermes.stats, hermes.receipts_parked, hermes.providers_status, hermes.endpoints, hermes.delivery_log, hermes.pauses,
     hermes.delivery_stats, hermes.receipt_log,
-    hermes.suppressions, hermes.tenant_spend, hermes.workflows
+    hermes.suppressions, hermes.tenant_spend, hermes.workflows, hermes.workflow_tasks
 TO hermes_admin, hermes_app, hermes_monitor;
 
 -- Operators extend connectors by rows of their own; shipped rows are not theirs to change.

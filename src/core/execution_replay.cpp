@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 namespace hc::core {
 
@@ -190,7 +191,9 @@ std::int32_t Replay::version(const std::string &change, std::int32_t oldest, std
         fresh = true;
         return newest;
     }
-    const std::int32_t version = std::atoi(events_[it->second].payload.c_str());
+    std::int32_t version = -1;
+    const std::string &stored = events_[it->second].payload;
+    std::from_chars(stored.data(), stored.data() + stored.size(), version);
     if (version < oldest || version > newest)
         throw Nondeterminism(fmt::format("change \"{}\" has version {} in the history, the body supports {} to {}",
                                          change, version, oldest, newest));

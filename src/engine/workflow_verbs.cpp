@@ -54,7 +54,7 @@ ExecutionStatus status_of(const WorkflowId &id) {
     if (store::find_execution(id)) {
         return ExecutionStatus::running;
     }
-    const std::optional<store::ClosedExecutionRow> closed = store::read_closed_execution(id);
+    const std::optional<store::ClosedBriefRow> closed = store::find_closed_execution(id);
     // one whose history is not kept any more stands in nobody's way
     return closed ? static_cast<ExecutionStatus>(closed->status) : ExecutionStatus::terminated;
 }
@@ -161,7 +161,7 @@ namespace {
 bool bring(const WorkflowId &id, store::Kind kind, const std::string &detail, Oid user) {
     const std::optional<store::BriefRow> row = store::share_execution(id);
     if (!row) {
-        const std::optional<store::ClosedExecutionRow> closed = store::read_closed_execution(id);
+        const std::optional<store::ClosedBriefRow> closed = store::find_closed_execution(id);
         if (!closed || !definitions().tenant_allowed(user, closed->tenant)) {
             throw_unknown(id);
         }
@@ -207,7 +207,7 @@ SignalResult terminate_workflow(const WorkflowId &id, const OptionalText &reason
             return SignalResult::applied;
         }
     }
-    const std::optional<store::ClosedExecutionRow> closed = store::read_closed_execution(id);
+    const std::optional<store::ClosedBriefRow> closed = store::find_closed_execution(id);
     if (!closed || !definitions().tenant_allowed(user, closed->tenant)) {
         throw_unknown(id);
     }

@@ -150,6 +150,12 @@ std::optional<ClosedExecutionRow> read_closed_execution(const WorkflowId &id) {
     return find.query_one(id, true);
 }
 
+std::optional<ClosedBriefRow> find_closed_execution(const WorkflowId &id) {
+    constinit static pg::statement<ClosedBriefRow(WorkflowId)> find(
+        "SELECT status, tenant FROM hermes.execution_closed WHERE id = $1", pg::Plan::custom);
+    return find.query_one(id);
+}
+
 // ---- tasks ----
 
 std::vector<ExecutionTaskRow> all_execution_tasks(const WorkflowId &id) {

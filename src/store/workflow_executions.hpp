@@ -80,7 +80,14 @@ struct ClosedExecutionRow {
     pg::json_text input;
     auto fields() { return std::tie(id, type_id, status, closed_at, tenant, workflow_id, history, input); }
 };
-std::optional<ClosedExecutionRow> read_closed_execution(const core::WorkflowId &id);
+std::optional<ClosedExecutionRow> read_closed_execution(const core::WorkflowId &id); // in the caller's snapshot
+
+struct ClosedBriefRow {
+    std::int16_t status = 0;
+    std::optional<std::string> tenant;
+    auto fields() { return std::tie(status, tenant); }
+};
+std::optional<ClosedBriefRow> find_closed_execution(const core::WorkflowId &id); // with a new snapshot
 
 // ---- tasks ----
 
