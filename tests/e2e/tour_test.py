@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""The README's tour, run as a newcomer would paste it: every SQL block in one psql session, every `-->` line expected.
+"""The README's tour and the example of the guide to durable functions, run as a newcomer would paste them: every SQL block in one
+psql session, every `-->` line expected.
 
 A line `--> text` stands below the statement whose output must contain it. The cells of a row are compared without regard
 to padding. A statement whose expectation has not come true yet is run again for a while: a newcomer pastes slower.
@@ -16,10 +17,9 @@ SERVER = str(ROOT / "scripts" / "server")
 DEADLINE_SECONDS = 30
 
 
-def tour_statements() -> list[tuple[str, list[str]]]:
-    """(statement, expectations) of the SQL blocks of the tour, in order."""
-    text = (ROOT / "README.md").read_text()
-    tour = text.split("## A ten-minute tour", 1)[1].split("\n## ", 1)[0]
+def statements_of(document: str, section: str) -> list[tuple[str, list[str]]]:
+    """(statement, expectations) of the SQL blocks of a section, in order."""
+    tour = (ROOT / document).read_text().split(section, 1)[1].split("\n## ", 1)[0]
     statements: list[tuple[str, list[str]]] = []
     for block in re.findall(r"```sql\n(.*?)```", tour, re.S):
         pending = ""
@@ -28,7 +28,8 @@ def tour_statements() -> list[tuple[str, list[str]]]:
                 statements[-1][1].append(line[4:])
                 continue
             pending += line + "\n"
-            if line.rstrip().endswith(";") or line.rstrip().endswith("\\gset"):
+            in_body = pending.count("$$") % 2 == 1
+            if not in_body and (line.rstrip().endswith(";") or line.rstrip().endswith("\\gset")):
                 statements.append((pending, []))
                 pending = ""
     return statements
@@ -68,7 +69,7 @@ def check(session: Psql, statement: str, expected: list[str]) -> str:
 
 
 def main() -> int:
-    statements = tour_statements()
+    statements = statements_of("README.md", "## A ten-minute tour") + statements_of("docs/workflows.md", "## An example")
     print(f"1..{len(statements)}")
     failed = 0
     with tempfile.TemporaryDirectory(prefix="hermes-tour-") as folder:
