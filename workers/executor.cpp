@@ -165,7 +165,9 @@ bool Executor::run_turn(const engine::SqlTask &task) {
             failure);
     } while (good && end == WorkflowTurns::End::stale && !pg::shutdown_requested());
     pg::reset_session();
-    pg::discard_session_state();
+    if (turns_.ran_steps()) {
+        pg::discard_session_state();
+    }
     slot_.batches.fetch_add(1, std::memory_order_relaxed);
     if (!good) {
         slot_.errors.fetch_add(1, std::memory_order_relaxed);

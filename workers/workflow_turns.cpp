@@ -48,6 +48,7 @@ WorkflowFailure failure_of(const pg::Failure &failure) {
 } // namespace
 
 WorkflowTurns::End WorkflowTurns::run(const engine::SqlTask &task, std::uint64_t generation) {
+    ran_steps_ = false;
     Transaction transaction("workflow task");
     if (pg::definition_generation() != generation) {
         transaction.commit();
@@ -119,6 +120,7 @@ WorkflowTurns::Next WorkflowTurns::call(engine::WorkflowTurn &turn, const pg::Ru
 
 WorkflowTurns::Next WorkflowTurns::run_step(engine::WorkflowTurn &turn, const engine::StepRequest &step,
                                             const pg::RunningTask &task) {
+    ran_steps_ = true;
     const std::string activity = "step " + step.name;
     const pg::UserCall user_call{task, turn.type().options.step_timeout, activity.c_str()};
     std::optional<std::string> row;

@@ -21,6 +21,7 @@ public:
     };
     // Leaves by an error when nothing of the turn stands.
     End run(const engine::SqlTask &task, std::uint64_t generation);
+    bool ran_steps() const { return ran_steps_; } // in the last turn: they may have left something in the session
 
 private:
     enum class Next : std::uint8_t { again, over, stopped };
@@ -33,6 +34,7 @@ private:
     Next fail(engine::WorkflowTurn &turn, const core::WorkflowFailure &failure);
 
     pg::UserPlans plans_;
+    bool ran_steps_ = false;
 };
 
 } // namespace hc::workers
