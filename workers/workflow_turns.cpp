@@ -32,7 +32,7 @@ private:
 template <class Body>
 auto as_owner(Body body) {
     AsOwner owner;
-    const auto result = body();
+    auto result = body();
     owner.finish();
     return result;
 }

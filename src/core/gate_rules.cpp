@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, 4> kFrequencyKeys{"max", "per", "by", "ot
 constexpr std::array<std::string_view, 1> kBy{"address"};
 
 std::string read_reason(const JsonNode &node) {
-    const std::string word = node.text(kMaxReasonWordBytes);
+    std::string word = node.text(kMaxReasonWordBytes);
     if (word.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != std::string::npos)
         node.fail("is not a reason word", "Write 1 to 63 characters out of a-z, 0-9 and \"_\".");
     return word;

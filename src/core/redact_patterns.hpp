@@ -30,7 +30,7 @@ Number number(std::string_view text); // ends where something kept begins
 bool is_word_char(char c);
 std::size_t
 word(std::string_view text); // letters, digits and what stands in tokens; ends where something kept or a URL begins
-bool token_like(std::string_view word);             // long, and not made of plain words
+bool token_like(std::string_view text);             // long, and not made of plain words
 std::size_t scheme(std::string_view text);          // "https://"
 std::size_t query(std::string_view text);           // "?name=..." to the end of the URL
 std::size_t credential_word(std::string_view text); // "Bearer ", "Basic ", "Digest " before something secret

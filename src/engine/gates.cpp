@@ -111,6 +111,7 @@ void Gates::lock_windows() {
         w.per = std::max(w.per, p.rule->rule.frequency->per);
     }
     std::vector<store::WindowWanted> sorted;
+    sorted.reserve(wanted.size());
     for (const auto &[hash, w] : wanted) {
         sorted.push_back(w);
     }

@@ -25,7 +25,7 @@ std::int64_t suppress(const SuppressionScope &scope, const std::vector<std::stri
                       const std::string &reason, Oid user);
 bool unsuppress(const SuppressionScope &scope, const std::string &address, Oid user); // whether it was
 // Whether a message of the category, other than an OTP, would be held back.
-bool is_suppressed(const SuppressionScope &scope, const std::string &address, Oid user);
+bool is_suppressed(const SuppressionScope &scope, const std::string &given, Oid user);
 
 // ---- receipts and answers ----
 
