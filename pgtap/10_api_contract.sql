@@ -10,6 +10,9 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('alter_endpoint', 'id integer, url text, options jsonb DEFAULT ''{}''::jsonb', 'void', 'volatile', 'c'),
     ('alter_provider', 'name text, config jsonb', 'void', 'volatile', 'c'),
     ('apply_receipt', 'provider text, provider_message_id text, payload jsonb', 'hermes.signal_result', 'volatile', 'c'),
+    ('await', 'handle bigint', 'jsonb', 'volatile', 'c'),
+    ('await_all', 'handles bigint[]', 'jsonb', 'volatile', 'c'),
+    ('await_any', 'handles bigint[]', 'bigint', 'volatile', 'c'),
     ('cancel_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('cancel_workflow', 'execution_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('cascade_history', 'cascade_id uuid', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
@@ -18,6 +21,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('closed_between', 'of_tenant text, since timestamp with time zone, until timestamp with time zone, at_most integer', 'TABLE(id uuid, closed_at timestamp with time zone, rule_id integer, key text, history bytea)', 'stable', 'sql'),
     ('confirm_restore', '', 'void', 'volatile', 'c'),
     ('connectors_changed', '', 'trigger', 'volatile', 'c'),
+    ('continue_as_new', 'input jsonb', 'void', 'volatile', 'c'),
     ('create_cascade_rule', 'name text, rule jsonb', 'integer', 'volatile', 'c'),
     ('create_day_partition', 'parent regclass, day timestamp with time zone', 'boolean', 'volatile', 'plpgsql'),
     ('create_endpoint', 'tenant text, url text, options jsonb DEFAULT ''{}''::jsonb', 'integer', 'volatile', 'c'),
@@ -35,6 +39,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('dry_run', 'rule text, message jsonb, script jsonb DEFAULT ''{}''::jsonb', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
     ('dry_run_rule', 'rule jsonb, message jsonb, script jsonb DEFAULT ''{}''::jsonb', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
     ('enable_endpoint', 'id integer', 'void', 'volatile', 'c'),
+    ('execute_child', 'type text, input jsonb DEFAULT ''{}''::jsonb, workflow_id text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb', 'jsonb', 'volatile', 'c'),
     ('fetch', 'query text, arguments jsonb DEFAULT ''{}''::jsonb', 'jsonb', 'volatile', 'c'),
     ('first_id_at', 'at timestamp with time zone', 'uuid', 'immutable', 'c'),
     ('generate_webhook_secret', '', 'text', 'volatile', 'c'),
@@ -74,10 +79,13 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('side_effect', 'value jsonb', 'jsonb', 'volatile', 'c'),
     ('signal_cascade', 'cascade_id uuid, signal text, payload jsonb DEFAULT ''{}''::jsonb, signal_id text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('signal_cascades', 'cascade_ids uuid[], signals text[], payloads jsonb[], signal_ids text[] DEFAULT NULL::text[]', 'SETOF hermes.signal_result', 'volatile', 'c'),
+    ('signal_with_start', 'type text, workflow_id text, signal text, payload jsonb DEFAULT ''{}''::jsonb, input jsonb DEFAULT ''{}''::jsonb, tenant text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb', 'uuid', 'volatile', 'c'),
     ('signal_workflow', 'execution_id uuid, signal text, payload jsonb DEFAULT ''{}''::jsonb, request_id text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('sleep', 'duration interval', 'void', 'volatile', 'c'),
     ('start_cascade', 'rule text, message jsonb, key text DEFAULT NULL::text, tenant text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb', 'uuid', 'volatile', 'c'),
     ('start_cascades', 'rule text, messages jsonb[], keys text[] DEFAULT NULL::text[], tenant text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb', 'SETOF uuid', 'volatile', 'c'),
+    ('start_child', 'type text, input jsonb DEFAULT ''{}''::jsonb, workflow_id text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb', 'bigint', 'volatile', 'c'),
+    ('start_timer', 'duration interval', 'bigint', 'volatile', 'c'),
     ('start_workflow', 'type text, input jsonb DEFAULT ''{}''::jsonb, workflow_id text DEFAULT NULL::text, tenant text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb', 'uuid', 'volatile', 'c'),
     ('statistics', '', 'TABLE(name text, value bigint)', 'volatile', 'c'),
     ('step', 'name text, statement text, arguments jsonb DEFAULT ''{}''::jsonb', 'jsonb', 'volatile', 'c'),
@@ -122,7 +130,7 @@ FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
   AND proname IN ('start_cascade', 'signal_cascade', 'apply_receipt', 'cancel_cascade', 'terminate_cascade', 'cascade_status', 'cascade_history',
                   'create_cascade_rule', 'create_provider', 'create_endpoint', 'rotate_endpoint_secret', 'enable_endpoint', 'replay_webhook', 'replay_webhooks', 'retry_dead_letter', 'receive_receipts', 'parse_receipts', 'parse_response',
                   'verify_signature', 'suppress', 'suppress_many', 'unsuppress', 'is_suppressed', 'register_workflow', 'drop_workflow', 'start_workflow',
-                  'signal_workflow', 'cancel_workflow', 'terminate_workflow', 'workflow_status', 'workflow_history', 'query_workflow', 'step', 'fetch', 'sleep', 'wait_signal');
+                  'signal_workflow', 'cancel_workflow', 'terminate_workflow', 'workflow_status', 'workflow_history', 'query_workflow', 'step', 'fetch', 'sleep', 'wait_signal', 'start_child', 'await', 'await_any', 'signal_with_start');
 
 -- ---- views ----
 CREATE TEMP TABLE contract_view (name, columns) AS VALUES

@@ -62,7 +62,7 @@ WorkflowTurns::End WorkflowTurns::run(const engine::SqlTask &task, std::uint64_t
         return begin == engine::WorkflowTurn::Begin::held ? End::held : End::done;
     }
     const Clock::time_point until = Clock::now() + kLongestTurn;
-    Next next = turn.timed_out() ? close(turn, ExecutionEventType::workflow_execution_timed_out, "") : Next::again;
+    Next next = Next::again;
     while (next == Next::again) {
         if (Clock::now() >= until) {
             as_owner([&] { return turn.go_on_soon(), true; });
@@ -79,6 +79,12 @@ WorkflowTurns::End WorkflowTurns::run(const engine::SqlTask &task, std::uint64_t
 
 // One call of the function, and what follows from how it ends.
 WorkflowTurns::Next WorkflowTurns::call(engine::WorkflowTurn &turn, const pg::RunningTask &task) {
+    if (turn.terminated()) {
+        return close(turn, {.type = ExecutionEventType::workflow_execution_terminated, .text = turn.reason()});
+    }
+    if (turn.timed_out()) {
+        return close(turn, {.type = ExecutionEventType::workflow_execution_timed_out});
+    }
     if (const auto problem = as_owner([&] { return engine::why_not_registered(turn.type()); })) {
         return fail(turn, *problem);
     }
@@ -94,6 +100,11 @@ WorkflowTurns::Next WorkflowTurns::call(engine::WorkflowTurn &turn, const pg::Ru
     {
         const engine::RunningBody running(body);
         end = pg::call_body(plans_, user_call, turn.type().statement, turn.input(), result, failure);
+    }
+    if (const std::vector<engine::ChildRequest> children = body.take_children(); !children.empty()) {
+        if (as_owner([&] { return turn.start_children(children); })) {
+            return Next::again; // the function is to know of those that could not be started
+        }
     }
     if (end == pg::UserSqlEnd::timed_out) {
         return fail(turn, {sqlstate::query_canceled, "workflow function ran into its task_timeout", "", ""});
@@ -111,6 +122,9 @@ WorkflowTurns::Next WorkflowTurns::call(engine::WorkflowTurn &turn, const pg::Ru
     if (body.suspended()) {
         if (const std::optional<engine::StepRequest> step = body.take_step()) {
             return run_step(turn, *step, task);
+        }
+        if (body.next_input()) {
+            return continue_as_new(turn, *body.next_input());
         }
         as_owner([&] { return turn.wait(), true; });
         return Next::over;
@@ -159,27 +173,36 @@ WorkflowTurns::Next WorkflowTurns::returned(engine::WorkflowTurn &turn, const st
     } catch (const core::Nondeterminism &e) {
         return fail(turn, {sqlstate::nondeterminism, "workflow function does not follow its history", e.what(), ""});
     }
-    return close(turn, ExecutionEventType::workflow_execution_completed, result.value_or(""));
+    return close(turn, {.type = ExecutionEventType::workflow_execution_completed, .payload = result.value_or("")});
 }
 
 WorkflowTurns::Next WorkflowTurns::failed(engine::WorkflowTurn &turn, const engine::WorkflowBody &body,
                                           const pg::Failure &failure) {
     const bool raised = body.raised(failure.sqlstate, failure.message);
     if (raised && std::string_view(failure.sqlstate) == sqlstate::canceled) {
-        return close(turn, ExecutionEventType::workflow_execution_canceled, "");
+        return close(turn, {.type = ExecutionEventType::workflow_execution_canceled});
     }
     if (raised || core::is_application_error(failure.sqlstate)) {
-        return close(turn, ExecutionEventType::workflow_execution_failed, core::failure_json(failure_of(failure)));
+        return close(turn, {.type = ExecutionEventType::workflow_execution_failed,
+                            .payload = core::failure_json(failure_of(failure))});
     }
     return fail(turn, failure_of(failure));
 }
 
-WorkflowTurns::Next WorkflowTurns::close(engine::WorkflowTurn &turn, ExecutionEventType type,
-                                         const std::string &payload) {
+WorkflowTurns::Next WorkflowTurns::close(engine::WorkflowTurn &turn, core::ExecutionEvent end) {
     core::Duration wait_for{};
-    if (as_owner([&] { return turn.close(type, payload, wait_for); })) {
-        return Next::over;
-    }
+    const bool closed = as_owner([&] { return turn.close(std::move(end), wait_for); });
+    return closed ? Next::over : put_off(turn, wait_for);
+}
+
+WorkflowTurns::Next WorkflowTurns::continue_as_new(engine::WorkflowTurn &turn, const std::string &input) {
+    core::Duration wait_for{};
+    const bool closed = as_owner([&] { return turn.continue_as_new(input, wait_for); });
+    return closed ? Next::over : put_off(turn, wait_for);
+}
+
+// A close that could not be: something has come, or may be about to.
+WorkflowTurns::Next WorkflowTurns::put_off(engine::WorkflowTurn &turn, core::Duration wait_for) {
     if (wait_for == core::Duration::zero()) {
         return Next::again;
     }

@@ -30,7 +30,9 @@ private:
     Next run_step(engine::WorkflowTurn &turn, const engine::StepRequest &step, const pg::RunningTask &task);
     Next returned(engine::WorkflowTurn &turn, const std::optional<std::string> &result);
     Next failed(engine::WorkflowTurn &turn, const engine::WorkflowBody &body, const pg::Failure &failure);
-    Next close(engine::WorkflowTurn &turn, core::ExecutionEventType type, const std::string &payload);
+    Next close(engine::WorkflowTurn &turn, core::ExecutionEvent end);
+    Next continue_as_new(engine::WorkflowTurn &turn, const std::string &input);
+    Next put_off(engine::WorkflowTurn &turn, core::Duration wait_for);
     Next fail(engine::WorkflowTurn &turn, const core::WorkflowFailure &failure);
 
     pg::UserPlans plans_;

@@ -22,11 +22,13 @@ CREATE TABLE hermes.execution (
     chunks      integer NOT NULL DEFAULT 0,
     tenant      text,
     workflow_id text,
+    parent_id   uuid,
+    command     integer,
     history     bytea NOT NULL,
     input       jsonb NOT NULL
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
 ALTER TABLE hermes.execution ALTER COLUMN input SET STORAGE MAIN, ALTER COLUMN history SET STORAGE MAIN;
-COMMENT ON TABLE hermes.execution IS 'Open executions of workflow functions: pinned version, input, the newest part of the history (binary events); chunks: how many older parts stand in hermes.execution_chunk.';
+COMMENT ON TABLE hermes.execution IS 'Open executions of workflow functions: pinned version, input, the newest part of the history (binary events); parent_id, command: the execution that started it as a child, and by which command of it; chunks: how many older parts stand in hermes.execution_chunk.';
 
 -- A long history in parts of some kilobytes, so that a turn does not write all of it again.
 CREATE TABLE hermes.execution_chunk (
@@ -44,10 +46,11 @@ CREATE TABLE hermes.execution_closed (
     status      smallint NOT NULL,
     tenant      text,
     workflow_id text,
+    parent_id   uuid,
     input       jsonb NOT NULL,
     history     bytea NOT NULL
 ) PARTITION BY RANGE (id);
-COMMENT ON TABLE hermes.execution_closed IS 'Closed executions with their input and full history. status: 1 completed, 2 failed, 3 timed out, 4 canceled, 5 terminated.';
+COMMENT ON TABLE hermes.execution_closed IS 'Closed executions with their input and full history. status: 1 completed, 2 failed, 3 timed out, 4 canceled, 5 terminated, 6 continued as new.';
 CREATE TABLE hermes.execution_closed_default PARTITION OF hermes.execution_closed (PRIMARY KEY (id)) DEFAULT;
 CREATE INDEX execution_closed_default_closed_at ON hermes.execution_closed_default USING brin (closed_at) WITH (pages_per_range = 32);
 COMMENT ON TABLE hermes.execution_closed_default IS 'Closed executions whose day has no partition (yet); the supervisor moves them.';

@@ -35,7 +35,7 @@ COMMENT ON FUNCTION hermes.terminate_workflow(uuid, text) IS
 CREATE FUNCTION hermes.workflow_status(execution_id uuid) RETURNS jsonb
     LANGUAGE C STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'hc_workflow_status';
 COMMENT ON FUNCTION hermes.workflow_status(uuid) IS
-'An execution as JSON: workflow_type, version, workflow_id, tenant, status (Running, Completed, Failed, TimedOut, Canceled, Terminated), result or failure, events, started_at, closed_at, cancel_requested, and of an open one what it waits for and the last failure of its code. Read-only; works on a standby. Errors: WF001.';
+'An execution as JSON: workflow_type, version, workflow_id, tenant, status (Running, Completed, Failed, TimedOut, Canceled, Terminated, ContinuedAsNew), result or failure, events, started_at, closed_at, cancel_requested, and of an open one what it waits for and the last failure of its code. Read-only; works on a standby. Errors: WF001.';
 
 CREATE FUNCTION hermes.workflow_history(execution_id uuid)
     RETURNS TABLE (event_id integer, event_time timestamptz, event_type text, attributes jsonb)
@@ -60,14 +60,14 @@ FROM hermes.execution e JOIN hermes.workflow_type t ON t.id = e.type_id
 WHERE hermes.tenant_visible(e.tenant)
 UNION ALL
 SELECT c.id, t.name, t.version, c.workflow_id, c.tenant,
-       (ARRAY['Completed', 'Failed', 'TimedOut', 'Canceled', 'Terminated'])[c.status], hermes.time_of_id(c.id), c.closed_at
+       (ARRAY['Completed', 'Failed', 'TimedOut', 'Canceled', 'Terminated', 'ContinuedAsNew'])[c.status], hermes.time_of_id(c.id), c.closed_at
 FROM hermes.execution_closed c JOIN hermes.workflow_type t ON t.id = c.type_id
 WHERE hermes.tenant_visible(c.tenant);
 COMMENT ON VIEW hermes.workflows IS 'Executions of workflow functions, open and closed, of the tenants the role may see. Bound execution_id or started_at by hermes.first_id_at to look at few partitions.';
 
 CREATE VIEW hermes.workflow_tasks WITH (security_barrier) AS
 SELECT t.workflow_id AS execution_id, y.name AS workflow_type, e.workflow_id, e.tenant,
-       CASE t.kind WHEN 7 THEN 'turn' WHEN 8 THEN 'timer' WHEN 9 THEN 'signal' WHEN 10 THEN 'cancel' WHEN 11 THEN 'run_timeout' END AS kind,
+       CASE t.kind WHEN 7 THEN 'turn' WHEN 8 THEN 'timer' WHEN 9 THEN 'signal' WHEN 10 THEN 'cancel' WHEN 11 THEN 'run_timeout' WHEN 12 THEN 'child_closed' WHEN 13 THEN 'terminate' END AS kind,
        t.due, t.owner IS NOT NULL AS claimed, t.tries::integer AS tries, t.last_error
 FROM hermes.task t JOIN hermes.execution e ON e.id = t.workflow_id JOIN hermes.workflow_type y ON y.id = e.type_id
 WHERE t.kind >= 7 AND hermes.tenant_visible(e.tenant);
@@ -121,3 +121,44 @@ CREATE FUNCTION hermes.set_query_result(name text, value jsonb) RETURNS void
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_set_query_result';
 COMMENT ON FUNCTION hermes.set_query_result(text, jsonb) IS
 'In a workflow function: what hermes.query_workflow is to answer under this name from here on. Nothing is stored.';
+
+CREATE FUNCTION hermes.start_timer(duration interval) RETURNS bigint
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_start_timer';
+COMMENT ON FUNCTION hermes.start_timer(interval) IS
+'In a workflow function: starts a timer and goes on. Returns a handle for hermes.await and hermes.await_any. Errors: 22023, WF020.';
+
+CREATE FUNCTION hermes.start_child(type text, input jsonb DEFAULT '{}', workflow_id text DEFAULT NULL, options jsonb DEFAULT '{}') RETURNS bigint
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_start_child';
+COMMENT ON FUNCTION hermes.start_child(text, jsonb, text, jsonb) IS
+'In a workflow function: starts an execution as a child, in the same tenant and commit, and goes on. options: parent_close_policy (what becomes of it when this execution closes first: terminate, the default; request_cancel; abandon), run_timeout. Returns a handle: hermes.await gives its result, or raises its failure; a workflow_id that an open execution has, a WF005. Errors: 22023, WF020.';
+
+CREATE FUNCTION hermes.execute_child(type text, input jsonb DEFAULT '{}', workflow_id text DEFAULT NULL, options jsonb DEFAULT '{}') RETURNS jsonb
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_execute_child';
+COMMENT ON FUNCTION hermes.execute_child(text, jsonb, text, jsonb) IS
+'In a workflow function: hermes.start_child and hermes.await in one. Errors: those of the child, WF005, WF020, WF022.';
+
+CREATE FUNCTION hermes.await(handle bigint) RETURNS jsonb
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_await';
+COMMENT ON FUNCTION hermes.await(bigint) IS
+'In a workflow function: waits for a timer (NULL) or a child (its result). A child that failed raises its failure with its SQLSTATE, one that was canceled, terminated or timed out WF022. Errors: WF020, WF021.';
+
+CREATE FUNCTION hermes.await_all(handles bigint[]) RETURNS jsonb
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_await_all';
+COMMENT ON FUNCTION hermes.await_all(bigint[]) IS
+'In a workflow function: waits for all of them; their results as an array, in the order of the handles. Raises the failure of the first handle in that order that has failed, once all before it are over. Errors: as hermes.await.';
+
+CREATE FUNCTION hermes.await_any(handles bigint[]) RETURNS bigint
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_await_any';
+COMMENT ON FUNCTION hermes.await_any(bigint[]) IS
+'In a workflow function: waits until one of them is over; the handle of the one that was first. Ask hermes.await for its result. Errors: 22023, WF020, WF021.';
+
+CREATE FUNCTION hermes.continue_as_new(input jsonb) RETURNS void
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_continue_as_new';
+COMMENT ON FUNCTION hermes.continue_as_new(jsonb) IS
+'In a workflow function: ends this execution (ContinuedAsNew) and starts the next one of its workflow id, with a new input, an empty history and the current version of its type. Signals that were not taken go with it, children do not. Does not return.';
+
+CREATE FUNCTION hermes.signal_with_start(type text, workflow_id text, signal text, payload jsonb DEFAULT '{}', input jsonb DEFAULT '{}', tenant text DEFAULT NULL, options jsonb DEFAULT '{}')
+    RETURNS uuid
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_signal_with_start';
+COMMENT ON FUNCTION hermes.signal_with_start(text, text, text, jsonb, jsonb, text, jsonb) IS
+'Signals the open execution of a workflow id, or starts one and signals it, in one go. options: as hermes.start_workflow (conflict_policy cannot be fail, and is use_existing), and signal_request_id. Returns the id of the execution. Errors: 22023, 42501, 42704, WF005. Example: SELECT hermes.signal_with_start(''cart'', ''cart-7'', ''add'', ''{"item": 3}'');';

@@ -18,7 +18,10 @@ GRANT EXECUTE ON FUNCTION
     hermes.cancel_workflow(uuid, text), hermes.query_workflow(uuid, text),
     hermes.step(text, text, jsonb), hermes.fetch(text, jsonb), hermes.side_effect(jsonb), hermes.sleep(interval),
     hermes.wait_signal(text, interval), hermes.now(), hermes.random(), hermes.uuid(),
-    hermes.get_version(text, integer, integer), hermes.set_query_result(text, jsonb)
+    hermes.get_version(text, integer, integer), hermes.set_query_result(text, jsonb),
+    hermes.start_timer(interval), hermes.start_child(text, jsonb, text, jsonb), hermes.execute_child(text, jsonb, text, jsonb),
+    hermes.await(bigint), hermes.await_all(bigint[]), hermes.await_any(bigint[]), hermes.continue_as_new(jsonb),
+    hermes.signal_with_start(text, text, text, jsonb, jsonb, text, jsonb)
 TO hermes_admin, hermes_app;
 
 GRANT EXECUTE ON FUNCTION

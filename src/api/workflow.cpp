@@ -53,6 +53,20 @@ HC_FUNCTION(hc_start_workflow) {
     return pg::make_uuid(id);
 }
 
+HC_FUNCTION(hc_signal_with_start) {
+    engine::WorkflowStart request;
+    request.type = args.text(0, "type");
+    request.workflow_id = args.text(1, "workflow_id");
+    request.signal = engine::StartSignal{args.text(2, "signal"), args.is_null(3) ? "null" : args.json(3, "payload")};
+    request.input = args.jsonb(4, "input");
+    request.tenant = args.optional_text(5);
+    request.options_json = args.json(6, "options");
+    engine::Verb verb;
+    const core::WorkflowId id = engine::signal_with_start(request, verb.user());
+    verb.finish();
+    return pg::make_uuid(id);
+}
+
 HC_FUNCTION(hc_signal_workflow) {
     engine::WorkflowSignal signal;
     signal.id = args.uuid(0, "execution_id");

@@ -70,3 +70,28 @@ HC_FUNCTION(hc_body_set_query_result) {
                                             args.is_null(1) ? std::nullopt : std::optional(args.json(1, "value")));
     return pg::make_void();
 }
+
+HC_FUNCTION(hc_body_start_timer) {
+    return pg::make_int64(engine::running_body().start_timer(args.interval(0, "duration")));
+}
+
+namespace {
+
+std::int64_t start_child(const pg::Arguments &args) {
+    const std::string type = args.text(0, "type"), input = args.json(1, "input"), options = args.json(3, "options");
+    return engine::running_body().start_child(type, input, args.optional_text(2), options);
+}
+
+} // namespace
+
+HC_FUNCTION(hc_body_start_child) { return pg::make_int64(start_child(args)); }
+
+HC_FUNCTION(hc_body_execute_child) { return json_or_null(engine::running_body().await(start_child(args))); }
+
+HC_FUNCTION(hc_body_await) { return json_or_null(engine::running_body().await(args.bigint(0, "handle"))); }
+
+HC_FUNCTION(hc_body_await_all) { return pg::make_jsonb(engine::running_body().await_all(args.bigints(0, "handles"))); }
+
+HC_FUNCTION(hc_body_await_any) { return pg::make_int64(engine::running_body().await_any(args.bigints(0, "handles"))); }
+
+HC_FUNCTION(hc_body_continue_as_new) { engine::running_body().continue_as_new(args.json(0, "input")); }

@@ -30,6 +30,7 @@ inline constexpr const char *corrupt_state = "WF004";     // stored state or his
 inline constexpr const char *already_started = "WF005";   // an open execution has this workflow id
 inline constexpr const char *canceled = "WF020";          // in a workflow function: its cancel was requested
 inline constexpr const char *nondeterminism = "WF021";    // the function does something else than its history says
+inline constexpr const char *child_ended = "WF022";       // a child execution was canceled, terminated or timed out
 inline constexpr const char *query_canceled = "57014";    // in a workflow function: it waits
 } // namespace sqlstate
 

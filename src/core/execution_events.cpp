@@ -70,7 +70,7 @@ void read_event(ByteReader &in, ExecutionEvent &e, Time previous) {
     if ((mask & kCommand) != 0)
         e.command = in.ranged<std::uint32_t>(in.number());
     if ((mask & kKind) != 0)
-        e.kind = in.word(CommandKind::wait_signal);
+        e.kind = in.word(CommandKind::child);
     if ((mask & kDue) != 0)
         e.due = time_after(e.time, static_cast<std::uint64_t>(unzigzag(in.number())));
     if ((mask & kHash) != 0)
@@ -83,7 +83,7 @@ void read_event(ByteReader &in, ExecutionEvent &e, Time previous) {
         e.text = in.bytes();
 }
 
-constexpr std::array<std::string_view, 16> kEventNames = {
+constexpr std::array<std::string_view, 21> kEventNames = {
     "",
     "WorkflowExecutionStarted",
     "WorkflowExecutionCompleted",
@@ -100,11 +100,16 @@ constexpr std::array<std::string_view, 16> kEventNames = {
     "SignalAwaited",
     "WorkflowExecutionSignaled",
     "WorkflowExecutionCancelRequested",
+    "ChildWorkflowExecutionStarted",
+    "StartChildWorkflowExecutionFailed",
+    "ChildWorkflowExecutionCompleted",
+    "ChildWorkflowExecutionFailed",
+    "WorkflowExecutionContinuedAsNew",
 };
-constexpr std::array<std::string_view, 6> kStatusNames = {"Running",  "Completed", "Failed",
-                                                          "TimedOut", "Canceled",  "Terminated"};
-constexpr std::array<std::string_view, 7> kCommandNames = {"",        "step",  "fetch",      "side_effect",
-                                                           "version", "sleep", "wait_signal"};
+constexpr std::array<std::string_view, 7> kStatusNames = {"Running",  "Completed",  "Failed",        "TimedOut",
+                                                          "Canceled", "Terminated", "ContinuedAsNew"};
+constexpr std::array<std::string_view, 9> kCommandNames = {"",      "step",        "fetch", "side_effect", "version",
+                                                           "sleep", "wait_signal", "timer", "child"};
 
 template <typename Enum, std::size_t N>
 std::string_view name_of(const std::array<std::string_view, N> &names, Enum value) {
@@ -117,6 +122,8 @@ const char *word_of_payload(ExecutionEventType type) {
     case ExecutionEventType::workflow_execution_failed:
     case ExecutionEventType::workflow_task_failed:
     case ExecutionEventType::step_failed:
+    case ExecutionEventType::child_start_failed:
+    case ExecutionEventType::child_failed:
         return "failure";
     case ExecutionEventType::signal_received:
         return "payload";
@@ -127,12 +134,23 @@ const char *word_of_payload(ExecutionEventType type) {
 
 // The word under which the text of an event is shown.
 const char *word_of_text(ExecutionEventType type) {
-    return type == ExecutionEventType::signal_received ? "request_id" : "reason";
+    switch (type) {
+    case ExecutionEventType::signal_received:
+        return "request_id";
+    case ExecutionEventType::child_started:
+    case ExecutionEventType::workflow_execution_continued_as_new:
+        return "execution_id";
+    case ExecutionEventType::child_failed:
+        return "status";
+    default:
+        return "reason";
+    }
 }
 
 const char *word_of_name(ExecutionEventType type) {
     switch (type) {
     case ExecutionEventType::workflow_execution_started:
+    case ExecutionEventType::child_started:
         return "workflow_type";
     case ExecutionEventType::signal_awaited:
     case ExecutionEventType::signal_received:
@@ -145,11 +163,14 @@ const char *word_of_name(ExecutionEventType type) {
 } // namespace
 
 bool is_close(ExecutionEventType type) {
-    return type >= ExecutionEventType::workflow_execution_completed &&
-           type <= ExecutionEventType::workflow_execution_terminated;
+    return (type >= ExecutionEventType::workflow_execution_completed &&
+            type <= ExecutionEventType::workflow_execution_terminated) ||
+           type == ExecutionEventType::workflow_execution_continued_as_new;
 }
 
 ExecutionStatus status_after(ExecutionEventType close) {
+    if (close == ExecutionEventType::workflow_execution_continued_as_new)
+        return ExecutionStatus::continued;
     return is_close(close) ? static_cast<ExecutionStatus>(static_cast<std::uint8_t>(close) - 1)
                            : ExecutionStatus::running;
 }
@@ -202,7 +223,9 @@ std::string execution_attributes_json(const ExecutionEvent &e) {
         add(word_of_name(e.type), quoted(e.name));
     if (e.due)
         add("due", quoted(format_iso8601(*e.due)));
-    if (!e.payload.empty())
+    if (e.type == ExecutionEventType::child_started)
+        add("parent_close_policy", quoted(e.payload));
+    else if (!e.payload.empty())
         add(word_of_payload(e.type), e.payload);
     if (!e.text.empty())
         add(word_of_text(e.type), quoted(e.text));

@@ -30,17 +30,23 @@ enum class ExecutionEventType : std::uint8_t {
     step_completed = 8,                // command, name, hash, payload: first row of the statement
     step_failed = 9,                   // command, name, hash, payload: failure
     marker_recorded = 10,              // command (0: of a version), kind, name, hash, payload
-    timer_started = 11,                // command, due
+    timer_started = 11,                // command, kind (absent: of a sleep), due
     timer_fired = 12,                  // command
     signal_awaited = 13,               // command, name, due (absent: no timeout)
     signal_received = 14,              // name, payload, text: request id
     cancel_requested = 15,             // text: reason
+    child_started = 16,                // command, name: workflow type, hash, payload: parent close policy (a word, no
+                                       // JSON), text: execution id
+    child_start_failed = 17,           // command, payload: failure
+    child_completed = 18,              // command, payload: result
+    child_failed = 19,                 // command, payload: failure, text: status
+    workflow_execution_continued_as_new = 20, // text: execution id of the next
 };
-inline constexpr ExecutionEventType kLastExecutionEventType = ExecutionEventType::cancel_requested;
+inline constexpr ExecutionEventType kLastExecutionEventType = ExecutionEventType::workflow_execution_continued_as_new;
 
 // What the body of a workflow function asks for, in the order in which it asks; each is a command with a number,
 // from 1.
-enum class CommandKind : std::uint8_t { none, step, fetch, side_effect, version, sleep, wait_signal };
+enum class CommandKind : std::uint8_t { none, step, fetch, side_effect, version, sleep, wait_signal, timer, child };
 
 struct ExecutionEvent {
     ExecutionEventType type{};
@@ -58,7 +64,7 @@ struct ExecutionEvent {
 };
 
 // How an execution ended; numbers are those of hermes.execution_closed.status.
-enum class ExecutionStatus : std::uint8_t { running, completed, failed, timed_out, canceled, terminated };
+enum class ExecutionStatus : std::uint8_t { running, completed, failed, timed_out, canceled, terminated, continued };
 
 bool is_close(ExecutionEventType type);
 ExecutionStatus status_after(ExecutionEventType close);

@@ -24,7 +24,9 @@ CommandKind kind_of(const ExecutionEvent &event) {
     case Type::marker_recorded:
         return event.kind;
     case Type::timer_started:
-        return CommandKind::sleep;
+        return event.kind == CommandKind::timer ? CommandKind::timer : CommandKind::sleep;
+    case Type::child_started:
+        return CommandKind::child;
     case Type::signal_awaited:
         return CommandKind::wait_signal;
     default:
@@ -33,11 +35,27 @@ CommandKind kind_of(const ExecutionEvent &event) {
 }
 
 // Whether the event that records a command ends it as well.
-bool ends_itself(CommandKind kind) { return kind != CommandKind::sleep && kind != CommandKind::wait_signal; }
+bool ends_itself(CommandKind kind) {
+    return kind == CommandKind::step || kind == CommandKind::fetch || kind == CommandKind::side_effect ||
+           kind == CommandKind::version;
+}
+
+// Whether a command only begins something: the body goes on, and awaits it where it likes.
+bool only_begins(CommandKind kind) { return kind == CommandKind::timer || kind == CommandKind::child; }
+
+bool is_end(Type type) {
+    return type == Type::timer_fired || type == Type::child_start_failed || type == Type::child_completed ||
+           type == Type::child_failed;
+}
+
+bool is_failure(Type type) {
+    return type == Type::step_failed || type == Type::child_start_failed || type == Type::child_failed;
+}
 
 // Whether a cancel request is delivered to it: the others are over at once, whatever has been requested.
 bool is_cancelable(CommandKind kind) {
-    return kind == CommandKind::step || kind == CommandKind::sleep || kind == CommandKind::wait_signal;
+    return kind == CommandKind::step || kind == CommandKind::sleep || kind == CommandKind::wait_signal ||
+           kind == CommandKind::timer || kind == CommandKind::child;
 }
 
 std::string words_of(CommandKind kind, const std::string &name) {
@@ -75,11 +93,12 @@ void Replay::note(std::size_t position) {
                         fmt::format("Event {} records command {} after command {}.", position + 1, event.command,
                                     commands_.size()));
         commands_.push_back({position, std::nullopt, ends_itself(kind)});
-    } else if (event.type == Type::timer_fired) {
+    } else if (is_end(event.type)) {
         if (event.command == 0 || event.command > commands_.size())
             throw Error(sqlstate::corrupt_state, "workflow history is inconsistent",
                         fmt::format("Event {} ends command {}, which there is not.", position + 1, event.command));
-        commands_[event.command - 1].fired = position;
+        if (!commands_[event.command - 1].fired)
+            commands_[event.command - 1].fired = position;
     } else if (event.type == Type::signal_received) {
         signals_[event.name].events.push_back(position);
         if (!event.text.empty())
@@ -130,6 +149,10 @@ CallAnswer Replay::call(const Command &command) {
     if (known == nullptr)
         return {CallAnswer::Kind::fresh};
     check(command, events_[known->event]);
+    if (only_begins(command.kind)) {
+        ++next_;
+        return {CallAnswer::Kind::result};
+    }
     return answer(commands_[next_ - 1]);
 }
 
@@ -160,14 +183,13 @@ std::optional<std::size_t> Replay::end_of(const Recorded &known, Signals **signa
 }
 
 CallAnswer Replay::answer(Recorded &known) {
+    ++next_;
     Signals *signals = nullptr;
     const std::optional<std::size_t> end = end_of(known, &signals);
     if (is_cancelable(kind_of(events_[known.event])) && canceled_before(end)) {
-        ++next_;
         known.over = true;
         return deliver_cancel();
     }
-    ++next_;
     if (!end)
         return {CallAnswer::Kind::pending};
     known.over = true;
@@ -175,8 +197,45 @@ CallAnswer Replay::answer(Recorded &known) {
     now_ = std::max(now_, event.time);
     if (signals != nullptr)
         ++signals->taken;
-    const bool failed = event.type == Type::step_failed;
-    return {failed ? CallAnswer::Kind::failure : CallAnswer::Kind::result, event.payload};
+    return {is_failure(event.type) ? CallAnswer::Kind::failure : CallAnswer::Kind::result, event.payload};
+}
+
+Replay::Recorded &Replay::issued(std::uint32_t command) {
+    if (command == 0 || command >= next_ || !only_begins(kind_of(events_[commands_[command - 1].event])))
+        throw Nondeterminism(fmt::format("{} is not the number of a timer or a child that was started", command));
+    return commands_[command - 1];
+}
+
+// What is awaited goes on when the await is canceled.
+CallAnswer Replay::await(std::uint32_t command) {
+    const Recorded &known = issued(command);
+    if (canceled_before(known.fired))
+        return deliver_cancel();
+    if (!known.fired)
+        return {CallAnswer::Kind::pending};
+    const ExecutionEvent &event = events_[*known.fired];
+    now_ = std::max(now_, event.time);
+    return {is_failure(event.type) ? CallAnswer::Kind::failure : CallAnswer::Kind::result, event.payload};
+}
+
+std::optional<std::uint32_t> Replay::await_any(std::span<const std::uint32_t> commands, CallAnswer &answer) {
+    std::optional<std::uint32_t> first;
+    for (const std::uint32_t command : commands) {
+        const std::optional<std::size_t> &end = issued(command).fired;
+        if (end && (!first || *end < *issued(*first).fired))
+            first = command;
+    }
+    const std::optional<std::size_t> end = first ? issued(*first).fired : std::nullopt;
+    if (canceled_before(end)) {
+        answer = deliver_cancel();
+        return std::nullopt;
+    }
+    if (!end) {
+        answer = {CallAnswer::Kind::pending};
+        return std::nullopt;
+    }
+    now_ = std::max(now_, events_[*end].time);
+    return first;
 }
 
 std::int32_t Replay::version(const std::string &change, std::int32_t oldest, std::int32_t newest, bool &fresh) {
@@ -218,6 +277,29 @@ bool Replay::knows_request(const std::string &request_id) const { return request
 bool Replay::timer_is_pending(std::uint32_t command) const {
     const Recorded *known = command != 0 ? recorded(command) : nullptr;
     return known != nullptr && !known->over && !known->fired && events_[known->event].due.has_value();
+}
+
+std::vector<const ExecutionEvent *> Replay::untaken_signals() const {
+    std::vector<std::size_t> positions;
+    for (const auto &[name, signals] : signals_)
+        positions.insert(positions.end(), signals.events.begin() + static_cast<std::ptrdiff_t>(signals.taken),
+                         signals.events.end());
+    std::sort(positions.begin(), positions.end());
+    std::vector<const ExecutionEvent *> untaken;
+    untaken.reserve(positions.size());
+    for (const std::size_t position : positions)
+        untaken.push_back(&events_[position]);
+    return untaken;
+}
+
+std::vector<OpenChild> Replay::open_children() const {
+    std::vector<OpenChild> children;
+    for (const Recorded &known : commands_) {
+        const ExecutionEvent &event = events_[known.event];
+        if (event.type == Type::child_started && !known.fired)
+            children.push_back({event.text, event.payload});
+    }
+    return children;
 }
 
 std::vector<PendingTimer> Replay::pending_timers() const {

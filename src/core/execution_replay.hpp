@@ -15,6 +15,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -56,6 +57,11 @@ struct PendingTimer {
     bool operator==(const PendingTimer &) const = default;
 };
 
+struct OpenChild {
+    std::string execution_id;
+    std::string policy; // word of its parent close policy
+};
+
 class Replay {
 public:
     Replay(const WorkflowId &id, std::vector<ExecutionEvent> events);
@@ -64,6 +70,12 @@ public:
 
     // The next command of the body. Throws Nondeterminism.
     CallAnswer call(const Command &command);
+    // What a command of before is: one that began something goes on meanwhile (timer, child). Throws Nondeterminism
+    // when the body has issued no such command.
+    CallAnswer await(std::uint32_t command);
+    // The number of the one of these that was over first; nullopt with `answer` filled: none is, or the cancel came
+    // before.
+    std::optional<std::uint32_t> await_any(std::span<const std::uint32_t> commands, CallAnswer &answer);
     // Records the command that was just found fresh, as an event of it; then call it again with repeat().
     void record(ExecutionEvent event);
     CallAnswer repeat(const Command &command);
@@ -90,6 +102,10 @@ public:
     bool timer_is_pending(std::uint32_t command) const; // it was started, has not fired, and the wait is not over
     std::vector<PendingTimer> pending_timers() const;
     std::uint32_t command() const { return next_ - 1; } // number of the last command called
+    // Signals that no wait has taken in this pass, in order.
+    std::vector<const ExecutionEvent *> untaken_signals() const;
+    // Children that were started and are not known to have ended.
+    std::vector<OpenChild> open_children() const;
 
     const std::vector<ExecutionEvent> &events() const { return events_; }
     // Those added since the replay was made.
@@ -111,6 +127,7 @@ private:
     void check(const Command &command, const ExecutionEvent &event) const;
     bool canceled_before(std::optional<std::size_t> position) const;
     CallAnswer deliver_cancel();
+    Recorded &issued(std::uint32_t command);
     CallAnswer answer(Recorded &known);
     std::optional<std::size_t> end_of(const Recorded &known, Signals **signals);
 

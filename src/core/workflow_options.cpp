@@ -41,13 +41,44 @@ WorkflowTypeOptions parse_workflow_type_options(std::string_view json) {
     return options;
 }
 
-WorkflowStartOptions parse_workflow_start_options(std::string_view json) {
+constexpr std::array<JsonWord<ParentClosePolicy>, 3> kParentClose{
+    {{"terminate", ParentClosePolicy::terminate},
+     {"request_cancel", ParentClosePolicy::request_cancel},
+     {"abandon", ParentClosePolicy::abandon}}};
+
+ChildOptions parse_child_options(std::string_view json) {
+    ChildOptions options;
+    if (json == "{}")
+        return options;
+    static constexpr JsonDocumentRules kRules{"invalid child options", kMaxBytes, kMaxDepth};
+    static constexpr std::array<std::string_view, 2> kKeys{"parent_close_policy", "run_timeout"};
+    const nlohmann::json document = parse_json_document(json, kRules);
+    const JsonObject object(JsonNode(document, "$", kRules.message), kKeys);
+    if (const auto policy = object.find("parent_close_policy"))
+        options.parent_close = policy->word(kParentClose);
+    if (const auto timeout = object.find("run_timeout"))
+        options.run_timeout = timeout->duration(kShortest, kLongestWait);
+    return options;
+}
+
+std::string_view to_string(ParentClosePolicy policy) { return kParentClose[static_cast<std::size_t>(policy)].word; }
+
+ParentClosePolicy parse_parent_close(std::string_view word) {
+    for (const auto &known : kParentClose)
+        if (known.word == word)
+            return known.value;
+    return ParentClosePolicy::terminate;
+}
+
+WorkflowStartOptions parse_workflow_start_options(std::string_view json, bool with_signal) {
     WorkflowStartOptions options;
+    if (with_signal)
+        options.conflict = ConflictPolicy::use_existing;
     if (json == "{}")
         return options;
     static constexpr JsonDocumentRules kRules{"invalid start options", kMaxBytes, kMaxDepth};
-    static constexpr std::array<std::string_view, 5> kKeys{"conflict_policy", "reuse_policy", "request_id",
-                                                           "start_delay", "run_timeout"};
+    static constexpr std::array<std::string_view, 6> kKeys{"conflict_policy", "reuse_policy", "request_id",
+                                                           "start_delay",     "run_timeout",  "signal_request_id"};
     static constexpr std::array<JsonWord<ConflictPolicy>, 3> kConflict{
         {{"fail", ConflictPolicy::fail},
          {"use_existing", ConflictPolicy::use_existing},
@@ -57,9 +88,14 @@ WorkflowStartOptions parse_workflow_start_options(std::string_view json) {
          {"allow_duplicate_failed_only", ReusePolicy::allow_duplicate_failed_only},
          {"reject_duplicate", ReusePolicy::reject_duplicate}}};
     const nlohmann::json document = parse_json_document(json, kRules);
-    const JsonObject object(JsonNode(document, "$", kRules.message), kKeys);
+    const JsonObject object(JsonNode(document, "$", kRules.message),
+                            std::span(kKeys).first(kKeys.size() - (with_signal ? 0 : 1)));
     if (const auto policy = object.find("conflict_policy"))
         options.conflict = policy->word(kConflict);
+    if (with_signal && options.conflict == ConflictPolicy::fail)
+        object.find("conflict_policy")->fail("cannot be fail", "An open execution is signaled.");
+    if (const auto id = object.find("signal_request_id"))
+        options.signal_request_id = id->text(kMaxRequestId);
     if (const auto policy = object.find("reuse_policy"))
         options.reuse = policy->word(kReuse);
     if (const auto id = object.find("request_id"))

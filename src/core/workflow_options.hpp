@@ -34,8 +34,23 @@ struct WorkflowStartOptions {
     std::string request_id; // empty: none
     Duration start_delay{};
     std::optional<Duration> run_timeout;
+    std::string signal_request_id; // of signal_with_start; empty: none
 };
-WorkflowStartOptions parse_workflow_start_options(std::string_view json); // throws 22023 with the JSON path
+// `with_signal`: of signal_with_start, where the conflict policy is use_existing unless it says otherwise.
+WorkflowStartOptions parse_workflow_start_options(std::string_view json,
+                                                  bool with_signal = false); // throws 22023 with the JSON path
+
+// What becomes of a child when its parent closes first (Temporal's parent close policy).
+enum class ParentClosePolicy : std::uint8_t { terminate, request_cancel, abandon };
+
+// {"parent_close_policy": "terminate", "run_timeout": "1h"}
+struct ChildOptions {
+    ParentClosePolicy parent_close = ParentClosePolicy::terminate;
+    std::optional<Duration> run_timeout;
+};
+ChildOptions parse_child_options(std::string_view json); // throws 22023 with the JSON path
+std::string_view to_string(ParentClosePolicy policy);
+ParentClosePolicy parse_parent_close(std::string_view word); // of a stored word; terminate when it is none
 
 // The newest execution of a workflow id.
 struct CurrentExecution {

@@ -8,8 +8,10 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace hc::engine {
 
@@ -18,6 +20,15 @@ struct StepRequest {
     std::string statement;
     std::string arguments; // JSON
     std::uint64_t hash = 0;
+};
+
+struct ChildRequest {
+    std::uint32_t command = 0;
+    core::WorkflowId id;
+    std::string type;
+    std::string input; // JSON
+    std::optional<std::string> workflow_id;
+    std::optional<core::Duration> run_timeout;
 };
 
 class WorkflowBody {
@@ -35,6 +46,13 @@ public:
     Value side_effect(const std::string &value);
     void sleep(core::Duration duration);
     Value wait_signal(const std::string &name, std::optional<core::Duration> timeout);
+    std::int64_t start_timer(core::Duration duration);
+    std::int64_t start_child(const std::string &type, const std::string &input,
+                             const std::optional<std::string> &workflow_id, const std::string &options_json);
+    Value await(std::int64_t handle);
+    std::string await_all(std::span<const std::int64_t> handles);
+    std::int64_t await_any(std::span<const std::int64_t> handles);
+    [[noreturn]] void continue_as_new(const std::string &input);
     std::int32_t version(const std::string &change, std::int32_t oldest, std::int32_t newest);
     void set_query_result(const std::string &name, Value value);
     core::Time now();
@@ -44,7 +62,9 @@ public:
 
     bool suspended() const { return suspended_; }
     std::optional<StepRequest> take_step() { return std::exchange(step_, std::nullopt); }
-    const std::string &nondeterminism() const { return nondeterminism_; } // empty: none was found
+    std::vector<ChildRequest> take_children() { return std::exchange(children_, {}); }
+    const std::optional<std::string> &next_input() const { return next_input_; } // of continue_as_new
+    const std::string &nondeterminism() const { return nondeterminism_; }        // empty: none was found
     bool exhausted() const { return swallowed_ >= kMostSwallowed; }
     // Whether the error that left the function is one that a verb raised: a recorded failure or the cancel.
     bool raised(const std::string &sqlstate, const std::string &message) const;
@@ -58,6 +78,7 @@ private:
     core::CallAnswer call(const core::Command &command);
     Value finish(const core::CallAnswer &answer);
     Value wait(const core::Command &command, core::ExecutionEvent event);
+    [[noreturn]] void diverged(const core::Nondeterminism &e);
     void may_record() { // in a query the function ends here
         if (for_query_)
             suspend();
@@ -68,6 +89,8 @@ private:
     bool suspended_ = false;
     int swallowed_ = 0;
     std::optional<StepRequest> step_;
+    std::vector<ChildRequest> children_; // to be started, whatever becomes of the call: they are recorded
+    std::optional<std::string> next_input_;
     std::optional<core::WorkflowFailure> raised_;
     std::string nondeterminism_;
     std::map<std::string, Value> query_results_;

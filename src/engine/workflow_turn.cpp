@@ -4,7 +4,7 @@
 #include "core/error.hpp"
 #include "core/executor_queue.hpp"
 #include "core/workflow_options.hpp"
-#include "engine/workflow_verbs.hpp"
+#include "engine/workflow_executions.hpp"
 #include "pg/values.hpp"
 
 #include <nlohmann/json.hpp>
@@ -49,10 +49,6 @@ WorkflowTurn::Begin WorkflowTurn::begin(const core::WorkflowId &id) {
 bool WorkflowTurn::bring() {
     const core::Time now = pg::now();
     const std::size_t before = replay_->events().size();
-    const auto add = [this, now](ExecutionEvent event) {
-        event.time = now;
-        replay_->add(std::move(event));
-    };
     for (const store::ExecutionTaskRow &task : store::all_execution_tasks(row_.id)) {
         const auto kind = static_cast<Kind>(task.kind);
         if (kind == Kind::turn) {
@@ -62,32 +58,96 @@ bool WorkflowTurn::bring() {
                    std::find(known_timers_.begin(), known_timers_.end(), task.number) == known_timers_.end()) {
             known_timers_.push_back(task.number);
         }
-        if (task.due > now || std::find(seen_.begin(), seen_.end(), task.number) != seen_.end()) {
-            continue;
-        }
-        seen_.push_back(task.number);
-        const nlohmann::json detail = nlohmann::json::parse(task.detail.value_or("null"), nullptr, false);
-        const std::string request_id = text_of(detail, "request_id");
-        if (kind == Kind::signal && (request_id.empty() || !replay_->knows_request(request_id))) {
-            add({.type = ExecutionEventType::signal_received,
-                 .name = text_of(detail, "name"),
-                 .payload = text_of(detail, "payload"),
-                 .text = request_id});
-        } else if (kind == Kind::cancel && !replay_->cancel_requested()) {
-            add({.type = ExecutionEventType::cancel_requested, .text = text_of(detail, "reason")});
-        } else if (kind == Kind::function_timer) {
-            const auto command = static_cast<std::uint32_t>(task.number);
-            if (replay_->timer_is_pending(command)) {
-                add({.type = ExecutionEventType::timer_fired, .command = command});
-            }
-        } else if (kind == Kind::run_timeout) {
-            timed_out_ = true;
-        }
-        if (kind != Kind::turn) {
+        const bool seen = std::find(seen_.begin(), seen_.end(), task.number) != seen_.end();
+        if (task.due <= now && !seen && kind != Kind::turn) {
+            seen_.push_back(task.number);
             brought_.push_back({row_.id, task.number});
+            bring_task(task);
         }
     }
     return replay_->events().size() != before;
+}
+
+void WorkflowTurn::bring_task(const store::ExecutionTaskRow &task) {
+    const nlohmann::json detail = nlohmann::json::parse(task.detail.value_or("null"), nullptr, false);
+    ExecutionEvent event{.time = pg::now()};
+    switch (static_cast<Kind>(task.kind)) {
+    case Kind::signal:
+        event.type = ExecutionEventType::signal_received;
+        event.name = text_of(detail, "name");
+        event.payload = text_of(detail, "payload");
+        event.text = text_of(detail, "request_id");
+        if (!event.text.empty() && replay_->knows_request(event.text)) {
+            return;
+        }
+        break;
+    case Kind::cancel:
+        event.type = ExecutionEventType::cancel_requested;
+        event.text = text_of(detail, "reason");
+        if (replay_->cancel_requested()) {
+            return;
+        }
+        break;
+    case Kind::function_timer:
+        event.type = ExecutionEventType::timer_fired;
+        event.command = static_cast<std::uint32_t>(task.number);
+        if (!replay_->timer_is_pending(event.command)) {
+            return;
+        }
+        break;
+    case Kind::child_closed: {
+        const bool failed = detail.value("failed", false);
+        event.type = failed ? ExecutionEventType::child_failed : ExecutionEventType::child_completed;
+        event.command = detail.value("command", 0U);
+        event.payload = text_of(detail, "payload");
+        event.text = failed ? text_of(detail, "status") : "";
+        break;
+    }
+    case Kind::terminate:
+        terminated_ = text_of(detail, "reason");
+        return;
+    case Kind::run_timeout:
+        timed_out_ = true;
+        return;
+    default:
+        return;
+    }
+    replay_->add(std::move(event));
+}
+
+bool WorkflowTurn::start_children(const std::vector<ChildRequest> &children) {
+    bool refused = false;
+    for (const ChildRequest &child : children) {
+        const auto refuse = [&](const core::WorkflowFailure &failure) {
+            replay_->add({.type = ExecutionEventType::child_start_failed,
+                          .time = pg::now(),
+                          .command = child.command,
+                          .payload = core::failure_json(failure)});
+            refused = true;
+        };
+        const WorkflowType *type = find_current_workflow_type(child.type);
+        if (type == nullptr) {
+            refuse({sqlstate::undefined_object, "workflow type \"" + child.type + "\" does not exist", "", ""});
+            continue;
+        }
+        store::ExecutionRow row;
+        row.id = child.id;
+        row.type_id = type->id;
+        row.tenant = row_.tenant;
+        row.workflow_id = child.workflow_id;
+        row.parent_id = row_.id;
+        row.command = static_cast<std::int32_t>(child.command);
+        row.input.text = child.input;
+        if (child.workflow_id) {
+            const IdCourse course = take_workflow_id(row_.tenant, *child.workflow_id, {}, child.id);
+            if (course.course != core::StartCourse::start) {
+                refuse(refusal_of(*child.workflow_id, course));
+                continue;
+            }
+        }
+        begin_execution(std::move(row), std::nullopt, {}, child.run_timeout);
+    }
+    return refused;
 }
 
 void WorkflowTurn::write_events() {
@@ -165,17 +225,57 @@ void WorkflowTurn::fail(const core::WorkflowFailure &failure) {
               failure.detail.empty() ? reason : reason + " (" + failure.detail + ")");
 }
 
-bool WorkflowTurn::close(ExecutionEventType type, const std::string &payload, core::Duration &wait_for) {
+bool WorkflowTurn::close(ExecutionEvent end, core::Duration &wait_for) {
+    const bool by_code = end.type != ExecutionEventType::workflow_execution_timed_out &&
+                         end.type != ExecutionEventType::workflow_execution_terminated;
     wait_for = core::Duration::zero();
     if (!store::lock_execution_for_close(row_.id, store::LockWait::skip)) {
         wait_for = kHeldRetry;
         return false;
     }
-    if (bring() && type != ExecutionEventType::workflow_execution_timed_out) {
+    if (bring() && by_code) {
         return false;
     }
-    replay_->add({.type = type, .time = pg::now(), .payload = payload});
-    close_execution(row_.id, row_.chunks, last_, replay_->added());
+    if (!close_execution(row_, *replay_, std::move(end), last_, store::LockWait::skip)) {
+        wait_for = kHeldRetry;
+        return false;
+    }
+    return true;
+}
+
+bool WorkflowTurn::continue_as_new(const std::string &input, core::Duration &wait_for) {
+    std::vector<std::string> signals; // details of those that nobody has taken
+    for (const ExecutionEvent *event : replay_->untaken_signals()) {
+        nlohmann::json detail{{"name", event->name}, {"payload", event->payload}};
+        if (!event->text.empty()) {
+            detail["request_id"] = event->text;
+        }
+        signals.push_back(detail.dump());
+    }
+    store::ExecutionRow next;
+    next.id = new_execution_id(row_.tenant, row_.workflow_id);
+    const WorkflowType *type = find_current_workflow_type(type_->name);
+    next.type_id = type != nullptr ? type->id : row_.type_id; // of a dropped type the version that there is
+    next.tenant = row_.tenant;
+    next.workflow_id = row_.workflow_id;
+    next.parent_id = row_.parent_id;
+    next.command = row_.command;
+    next.input.text = input;
+    if (row_.workflow_id && !pass_on_workflow_id(row_.tenant, *row_.workflow_id, next.id)) {
+        wait_for = kHeldRetry; // somebody is about to start one of this id
+        return false;
+    }
+    if (!close({.type = ExecutionEventType::workflow_execution_continued_as_new, .text = core::to_string(next.id)},
+               wait_for)) {
+        if (row_.workflow_id) {
+            pass_on_workflow_id(row_.tenant, *row_.workflow_id, row_.id);
+        }
+        return false;
+    }
+    begin_execution(next, std::nullopt, {}, std::nullopt);
+    for (const std::string &detail : signals) {
+        engine::bring(next.id, next.type_id, Kind::signal, detail);
+    }
     return true;
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/execution_replay.hpp"
 #include "core/workflow_failure.hpp"
+#include "engine/workflow_body.hpp"
 #include "engine/workflow_types.hpp"
 #include "store/workflow_executions.hpp"
 
@@ -28,6 +29,10 @@ public:
     core::Replay &replay() { return *replay_; }
     const WorkflowType &type() const { return *type_; }
     const std::string &input() const { return row_.input.text; }
+    // Begins the children that the body has asked for. True: some could not be, which the replay knows by now.
+    bool start_children(const std::vector<ChildRequest> &children);
+    bool terminated() const { return terminated_.has_value(); } // by the close of its parent
+    const std::string &reason() const { return *terminated_; }
     bool timed_out() const { return timed_out_; } // the run timeout is over
     std::uint32_t failures() const { return failures_; }
 
@@ -41,9 +46,12 @@ public:
     void fail(const core::WorkflowFailure &failure);
     // Ends the execution. False: something came meanwhile (it is in the replay), or may be about to: `wait_for` is how
     // long the turn is to be put off then; zero: call the function again.
-    bool close(core::ExecutionEventType type, const std::string &payload, core::Duration &wait_for);
+    bool close(core::ExecutionEvent end, core::Duration &wait_for);
+    // Ends it by beginning the next execution of its workflow id; otherwise as close().
+    bool continue_as_new(const std::string &input, core::Duration &wait_for);
 
 private:
+    void bring_task(const store::ExecutionTaskRow &task);
     void write_events();
     void write_timers();
     void delete_brought();
@@ -58,6 +66,7 @@ private:
     std::vector<std::int32_t> known_timers_; // numbers of tasks of timers
     bool has_turn_task_ = false;
     bool timed_out_ = false;
+    std::optional<std::string> terminated_;
     std::uint32_t failures_ = 0; // in a row
 };
 

@@ -129,13 +129,18 @@ const WorkflowType &workflow_type(std::int32_t id) {
     return known.types.emplace(id, make_type(*row)).first->second;
 }
 
-const WorkflowType &current_workflow_type(const std::string &name) {
+const WorkflowType *find_current_workflow_type(const std::string &name) {
     const std::optional<store::WorkflowTypeRow> row = store::find_current_workflow_type(name);
-    if (!row) {
+    return row ? &workflow_type(row->id) : nullptr;
+}
+
+const WorkflowType &current_workflow_type(const std::string &name) {
+    const WorkflowType *type = find_current_workflow_type(name);
+    if (type == nullptr) {
         throw Error(sqlstate::undefined_object, fmt::format("workflow type \"{}\" does not exist", name), {},
                     "Register a function for it with hermes.register_workflow.");
     }
-    return workflow_type(row->id);
+    return *type;
 }
 
 std::optional<core::WorkflowFailure> why_not_registered(const WorkflowType &type) {

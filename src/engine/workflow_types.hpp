@@ -28,7 +28,8 @@ void drop_workflow(const std::string &name); // throws 42704
 
 // Good until the next transaction. Throws WF004 when there is none.
 const WorkflowType &workflow_type(std::int32_t id);
-const WorkflowType &current_workflow_type(const std::string &name); // throws 42704
+const WorkflowType &current_workflow_type(const std::string &name);      // throws 42704
+const WorkflowType *find_current_workflow_type(const std::string &name); // nullptr: there is none
 
 // What is wrong when the function is not the one that was registered, or gone; nullopt: it is.
 std::optional<core::WorkflowFailure> why_not_registered(const WorkflowType &type);

@@ -1,16 +1,12 @@
 // See workflow_verbs.hpp. Runs in callers' backends.
 #include "engine/workflow_verbs.hpp"
 
-#include "core/crypto.hpp"
 #include "core/error.hpp"
-#include "core/executor_queue.hpp"
 #include "core/workflow_options.hpp"
 #include "engine/definitions.hpp"
-#include "engine/signal.hpp"
+#include "engine/workflow_executions.hpp"
 #include "engine/workflow_types.hpp"
 #include "pg/guc.hpp"
-#include "pg/random.hpp"
-#include "pg/wake.hpp"
 #include "store/workflow_executions.hpp"
 
 #include <fmt/format.h>
@@ -43,22 +39,6 @@ void check_tenant_of(Oid user, const OptionalText &tenant) {
     }
 }
 
-WorkflowId hash_of_workflow_id(const OptionalText &tenant, const std::string &workflow_id) {
-    const core::Sha256 digest = core::sha256(tenant.value_or("") + '\x1f' + workflow_id);
-    WorkflowId hash;
-    std::copy_n(digest.begin(), hash.bytes.size(), hash.bytes.begin());
-    return hash;
-}
-
-ExecutionStatus status_of(const WorkflowId &id) {
-    if (store::find_execution(id)) {
-        return ExecutionStatus::running;
-    }
-    const std::optional<store::ClosedBriefRow> closed = store::find_closed_execution(id);
-    // one whose history is not kept any more stands in nobody's way
-    return closed ? static_cast<ExecutionStatus>(closed->status) : ExecutionStatus::terminated;
-}
-
 // Of a caller that may not see it, an id that does not exist.
 [[noreturn]] void throw_unknown(const WorkflowId &id) {
     throw Error(sqlstate::cascade_not_found, fmt::format("workflow execution {} does not exist", core::to_string(id)));
@@ -70,52 +50,19 @@ bool terminate(const WorkflowId &id, const std::string &reason) {
         return false;
     }
     const std::optional<store::ExecutionRow> row = store::lock_execution(id, store::LockWait::wait);
-    const std::vector<ExecutionEvent> events = core::decode_execution(store::read_chunks(id) + row->history.data);
-    const ExecutionEvent end{.type = ExecutionEventType::workflow_execution_terminated,
-                             .time = std::max(pg::now(), events.back().time),
-                             .text = reason};
-    close_execution(id, row->chunks, events.back().time, {&end, 1});
+    const core::Replay replay(id, core::decode_execution(store::read_chunks(id) + row->history.data));
+    close_execution(*row, replay, {.type = ExecutionEventType::workflow_execution_terminated, .text = reason},
+                    replay.events().back().time, store::LockWait::wait);
     return true;
 }
 
-// The id of the execution that is to be used instead of a new one; nullopt: start.
-std::optional<WorkflowId> resolve_workflow_id(const WorkflowStart &request, const core::WorkflowStartOptions &options,
-                                              const WorkflowId &id) {
-    const WorkflowId hash = hash_of_workflow_id(request.tenant, *request.workflow_id);
-    for (int round = 0; round < kMaxRounds; ++round) {
-        if (store::claim_workflow_id(hash, id, options.request_id)) {
-            return std::nullopt;
-        }
-        const std::optional<store::CurrentRow> current = store::lock_workflow_id(hash);
-        if (!current) {
-            continue; // the one who had it has rolled back
-        }
-        const core::CurrentExecution execution{status_of(current->execution_id), current->request_id.value_or("")};
-        switch (core::course_of_start(options, execution)) {
-        case core::StartCourse::use_existing:
-            return current->execution_id;
-        case core::StartCourse::refuse_open:
-        case core::StartCourse::refuse_closed:
-            throw Error(sqlstate::already_started,
-                        fmt::format("workflow execution \"{}\" is already started", *request.workflow_id),
-                        fmt::format("It is execution {}, {}.", core::to_string(current->execution_id),
-                                    core::to_string(execution.status)),
-                        "See the options conflict_policy and reuse_policy of hermes.start_workflow.");
-        case core::StartCourse::terminate_existing:
-            terminate(current->execution_id, "replaced by a new execution of its workflow id");
-            break;
-        case core::StartCourse::start:
-            break;
-        }
-        store::pass_on_workflow_id(hash, id, options.request_id);
-        return std::nullopt;
+// A signal as its task carries it.
+std::string signal_detail(const std::string &name, const std::string &payload_json, const std::string &request_id) {
+    nlohmann::json detail{{"name", name}, {"payload", payload_json}};
+    if (!request_id.empty()) {
+        detail["request_id"] = request_id;
     }
-    throw Error("40001", "could not obtain a workflow id", {}, "The transaction might succeed if retried.");
-}
-
-std::uint16_t bucket_for(const WorkflowStart &request, std::uint64_t random) {
-    return request.workflow_id ? core::bucket_of_key(request.tenant.value_or(""), *request.workflow_id)
-                               : static_cast<std::uint16_t>(random % core::kBuckets);
+    return detail.dump();
 }
 
 } // namespace
@@ -125,41 +72,65 @@ WorkflowId start_workflow(const WorkflowStart &request, Oid user) {
     if (request.workflow_id) {
         check_name(*request.workflow_id, "workflow id");
     }
-    const core::WorkflowStartOptions options = core::parse_workflow_start_options(request.options_json);
+    const bool with_signal = request.signal.has_value();
+    const core::WorkflowStartOptions options = core::parse_workflow_start_options(request.options_json, with_signal);
     const WorkflowType &type = current_workflow_type(request.type);
-    const core::Time now = pg::now();
-    const WorkflowId id = core::make_workflow_id(now, bucket_for(request, pg::random64()), pg::random64());
-    if (request.workflow_id) {
-        if (const std::optional<WorkflowId> existing = resolve_workflow_id(request, options, id)) {
-            return *existing;
+    store::ExecutionRow row;
+    row.id = new_execution_id(request.tenant, request.workflow_id);
+    row.type_id = type.id;
+    row.tenant = request.tenant;
+    row.workflow_id = request.workflow_id;
+    IdCourse course{core::StartCourse::start, {}, {}};
+    std::int32_t signaled_type = type.id;
+    for (int round = 0; request.workflow_id; ++round) {
+        course = take_workflow_id(request.tenant, *request.workflow_id, options, row.id);
+        if (!with_signal || course.course != core::StartCourse::use_existing ||
+            course.status != core::ExecutionStatus::running) {
+            break;
+        }
+        if (const auto open = store::share_execution(course.existing, store::LockWait::wait)) {
+            signaled_type = open->type_id;
+            break;
+        }
+        if (round == kMaxRounds) { // each has ended just before it could be signaled
+            throw Error("40001", "could not reach the workflow execution", {},
+                        "The transaction might succeed if retried.");
         }
     }
-    const ExecutionEvent started{
-        .type = ExecutionEventType::workflow_execution_started, .time = now, .name = type.name};
-    store::insert_execution(id, type.id, request.tenant, request.workflow_id,
-                            core::encode_execution({&started, 1}, std::nullopt), request.input);
-    const std::int32_t queue = core::executor_queue(type.role_id);
-    std::vector<store::Task> tasks{
-        {id, store::kTurnNumber, store::Kind::turn, queue, now + options.start_delay, 0, 0, {}}};
-    if (const auto timeout = options.run_timeout ? options.run_timeout : type.options.run_timeout) {
-        tasks.push_back({id,
-                         store::kRunTimeoutNumber,
-                         store::Kind::run_timeout,
-                         queue,
-                         now + options.start_delay + *timeout,
-                         0,
-                         0,
-                         {}});
+    if (course.course == core::StartCourse::refuse_open || course.course == core::StartCourse::refuse_closed) {
+        const core::WorkflowFailure refusal = refusal_of(*request.workflow_id, course);
+        throw Error(sqlstate::already_started, refusal.message, refusal.detail, refusal.hint);
     }
-    store::insert_tasks(tasks);
-    return id;
+    if (course.course == core::StartCourse::use_existing) {
+        row.id = course.existing;
+    } else {
+        if (course.course == core::StartCourse::terminate_existing) {
+            terminate(course.existing, "replaced by a new execution of its workflow id");
+        }
+        begin_execution(row, request.input, options.start_delay, options.run_timeout);
+    }
+    const bool open =
+        course.course != core::StartCourse::use_existing || course.status == core::ExecutionStatus::running;
+    if (with_signal && open) {
+        bring(row.id, signaled_type, store::Kind::signal,
+              signal_detail(request.signal->name, request.signal->payload_json, options.signal_request_id));
+    }
+    return row.id;
+}
+
+WorkflowId signal_with_start(const WorkflowStart &request, Oid user) {
+    if (!request.workflow_id) {
+        throw Error(sqlstate::null_not_allowed, "argument \"workflow_id\" must not be null");
+    }
+    check_name(request.signal->name, "signal");
+    return start_workflow(request, user);
 }
 
 namespace {
 
 // Something from outside, as a task that wakes the executor of the execution. It is closed: false.
-bool bring(const WorkflowId &id, store::Kind kind, const std::string &detail, Oid user) {
-    const std::optional<store::BriefRow> row = store::share_execution(id);
+bool bring_as(Oid user, const WorkflowId &id, store::Kind kind, const std::string &detail) {
+    const std::optional<store::BriefRow> row = store::share_execution(id, store::LockWait::wait);
     if (!row) {
         const std::optional<store::ClosedBriefRow> closed = store::find_closed_execution(id);
         if (!closed || !definitions().tenant_allowed(user, closed->tenant)) {
@@ -170,9 +141,7 @@ bool bring(const WorkflowId &id, store::Kind kind, const std::string &detail, Oi
     if (!definitions().tenant_allowed(user, row->tenant)) {
         throw_unknown(id);
     }
-    store::Task task{id, store::next_execution_task_number(), kind, 0, pg::now(), 0, 0, detail};
-    task.queue = core::executor_queue(workflow_type(row->type_id).role_id);
-    store::insert_tasks({task});
+    bring(id, row->type_id, kind, detail);
     return true;
 }
 
@@ -184,17 +153,14 @@ SignalResult signal_workflow(const WorkflowSignal &signal, Oid user) {
         throw Error(sqlstate::invalid_parameter, "invalid request id",
                     fmt::format("It must have 1 to {} bytes.", kMaxRequestId));
     }
-    nlohmann::json detail{{"name", signal.name}, {"payload", signal.payload_json}};
-    if (signal.request_id) {
-        detail["request_id"] = *signal.request_id;
-    }
-    const bool open = bring(signal.id, store::Kind::signal, detail.dump(), user);
+    const std::string detail = signal_detail(signal.name, signal.payload_json, signal.request_id.value_or(""));
+    const bool open = bring_as(user, signal.id, store::Kind::signal, detail);
     return open ? SignalResult::buffered : SignalResult::closed;
 }
 
 SignalResult cancel_workflow(const WorkflowId &id, const OptionalText &reason, Oid user) {
     const std::string text(core::cut_utf8(reason.value_or(""), kMaxReason));
-    const bool open = bring(id, store::Kind::cancel, nlohmann::json{{"reason", text}}.dump(), user);
+    const bool open = bring_as(user, id, store::Kind::cancel, nlohmann::json{{"reason", text}}.dump());
     return open ? SignalResult::buffered : SignalResult::closed;
 }
 
@@ -212,14 +178,6 @@ SignalResult terminate_workflow(const WorkflowId &id, const OptionalText &reason
         throw_unknown(id);
     }
     return SignalResult::closed;
-}
-
-void close_execution(const WorkflowId &id, std::int32_t chunks, std::optional<core::Time> base,
-                     std::span<const ExecutionEvent> events) {
-    const ExecutionEvent &end = events.back();
-    store::close_execution(id, chunks, core::encode_execution(events, base),
-                           static_cast<std::int16_t>(core::status_after(end.type)), end.time);
-    store::delete_execution_tasks(id);
 }
 
 // ---- ask ----
@@ -266,6 +224,10 @@ std::string word_of(std::int16_t kind) {
         return "signal";
     case store::Kind::cancel:
         return "cancel";
+    case store::Kind::child_closed:
+        return "child_closed";
+    case store::Kind::terminate:
+        return "terminate";
     default:
         return "";
     }

@@ -13,14 +13,20 @@
 
 namespace hc::engine {
 
+struct StartSignal {
+    std::string name;
+    std::string payload_json;
+};
 struct WorkflowStart {
     std::string type;
     pg::jsonb_view input;
     std::optional<std::string> workflow_id;
     std::optional<std::string> tenant;
     std::string options_json;
+    std::optional<StartSignal> signal; // of signal_with_start
 };
 core::WorkflowId start_workflow(const WorkflowStart &request, Oid user);
+core::WorkflowId signal_with_start(const WorkflowStart &request, Oid user);
 
 struct WorkflowSignal {
     core::WorkflowId id;
@@ -34,9 +40,5 @@ core::SignalResult terminate_workflow(const core::WorkflowId &id, const std::opt
 
 std::string workflow_status(const core::WorkflowId &id, Oid user);                        // JSON; throws WF001
 std::vector<core::ExecutionEvent> workflow_history(const core::WorkflowId &id, Oid user); // throws WF001
-
-// Ends an execution that is locked for its close: the close event is the last of `events`.
-void close_execution(const core::WorkflowId &id, std::int32_t chunks, std::optional<core::Time> base,
-                     std::span<const core::ExecutionEvent> events);
 
 } // namespace hc::engine

@@ -169,6 +169,20 @@ std::vector<core::WorkflowId> Arguments::uuids(int i, const char *name) const {
     return result;
 }
 
+std::vector<std::int64_t> Arguments::bigints(int i, const char *name) const {
+    require(i, name);
+    const Elements e = deconstruct(fcinfo_->args[i].value, INT8OID, name);
+    std::vector<std::int64_t> result;
+    result.reserve(static_cast<std::size_t>(e.count));
+    for (int k = 0; k < e.count; ++k) {
+        if (e.nulls[k]) {
+            null_element(name);
+        }
+        result.push_back(DatumGetInt64(e.datums[k]));
+    }
+    return result;
+}
+
 std::vector<std::optional<std::string>> Arguments::texts(int i, const char *name) const {
     require(i, name);
     const Elements e = deconstruct(fcinfo_->args[i].value, TEXTOID, name);

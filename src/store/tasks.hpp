@@ -23,6 +23,8 @@ enum class Kind : std::int16_t {
     signal = 9,         // detail: name, payload (JSON text), request_id
     cancel = 10,        // detail: reason
     run_timeout = 11,
+    child_closed = 12, // detail: command, failed, payload, status
+    terminate = 13,    // detail: reason
 };
 inline constexpr bool is_of_function(std::int16_t kind) { return kind >= static_cast<std::int16_t>(Kind::turn); }
 

@@ -38,10 +38,12 @@ bool claim_workflow_id(const WorkflowId &hash, const WorkflowId &id, const std::
     return insert.execute(hash, id, unless_empty(request_id)) != 0;
 }
 
-std::optional<CurrentRow> lock_workflow_id(const WorkflowId &hash) {
-    constinit static pg::statement<CurrentRow(WorkflowId)> lock(
+std::optional<CurrentRow> lock_workflow_id(const WorkflowId &hash, LockWait mode) {
+    constinit static pg::statement<CurrentRow(WorkflowId)> wait(
         "SELECT execution_id, request_id FROM hermes.execution_current WHERE hash = $1 FOR NO KEY UPDATE");
-    return lock.query_one(hash);
+    constinit static pg::statement<CurrentRow(WorkflowId)> skip(
+        "SELECT execution_id, request_id FROM hermes.execution_current WHERE hash = $1 FOR NO KEY UPDATE SKIP LOCKED");
+    return mode == LockWait::wait ? wait.query_one(hash) : skip.query_one(hash);
 }
 
 void pass_on_workflow_id(const WorkflowId &hash, const WorkflowId &id, const std::string &request_id) {
@@ -52,27 +54,41 @@ void pass_on_workflow_id(const WorkflowId &hash, const WorkflowId &id, const std
 
 // ---- open ----
 
-void insert_execution(const WorkflowId &id, std::int32_t type_id, const OptionalText &tenant,
-                      const OptionalText &workflow_id, const std::string &history, pg::jsonb_view input) {
-    constinit static pg::statement<void(WorkflowId, std::int32_t, OptionalText, OptionalText, pg::bytes_view,
-                                        pg::jsonb_view)>
-        insert("INSERT INTO hermes.execution (id, type_id, tenant, workflow_id, history, input) "
-               "VALUES ($1, $2, $3, $4, $5, $6)");
-    insert.execute(id, type_id, tenant, workflow_id, {history}, input);
+void insert_execution(const ExecutionRow &row, std::optional<pg::jsonb_view> input) {
+    using Parent = std::optional<WorkflowId>;
+    using Number = std::optional<std::int32_t>;
+    constinit static pg::statement<void(WorkflowId, std::int32_t, OptionalText, OptionalText, Parent, Number,
+                                        pg::bytes_view, pg::jsonb_view)>
+        insert("INSERT INTO hermes.execution (id, type_id, tenant, workflow_id, parent_id, command, history, input) "
+               "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
+    constinit static pg::statement<void(WorkflowId, std::int32_t, OptionalText, OptionalText, Parent, Number,
+                                        pg::bytes_view, std::string)>
+        insert_text("INSERT INTO hermes.execution (id, type_id, tenant, workflow_id, parent_id, command, history, "
+                    "input) VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb)");
+    if (input) {
+        insert.execute(row.id, row.type_id, row.tenant, row.workflow_id, row.parent_id, row.command, {row.history.data},
+                       *input);
+    } else {
+        insert_text.execute(row.id, row.type_id, row.tenant, row.workflow_id, row.parent_id, row.command,
+                            {row.history.data}, row.input.text);
+    }
 }
 
 std::optional<ExecutionRow> read_execution(const WorkflowId &id) {
     constinit static pg::statement<ExecutionRow(WorkflowId)> find(
-        "SELECT id, type_id, chunks, tenant, workflow_id, history, input FROM hermes.execution WHERE id = $1");
+        "SELECT id, type_id, chunks, tenant, workflow_id, parent_id, command, history, input FROM hermes.execution "
+        "WHERE id = $1");
     return find.query_one(id, true);
 }
 
 std::optional<ExecutionRow> lock_execution(const WorkflowId &id, LockWait mode) {
     constinit static pg::statement<ExecutionRow(WorkflowId)> wait(
-        "SELECT id, type_id, chunks, tenant, workflow_id, history, input FROM hermes.execution WHERE id = $1 "
+        "SELECT id, type_id, chunks, tenant, workflow_id, parent_id, command, history, input FROM hermes.execution "
+        "WHERE id = $1 "
         "FOR NO KEY UPDATE");
     constinit static pg::statement<ExecutionRow(WorkflowId)> skip(
-        "SELECT id, type_id, chunks, tenant, workflow_id, history, input FROM hermes.execution WHERE id = $1 "
+        "SELECT id, type_id, chunks, tenant, workflow_id, parent_id, command, history, input FROM hermes.execution "
+        "WHERE id = $1 "
         "FOR NO KEY UPDATE SKIP LOCKED");
     return mode == LockWait::wait ? wait.query_one(id) : skip.query_one(id);
 }
@@ -85,10 +101,12 @@ bool lock_execution_for_close(const WorkflowId &id, LockWait mode) {
     return (mode == LockWait::wait ? wait.query_one(id) : skip.query_one(id)).has_value();
 }
 
-std::optional<BriefRow> share_execution(const WorkflowId &id) {
-    constinit static pg::statement<BriefRow(WorkflowId)> share(
+std::optional<BriefRow> share_execution(const WorkflowId &id, LockWait mode) {
+    constinit static pg::statement<BriefRow(WorkflowId)> wait(
         "SELECT type_id, tenant FROM hermes.execution WHERE id = $1 FOR KEY SHARE");
-    return share.query_one(id);
+    constinit static pg::statement<BriefRow(WorkflowId)> skip(
+        "SELECT type_id, tenant FROM hermes.execution WHERE id = $1 FOR KEY SHARE SKIP LOCKED");
+    return mode == LockWait::wait ? wait.query_one(id) : skip.query_one(id);
 }
 
 std::optional<BriefRow> find_execution(const WorkflowId &id) {
@@ -126,17 +144,18 @@ void chunk_execution_history(const WorkflowId &id, std::int32_t chunks, const st
 void close_execution(const WorkflowId &id, std::int32_t chunks, const std::string &events, std::int16_t status,
                      Time at) {
     constinit static pg::statement<void(WorkflowId, pg::bytes_view, std::int16_t, Time)> close(
-        "WITH gone AS (DELETE FROM hermes.execution WHERE id = $1 RETURNING id, type_id, tenant, workflow_id, history, "
-        "input) INSERT INTO hermes.execution_closed (id, closed_at, type_id, status, tenant, workflow_id, input, "
-        "history) SELECT id, $4, type_id, $3, tenant, workflow_id, input, history || $2 FROM gone");
+        "WITH gone AS (DELETE FROM hermes.execution WHERE id = $1 RETURNING id, type_id, tenant, workflow_id, "
+        "parent_id, history, input) INSERT INTO hermes.execution_closed (id, closed_at, type_id, status, tenant, "
+        "workflow_id, parent_id, input, history) SELECT id, $4, type_id, $3, tenant, workflow_id, parent_id, input, "
+        "history || $2 FROM gone");
     constinit static pg::statement<void(WorkflowId, pg::bytes_view, std::int16_t, Time)> close_long(
         "WITH older AS MATERIALIZED (SELECT string_agg(history, ''::bytea ORDER BY number) AS history "
         "FROM hermes.execution_chunk WHERE execution_id = $1), "
         "dropped AS (DELETE FROM hermes.execution_chunk WHERE execution_id = $1), "
-        "gone AS (DELETE FROM hermes.execution WHERE id = $1 RETURNING id, type_id, tenant, workflow_id, history, "
-        "input) INSERT INTO hermes.execution_closed (id, closed_at, type_id, status, tenant, workflow_id, input, "
-        "history) SELECT g.id, $4, g.type_id, $3, g.tenant, g.workflow_id, g.input, o.history || g.history || $2 "
-        "FROM gone g, older o");
+        "gone AS (DELETE FROM hermes.execution WHERE id = $1 RETURNING id, type_id, tenant, workflow_id, parent_id, "
+        "history, input) INSERT INTO hermes.execution_closed (id, closed_at, type_id, status, tenant, workflow_id, "
+        "parent_id, input, history) SELECT g.id, $4, g.type_id, $3, g.tenant, g.workflow_id, g.parent_id, g.input, "
+        "o.history || g.history || $2 FROM gone g, older o");
     (chunks == 0 ? close : close_long).execute(id, {events}, status, at);
 }
 

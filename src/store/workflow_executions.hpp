@@ -28,7 +28,7 @@ struct CurrentRow {
 };
 // True: it was free, and is this execution's. Waits for a concurrent start that is not committed.
 bool claim_workflow_id(const core::WorkflowId &hash, const core::WorkflowId &id, const std::string &request_id);
-std::optional<CurrentRow> lock_workflow_id(const core::WorkflowId &hash);
+std::optional<CurrentRow> lock_workflow_id(const core::WorkflowId &hash, LockWait mode);
 void pass_on_workflow_id(const core::WorkflowId &hash, const core::WorkflowId &id, const std::string &request_id);
 
 // ---- open ----
@@ -39,12 +39,14 @@ struct ExecutionRow {
     std::int32_t chunks = 0;
     std::optional<std::string> tenant;
     std::optional<std::string> workflow_id;
-    pg::bytes history; // the newest part
+    std::optional<core::WorkflowId> parent_id;
+    std::optional<std::int32_t> command; // of the parent
+    pg::bytes history;                   // the newest part
     pg::json_text input;
-    auto fields() { return std::tie(id, type_id, chunks, tenant, workflow_id, history, input); }
+    auto fields() { return std::tie(id, type_id, chunks, tenant, workflow_id, parent_id, command, history, input); }
 };
-void insert_execution(const core::WorkflowId &id, std::int32_t type_id, const std::optional<std::string> &tenant,
-                      const std::optional<std::string> &workflow_id, const std::string &history, pg::jsonb_view input);
+// The input is the row's, or `input` where there is one.
+void insert_execution(const ExecutionRow &row, std::optional<pg::jsonb_view> input);
 std::optional<ExecutionRow> read_execution(const core::WorkflowId &id);
 // FOR NO KEY UPDATE: whoever moves an execution holds it. `skip`: nullopt when somebody else does.
 std::optional<ExecutionRow> lock_execution(const core::WorkflowId &id, LockWait mode);
@@ -57,7 +59,7 @@ struct BriefRow {
     std::optional<std::string> tenant;
     auto fields() { return std::tie(type_id, tenant); }
 };
-std::optional<BriefRow> share_execution(const core::WorkflowId &id);
+std::optional<BriefRow> share_execution(const core::WorkflowId &id, LockWait mode);
 std::optional<BriefRow> find_execution(const core::WorkflowId &id);
 
 std::string read_chunks(const core::WorkflowId &id); // one after the other: a history without its newest part

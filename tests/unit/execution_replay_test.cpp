@@ -72,12 +72,32 @@ public:
         }
         return version;
     }
+    std::uint32_t start_timer(int seconds) {
+        wait({CommandKind::timer, "", 0}, Type::timer_started, seconds, CommandKind::timer);
+        return replay_->command();
+    }
+    std::uint32_t start_child(const std::string &type) {
+        wait({CommandKind::child, type, 0}, Type::child_started, std::nullopt);
+        return replay_->command();
+    }
+    std::string await(std::uint32_t handle) { return result(replay_->await(handle)); }
+    std::uint32_t await_any(std::vector<std::uint32_t> handles) {
+        CallAnswer answer;
+        if (const auto first = replay_->await_any(handles, answer))
+            return *first;
+        result(answer);
+        return 0;
+    }
     Replay &replay() { return *replay_; }
 
     // ---- the world ----
 
     void signal(const std::string &name, const std::string &payload, const std::string &request = "") {
         inbox_.push_back({.type = Type::signal_received, .name = name, .payload = payload, .text = request});
+    }
+    void end_child(std::uint32_t command, const std::string &payload, bool failed = false) {
+        inbox_.push_back(
+            {.type = failed ? Type::child_failed : Type::child_completed, .command = command, .payload = payload});
     }
     void cancel() { inbox_.push_back({.type = Type::cancel_requested, .text = "asked"}); }
     void pass_time(int seconds) { clock_ += std::chrono::seconds(seconds); }
@@ -136,10 +156,11 @@ private:
         }
     }
 
-    std::string wait(const Command &command, Type type, std::optional<int> seconds) {
+    std::string wait(const Command &command, Type type, std::optional<int> seconds,
+                     CommandKind kind = CommandKind::none) {
         CallAnswer answer = replay_->call(command);
         if (answer.kind == Kind::fresh) {
-            ExecutionEvent event{.type = type, .time = clock_, .name = command.name};
+            ExecutionEvent event{.type = type, .time = clock_, .kind = kind, .name = command.name};
             if (seconds)
                 event.due = clock_ + std::chrono::seconds(*seconds);
             replay_->record(event);
@@ -421,6 +442,97 @@ TEST(ExecutionReplay, VersionsOfAChange) {
     EXPECT_EQ(after.turn(), "2,2");
 }
 
+TEST(ExecutionReplay, SeveralThingsAtOnce) {
+    Driver driver([](Driver &d) {
+        const std::uint32_t a = d.start_child("a"), b = d.start_child("b"), timer = d.start_timer(10);
+        const std::uint32_t first = d.await_any({a, b, timer});
+        const std::uint32_t other = first == a ? b : a;
+        const std::string one = d.await(first);
+        return in_order({std::to_string(first), one, d.await(other)});
+    });
+    EXPECT_EQ(driver.turn(), "waiting");
+    EXPECT_EQ(driver.timers(), (std::vector<PendingTimer>{{3, at(11)}}));
+    driver.end_child(2, "\"b\"");
+    EXPECT_EQ(driver.turn(), "waiting");
+    driver.end_child(1, "\"a\"");
+    driver.pass_time(20);
+    EXPECT_EQ(driver.turn(), "2\"b\"\"a\"");
+}
+
+TEST(ExecutionReplay, TheFirstStaysTheFirst) {
+    const auto body = [](Driver &d) {
+        const std::uint32_t timer = d.start_timer(10), child = d.start_child("a");
+        const std::uint32_t first = d.await_any({timer, child});
+        d.sleep(1000);
+        return std::to_string(first);
+    };
+    Driver driver(body);
+    EXPECT_EQ(driver.turn(), "waiting");
+    driver.pass_time(10);
+    EXPECT_EQ(driver.turn(), "waiting");
+    driver.end_child(2, "1");
+    driver.pass_time(1000);
+    EXPECT_EQ(driver.turn(), "1");
+}
+
+TEST(ExecutionReplay, AFailedChildFailsItsAwait) {
+    Driver driver([](Driver &d) { return d.await(d.start_child("a")); });
+    EXPECT_EQ(driver.turn(), "waiting");
+    driver.end_child(1, "{}", true);
+    driver.end_child(1, "late"); // only the first end counts
+    EXPECT_EQ(driver.turn(), "failed: {}");
+}
+
+TEST(ExecutionReplay, ACanceledAwaitLeavesWhatItAwaited) {
+    Driver driver([](Driver &d) -> std::string {
+        const std::uint32_t child = d.start_child("a");
+        try {
+            return d.await(child);
+        } catch (const Canceled &) {
+            return "then " + d.await(child);
+        }
+    });
+    EXPECT_EQ(driver.turn(), "waiting");
+    driver.cancel();
+    EXPECT_EQ(driver.turn(), "waiting");
+    EXPECT_EQ(driver.replay().open_children().size(), 1U);
+    driver.end_child(1, "1");
+    EXPECT_EQ(driver.turn(), "then 1");
+    EXPECT_TRUE(driver.replay().open_children().empty());
+}
+
+TEST(ExecutionReplay, HandlesThatWereNotGivenAreRefused) {
+    for (const std::uint32_t handle : {0U, 2U, 99U}) {
+        Driver driver([handle](Driver &d) {
+            d.start_timer(1);
+            return d.await(handle);
+        });
+        EXPECT_TRUE(driver.turn().starts_with("nondeterminism: ")) << handle;
+    }
+    Driver step([](Driver &d) {
+        d.step("a");
+        return d.await(1); // of a step
+    });
+    EXPECT_TRUE(step.turn().starts_with("nondeterminism: "));
+}
+
+TEST(ExecutionReplay, SignalsNobodyHasTaken) {
+    Driver driver([](Driver &d) {
+        d.wait_signal("x");
+        d.wait_signal("go");
+        std::string left;
+        for (const ExecutionEvent *event : d.replay().untaken_signals())
+            left += event->name + event->payload;
+        return left;
+    });
+    driver.signal("x", "1");
+    driver.signal("y", "2");
+    driver.signal("x", "3");
+    driver.signal("y", "4");
+    driver.signal("go", "");
+    EXPECT_EQ(driver.turn(), "y2x3y4");
+}
+
 TEST(ExecutionReplay, HistoriesThatCannotBeAreRefused) {
     const ExecutionEvent started{.type = Type::workflow_execution_started};
     const auto replay = [&](std::vector<ExecutionEvent> more) {
@@ -507,5 +619,9 @@ TEST(ExecutionEvents, RoundTripAndWords) {
                                                      "\"n\\\"\", \"due\": \"2023-11-14T22:13:15.000000Z\", "
                                                      "\"result\": {\"a\": 12345678901234567890.5}, \"reason\": \"t\"}");
     EXPECT_EQ(status_after(Type::workflow_execution_terminated), ExecutionStatus::terminated);
+    EXPECT_EQ(status_after(Type::workflow_execution_continued_as_new), ExecutionStatus::continued);
+    EXPECT_EQ(status_after(Type::child_failed), ExecutionStatus::running);
+    EXPECT_EQ(execution_attributes_json({.type = Type::child_started, .command = 1, .payload = "abandon"}),
+              "{\"command\": 1, \"parent_close_policy\": \"abandon\"}");
     EXPECT_EQ(to_string(ExecutionStatus::timed_out), "TimedOut");
 }

@@ -50,6 +50,30 @@ TEST(WorkflowOptions, OfAStart) {
         EXPECT_THROW(parse_workflow_start_options(bad), hc::Error) << bad;
 }
 
+TEST(WorkflowOptions, OfAStartWithASignal) {
+    EXPECT_EQ(parse_workflow_start_options("{}", true).conflict, ConflictPolicy::use_existing);
+    const WorkflowStartOptions all =
+        parse_workflow_start_options(R"({"conflict_policy": "terminate_existing", "signal_request_id": "s"})", true);
+    EXPECT_EQ(all.conflict, ConflictPolicy::terminate_existing);
+    EXPECT_EQ(all.signal_request_id, "s");
+    EXPECT_THROW(parse_workflow_start_options(R"({"conflict_policy": "fail"})", true), hc::Error);
+    EXPECT_THROW(parse_workflow_start_options(R"({"signal_request_id": "s"})"), hc::Error);
+}
+
+TEST(WorkflowOptions, OfAChild) {
+    EXPECT_EQ(parse_child_options("{}").parent_close, ParentClosePolicy::terminate);
+    for (const ParentClosePolicy policy :
+         {ParentClosePolicy::terminate, ParentClosePolicy::request_cancel, ParentClosePolicy::abandon}) {
+        const std::string word(to_string(policy));
+        EXPECT_EQ(parse_child_options("{\"parent_close_policy\": \"" + word + "\"}").parent_close, policy);
+        EXPECT_EQ(parse_parent_close(word), policy);
+    }
+    EXPECT_EQ(parse_parent_close("nonsense"), ParentClosePolicy::terminate);
+    EXPECT_EQ(parse_child_options(R"({"run_timeout": "1h"})").run_timeout, Duration(1h));
+    for (const char *bad : {R"({"parent_close_policy": "kill"})", R"({"policy": "abandon"})", "[]"})
+        EXPECT_THROW(parse_child_options(bad), hc::Error) << bad;
+}
+
 TEST(WorkflowOptions, CourseOfAStart) {
     using C = ConflictPolicy;
     using R = ReusePolicy;

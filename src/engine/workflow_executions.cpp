@@ -1,0 +1,183 @@
+// See workflow_executions.hpp. Runs in callers' backends and in executors.
+#include "engine/workflow_executions.hpp"
+
+#include "core/crypto.hpp"
+#include "core/error.hpp"
+#include "core/executor_queue.hpp"
+#include "engine/workflow_verbs.hpp"
+#include "pg/random.hpp"
+#include "pg/wake.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace hc::engine {
+
+namespace {
+
+using core::ExecutionEvent;
+using core::ExecutionEventType;
+using core::ExecutionStatus;
+using core::WorkflowId;
+using OptionalText = std::optional<std::string>;
+
+constexpr int kMaxRounds = 100;
+
+WorkflowId hash_of_workflow_id(const OptionalText &tenant, const std::string &workflow_id) {
+    const core::Sha256 digest = core::sha256(tenant.value_or("") + '\x1f' + workflow_id);
+    WorkflowId hash;
+    std::copy_n(digest.begin(), hash.bytes.size(), hash.bytes.begin());
+    return hash;
+}
+
+ExecutionStatus status_of(const WorkflowId &id) {
+    if (store::find_execution(id)) {
+        return ExecutionStatus::running;
+    }
+    const std::optional<store::ClosedBriefRow> closed = store::find_closed_execution(id);
+    // one whose history is not kept any more stands in nobody's way
+    return closed ? static_cast<ExecutionStatus>(closed->status) : ExecutionStatus::terminated;
+}
+
+} // namespace
+
+// ---- workflow ids ----
+
+IdCourse take_workflow_id(const OptionalText &tenant, const std::string &workflow_id,
+                          const core::WorkflowStartOptions &options, const WorkflowId &id) {
+    const WorkflowId hash = hash_of_workflow_id(tenant, workflow_id);
+    for (int round = 0; round < kMaxRounds; ++round) {
+        if (store::claim_workflow_id(hash, id, options.request_id)) {
+            return {core::StartCourse::start, {}, {}};
+        }
+        const std::optional<store::CurrentRow> current = store::lock_workflow_id(hash, store::LockWait::wait);
+        if (!current) {
+            continue; // the one who had it has rolled back
+        }
+        IdCourse course{{}, current->execution_id, status_of(current->execution_id)};
+        course.course = core::course_of_start(options, {course.status, current->request_id.value_or("")});
+        if (course.course == core::StartCourse::start || course.course == core::StartCourse::terminate_existing) {
+            store::pass_on_workflow_id(hash, id, options.request_id);
+        }
+        return course;
+    }
+    throw Error("40001", "could not obtain a workflow id", {}, "The transaction might succeed if retried.");
+}
+
+core::WorkflowFailure refusal_of(const std::string &workflow_id, const IdCourse &course) {
+    return {sqlstate::already_started, fmt::format("workflow execution \"{}\" is already started", workflow_id),
+            fmt::format("It is execution {}, {}.", core::to_string(course.existing), core::to_string(course.status)),
+            "See the options conflict_policy and reuse_policy of hermes.start_workflow."};
+}
+
+bool pass_on_workflow_id(const OptionalText &tenant, const std::string &workflow_id, const WorkflowId &next) {
+    const WorkflowId hash = hash_of_workflow_id(tenant, workflow_id);
+    if (!store::lock_workflow_id(hash, store::LockWait::skip)) {
+        return false;
+    }
+    store::pass_on_workflow_id(hash, next, "");
+    return true;
+}
+
+WorkflowId new_execution_id(const OptionalText &tenant, const OptionalText &workflow_id) {
+    const std::uint16_t bucket = workflow_id ? core::bucket_of_key(tenant.value_or(""), *workflow_id)
+                                             : static_cast<std::uint16_t>(pg::random64() % core::kBuckets);
+    return core::make_workflow_id(pg::now(), bucket, pg::random64());
+}
+
+// ---- beginning ----
+
+void begin_execution(store::ExecutionRow row, std::optional<pg::jsonb_view> input, core::Duration delay,
+                     std::optional<core::Duration> run_timeout) {
+    const WorkflowType &type = workflow_type(row.type_id);
+    const core::Time now = pg::now();
+    const ExecutionEvent started{
+        .type = ExecutionEventType::workflow_execution_started, .time = now, .name = type.name};
+    row.history.data = core::encode_execution({&started, 1}, std::nullopt);
+    store::insert_execution(row, input);
+    const std::int32_t queue = core::executor_queue(type.role_id);
+    std::vector<store::Task> tasks{{row.id, store::kTurnNumber, store::Kind::turn, queue, now + delay, 0, 0, {}}};
+    if (!run_timeout) {
+        run_timeout = type.options.run_timeout;
+    }
+    if (run_timeout) {
+        tasks.push_back(
+            {row.id, store::kRunTimeoutNumber, store::Kind::run_timeout, queue, now + delay + *run_timeout, 0, 0, {}});
+    }
+    store::insert_tasks(tasks);
+}
+
+// ---- bringing ----
+
+void bring(const WorkflowId &id, std::int32_t type_id, store::Kind kind, const std::string &detail) {
+    const std::int32_t queue = core::executor_queue(workflow_type(type_id).role_id);
+    store::insert_tasks({{id, store::next_execution_task_number(), kind, queue, pg::now(), 0, 0, detail}});
+}
+
+// ---- the end ----
+
+namespace {
+
+std::string failure_of_end(const ExecutionEvent &end) {
+    if (end.type == ExecutionEventType::workflow_execution_failed) {
+        return end.payload;
+    }
+    const std::string word(core::to_string(core::status_after(end.type)));
+    return core::failure_json({sqlstate::child_ended, "child execution has ended: " + word, end.text, ""});
+}
+
+// What a parent is told of its child's end. Its next run stands for one that continues as new.
+bool tell_parent(const store::ExecutionRow &row, const ExecutionEvent &end, store::LockWait mode) {
+    if (!row.parent_id || end.type == ExecutionEventType::workflow_execution_continued_as_new) {
+        return true;
+    }
+    const std::optional<store::BriefRow> parent = store::share_execution(*row.parent_id, mode);
+    if (!parent) {
+        return mode == store::LockWait::wait || !store::find_execution(*row.parent_id); // it has ended
+    }
+    const bool completed = end.type == ExecutionEventType::workflow_execution_completed;
+    bring(*row.parent_id, parent->type_id, store::Kind::child_closed,
+          nlohmann::json{{"command", row.command.value_or(0)},
+                         {"failed", !completed},
+                         {"payload", completed ? end.payload : failure_of_end(end)},
+                         {"status", core::to_string(core::status_after(end.type))}}
+              .dump());
+    return true;
+}
+
+// Each by its policy. One that has ended meanwhile is sent what it has no use for: its executor drops it.
+void tell_children(const core::Replay &replay) {
+    for (const core::OpenChild &child : replay.open_children()) {
+        const std::optional<WorkflowId> id = core::parse_workflow_id(child.execution_id);
+        const core::ParentClosePolicy policy = core::parse_parent_close(child.policy);
+        if (!id || policy == core::ParentClosePolicy::abandon) {
+            continue;
+        }
+        if (const std::optional<store::BriefRow> row = store::find_execution(*id)) {
+            const bool ends = policy == core::ParentClosePolicy::terminate;
+            bring(*id, row->type_id, ends ? store::Kind::terminate : store::Kind::cancel,
+                  R"({"reason": "its parent has closed"})");
+        }
+    }
+}
+
+} // namespace
+
+bool close_execution(const store::ExecutionRow &row, const core::Replay &replay, ExecutionEvent end, core::Time base,
+                     store::LockWait mode) {
+    end.time = std::max(pg::now(), replay.events().back().time);
+    if (!tell_parent(row, end, mode)) {
+        return false;
+    }
+    tell_children(replay);
+    std::vector<ExecutionEvent> added(replay.added().begin(), replay.added().end());
+    added.push_back(std::move(end));
+    store::close_execution(row.id, row.chunks, core::encode_execution(added, base),
+                           static_cast<std::int16_t>(core::status_after(added.back().type)), added.back().time);
+    store::delete_execution_tasks(row.id);
+    return true;
+}
+
+} // namespace hc::engine

@@ -1,0 +1,56 @@
+// The beginning and the end of executions, and what is brought to them in between, whoever does it: callers, turns,
+// other executions. As the extension's owner.
+#pragma once
+
+#include "core/execution_replay.hpp"
+#include "core/workflow_options.hpp"
+#include "engine/workflow_types.hpp"
+#include "store/workflow_executions.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hc::engine {
+
+// ---- workflow ids ----
+
+struct IdCourse {
+    core::StartCourse course{};
+    core::WorkflowId existing;      // unless the id was free
+    core::ExecutionStatus status{}; // of that one
+};
+// Takes the workflow id for a new execution, unless the policies want the existing one, or none: then nothing is
+// changed. Waits for concurrent starts of the same id.
+IdCourse take_workflow_id(const std::optional<std::string> &tenant, const std::string &workflow_id,
+                          const core::WorkflowStartOptions &options, const core::WorkflowId &id);
+// Of a start that is refused.
+core::WorkflowFailure refusal_of(const std::string &workflow_id, const IdCourse &course);
+
+// The id goes on with the next execution, whose predecessor is locked for its close. False: somebody else holds the id.
+bool pass_on_workflow_id(const std::optional<std::string> &tenant, const std::string &workflow_id,
+                         const core::WorkflowId &next);
+
+core::WorkflowId new_execution_id(const std::optional<std::string> &tenant,
+                                  const std::optional<std::string> &workflow_id);
+
+// ---- beginning ----
+
+// The row needs no history. `input` as for store::insert_execution.
+void begin_execution(store::ExecutionRow row, std::optional<pg::jsonb_view> input, core::Duration delay,
+                     std::optional<core::Duration> run_timeout);
+
+// ---- bringing ----
+
+// A task that wakes its executor; the caller has seen to it that it is open, or does not care.
+void bring(const core::WorkflowId &id, std::int32_t type_id, store::Kind kind, const std::string &detail);
+
+// ---- the end ----
+
+// Ends an execution that is locked for its close by this event, whose time is set; `base` is the time of the last event
+// stored. Tells the parent and the children. False, and nothing done: the parent is held by somebody else (only with
+// LockWait::skip).
+bool close_execution(const store::ExecutionRow &row, const core::Replay &replay, core::ExecutionEvent end,
+                     core::Time base, store::LockWait mode);
+
+} // namespace hc::engine
