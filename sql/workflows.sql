@@ -51,7 +51,16 @@ SELECT test.try(format($q$ SELECT hermes.signal_workflow(%L, 'x', '{}', '') $q$,
 SELECT test.try($q$ SELECT hermes.signal_workflow(NULL, 'x') $q$);
 SELECT kind, tries FROM hermes.workflow_tasks WHERE execution_id = :'id' ORDER BY kind;
 SELECT hermes.workflow_status(:'id') - 'execution_id' - 'started_at' - 'waiting' AS status;
+-- signal_with_start reaches the open one, or starts one
+SELECT hermes.signal_with_start('payment', 'order-7', 'paid', '1') = :'id' AS same;
+SELECT hermes.signal_with_start('payment', 'order-8', 'paid', '2', '{"order": 8}', NULL, '{"signal_request_id": "s1"}') AS other \gset
+SELECT kind, count(*) FROM hermes.workflow_tasks WHERE execution_id IN (:'id', :'other') GROUP BY kind ORDER BY kind;
+SELECT test.try($q$ SELECT hermes.signal_with_start('payment', NULL, 'paid') $q$);
+SELECT test.try($q$ SELECT hermes.signal_with_start('payment', 'order-9', '') $q$);
+SELECT test.try($q$ SELECT hermes.signal_with_start('payment', 'order-9', 'paid', '{}', '{}', NULL, '{"conflict_policy": "fail"}') $q$);
 -- verbs of the body, outside of one
+SELECT test.try($q$ SELECT hermes.await(1) $q$);
+SELECT test.try($q$ SELECT hermes.start_child('payment') $q$);
 SELECT test.try($q$ SELECT hermes.step('a', 'SELECT 1') $q$);
 SELECT test.try($q$ SELECT hermes.sleep('1 s') $q$);
 SELECT test.try($q$ SELECT hermes.now() $q$);
@@ -64,6 +73,7 @@ SELECT test.try($q$ SELECT hermes.register_workflow('mine', 'test.payment(jsonb)
 SELECT test.try($q$ SELECT count(*) FROM hermes.execution $q$);
 RESET ROLE;
 -- ending
+SELECT hermes.terminate_workflow(:'other');
 SELECT hermes.terminate_workflow(:'id', 'enough'), hermes.terminate_workflow(:'id'), hermes.signal_workflow(:'id', 'paid'), hermes.cancel_workflow(:'id');
 SELECT hermes.workflow_status(:'id') ->> 'status' AS status, hermes.workflow_status(:'id') ->> 'closed_at' IS NOT NULL AS closed;
 SELECT event_id, event_type, attributes FROM hermes.workflow_history(:'id');
@@ -79,7 +89,7 @@ SELECT count(*) FROM hermes.execution_closed_default;
 SELECT count(*) FROM hermes.execution_current;
 CREATE TABLE test.old AS SELECT overlay(hermes.first_id_at(now() - interval '40 days')::text placing substr(:'id', 20) from 20)::uuid AS id;
 WITH gone AS (DELETE FROM hermes.execution_closed c WHERE c.id = :'id' RETURNING *)
-INSERT INTO hermes.execution_closed SELECT o.id, now() - interval '39 days', type_id, status, tenant, workflow_id, input, history FROM gone, test.old o;
+INSERT INTO hermes.execution_closed SELECT o.id, now() - interval '39 days', type_id, status, tenant, workflow_id, parent_id, input, history FROM gone, test.old o;
 UPDATE hermes.execution_current SET execution_id = (SELECT id FROM test.old) WHERE execution_id = :'id';
 SELECT hermes.create_partitions();
 SELECT count(*) FROM hermes.drop_old_partitions('1 year', '1 year', '1 year');

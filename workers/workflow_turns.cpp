@@ -37,6 +37,8 @@ auto as_owner(Body body) {
     return result;
 }
 
+std::size_t max_bytes() { return static_cast<std::size_t>(pg::guc::max_message_size); }
+
 // Of an error of PostgreSQL the detail stands in its data only.
 WorkflowFailure failure_of(const pg::Failure &failure) {
     const auto text = [](const char *value, const char *own) { return std::string(value != nullptr ? value : own); };
@@ -139,7 +141,8 @@ WorkflowTurns::Next WorkflowTurns::run_step(engine::WorkflowTurn &turn, const en
     const pg::UserCall user_call{task, turn.type().options.step_timeout, activity.c_str()};
     std::optional<std::string> row;
     pg::Failure failure;
-    const pg::UserSqlEnd end = pg::run_step(plans_, user_call, step.statement, step.arguments, row, failure);
+    const pg::UserSqlEnd end =
+        pg::run_step(plans_, user_call, step.statement, step.arguments, max_bytes(), row, failure);
     core::ExecutionEvent event{.type = ExecutionEventType::step_completed, .hash = step.hash, .name = step.name};
     switch (end) {
     case pg::UserSqlEnd::done:
@@ -172,6 +175,9 @@ WorkflowTurns::Next WorkflowTurns::returned(engine::WorkflowTurn &turn, const st
         turn.replay().check_end();
     } catch (const core::Nondeterminism &e) {
         return fail(turn, {sqlstate::nondeterminism, "workflow function does not follow its history", e.what(), ""});
+    }
+    if (result && result->size() > max_bytes()) {
+        return fail(turn, {sqlstate::limit_exceeded, "result of the workflow function is too large", "", ""});
     }
     return close(turn, {.type = ExecutionEventType::workflow_execution_completed, .payload = result.value_or("")});
 }

@@ -131,15 +131,20 @@ UserSqlEnd call_body(UserPlans &plans, const UserCall &user_call, const std::str
 }
 
 UserSqlEnd run_step(UserPlans &plans, const UserCall &user_call, const std::string &statement,
-                    const std::string &arguments, std::optional<std::string> &row, Failure &failure) {
+                    const std::string &arguments, std::size_t max_bytes, std::optional<std::string> &row,
+                    Failure &failure) {
     row.reset();
     const auto body = [&] {
         SPIPlanPtr plan = plans.find(key_of(statement), statement, kJsonb);
-        const Text text = call([plan, &arguments]() -> Text {
+        const Text text = call([plan, &arguments, max_bytes]() -> Text {
             execute(plan, arguments, 0);
             SPITupleTable *table = SPI_tuptable;
             const bool has_row = table != nullptr && SPI_processed > 0;
             const char *first = has_row ? row_text(table->vals[0], table->tupdesc) : nullptr;
+            if (first != nullptr && std::strlen(first) > max_bytes) {
+                ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("row of the step is too large"),
+                                errdetail("At most %zu bytes are recorded.", max_bytes)));
+            }
             if (table != nullptr) {
                 SPI_freetuptable(table);
             }

@@ -22,9 +22,10 @@ struct UserCall {
 UserSqlEnd call_body(UserPlans &plans, const UserCall &call, const std::string &statement, const std::string &input,
                      std::optional<std::string> &result, Failure &failure);
 
-// $1 = arguments (jsonb); the first row as a JSON object; nullopt: no row.
+// $1 = arguments (jsonb); the first row as a JSON object; nullopt: no row. Fails by 54000 when that is larger than
+// `max_bytes`.
 UserSqlEnd run_step(UserPlans &plans, const UserCall &call, const std::string &statement, const std::string &arguments,
-                    std::optional<std::string> &row, Failure &failure);
+                    std::size_t max_bytes, std::optional<std::string> &row, Failure &failure);
 
 // ---- in the backend of who queries ----
 

@@ -9,7 +9,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from harness import World, check, equal, main, wait_until
-from workflow_test import define, effects, ends, events, prepare as prepare_role, signal, start, status, wait_event
+from workflows import define, effects, ends, events, prepare as prepare_role, signal, start, status, wait_event
 
 
 def prepare(world: World) -> None:

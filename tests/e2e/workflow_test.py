@@ -3,70 +3,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import Counter
-from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
 
 from harness import World, check, equal, main, wait_until
-
-ROLE = "e2e_workflows"
-
-
-def define(world: World, name: str, body: str, declare: str = "", returns: str = "jsonb", register: bool = True, **options: Any) -> None:
-    """A workflow function of this name in schema app, and the type of the same name."""
-    world.sql(f"CREATE OR REPLACE FUNCTION app.{name}(input jsonb) RETURNS {returns} LANGUAGE plpgsql AS $body$\n"
-              f"DECLARE\n    answer jsonb; {declare}\nBEGIN\n{body}\nEND\n$body$")
-    if register:
-        world.sql(f"SELECT hermes.register_workflow(%s, 'app.{name}(jsonb)', %s)", name, Jsonb({"run_as": ROLE} | options))
-
-
-def start(world: World, name: str, data: Any = None, workflow_id: str | None = None, **options: Any) -> str:
-    return str(world.value("SELECT hermes.start_workflow(%s, %s, %s, NULL, %s)::text", name, Jsonb(data or {}), workflow_id, Jsonb(options)))
-
-
-def status(world: World, execution: str) -> dict[str, Any]:
-    return dict(world.value("SELECT hermes.workflow_status(%s)", execution))
-
-
-def ends(world: World, execution: str, word: str = "Completed", timeout: float = 20) -> dict[str, Any]:
-    wait_until(lambda: status(world, execution)["status"] != "Running", timeout, f"the end of {execution}: {status(world, execution)}")
-    found = status(world, execution)
-    equal(found["status"], word, f"status of {found}")
-    return found
-
-
-def events(world: World, execution: str) -> list[str]:
-    return [row[0] for row in world.sql("SELECT event_type FROM hermes.workflow_history(%s) ORDER BY event_id", execution)]
-
-
-def wait_event(world: World, execution: str, kind: str, count: int = 1) -> None:
-    wait_until(lambda: events(world, execution).count(kind) >= count, what=f"{kind} of {execution}")
-
-
-def signal(world: World, execution: str, name: str, payload: Any = None, request_id: str | None = None) -> str:
-    return str(world.value("SELECT hermes.signal_workflow(%s, %s, %s, %s)::text", execution, name, Jsonb(payload), request_id))
-
-
-def effects(world: World, execution: str) -> list[str]:
-    return [row[0] for row in world.sql("SELECT what FROM app.effect WHERE run = %s ORDER BY id", execution)]
-
-
-def prepare(world: World) -> None:
-    """a role runs workflow functions over its business tables"""
-    world.sql(f"CREATE ROLE {ROLE} LOGIN IN ROLE hermes_app")
-    world.sql("CREATE SCHEMA app")
-    world.sql(f"GRANT USAGE ON SCHEMA app TO {ROLE}")
-    world.sql("CREATE TABLE app.effect (id bigint GENERATED ALWAYS AS IDENTITY, run text, what text, by text DEFAULT current_user, "
-              "xid bigint DEFAULT txid_current())")
-    world.sql("CREATE TABLE app.account (id int PRIMARY KEY, balance numeric NOT NULL CHECK (balance >= 0))")
-    world.sql(f"GRANT SELECT, INSERT, UPDATE ON app.effect, app.account TO {ROLE}")
-    # a step that leaves a mark under the name of its key
-    world.sql("CREATE FUNCTION app.mark(what text, run text) RETURNS void LANGUAGE sql AS $$ SELECT hermes.step('mark ' || what, "
-              "'INSERT INTO app.effect (run, what) VALUES ($1->>''run'', $1->>''what'')', jsonb_build_object('run', run, 'what', what)) $$")
+from workflows import ROLE, define, effects, ends, events, prepare, signal, start, status, wait_event
 
 
 def steps(world: World) -> None:
@@ -304,114 +247,6 @@ def recorded_values(world: World) -> None:
     equal(world.value("SELECT what::jsonb FROM app.effect WHERE run = 'v1'"), found["result"], "values of two replays")
 
 
-def no_effect_in_the_body(world: World) -> None:
-    """the body itself is read-only: an effect outside of a step fails the turn, and is healed by a correction"""
-    define(world, "direct", "INSERT INTO app.effect (run, what) VALUES (input->>'run', 'direct'); RETURN '1';")
-    execution = start(world, "direct", {"run": "n1"})
-    wait_until(lambda: status(world, execution)["failed_turns"] > 0, what="the failed turn")
-    check("read-only" in status(world, execution)["last_failure"], f"{status(world, execution)}")
-    define(world, "direct", "PERFORM app.mark('by a step', input->>'run'); RETURN '2';", in_place=True)
-    equal(ends(world, execution)["result"], 2, "result after the correction")
-    equal(effects(world, "n1"), ["by a step"], "effects")
-    equal(events(world, execution).count("WorkflowTaskFailed"), 1, "failed turns in the history")
-
-
-def faults_of_code(world: World) -> None:
-    """a fault of the code never fails the execution; RAISE EXCEPTION does"""
-    define(world, "faulty", "PERFORM 1 / (input->>'n')::int; RETURN '1';")
-    execution = start(world, "faulty", {"n": 0})
-    wait_until(lambda: status(world, execution)["failed_turns"] >= 2, what="two failed turns")
-    define(world, "faulty", "RETURN '3';", in_place=True)
-    equal(ends(world, execution)["result"], 3, "result")
-    define(world, "raises", "RAISE EXCEPTION 'no stock' USING DETAIL = 'item 7', ERRCODE = 'P0001';")
-    found = ends(world, start(world, "raises"), "Failed")
-    equal(found["failure"], {"sqlstate": "P0001", "message": "no stock", "detail": "item 7"}, "failure")
-
-
-def changed_code(world: World) -> None:
-    """a replaced function stops its executions with a hint; a mismatch parks them with a diff; get_version lets both go on"""
-    define(world, "evolving", "PERFORM app.mark('a', input->>'run'); PERFORM hermes.wait_signal('go'); RETURN '\"old\"';")
-    execution = start(world, "evolving", {"run": "g1"})
-    wait_event(world, execution, "SignalAwaited")
-    changed = ("PERFORM app.mark('b', input->>'run'); PERFORM hermes.wait_signal('go'); RETURN '\"wrong\"';")
-    define(world, "evolving", changed, register=False)
-    signal(world, execution, "go")
-    wait_until(lambda: "not the one that was registered" in (status(world, execution)["last_failure"] or ""), what="the digest check")
-    define(world, "evolving", changed, in_place=True)
-    wait_until(lambda: 'command 1 is step "mark b", the history has step "mark a"' in (status(world, execution)["last_failure"] or ""),
-               what="the diff")
-    define(world, "evolving", """
-    PERFORM app.mark('a', input->>'run');
-    IF hermes.get_version('notice', -1, 1) = 1 THEN
-        PERFORM app.mark('notice', input->>'run');
-    END IF;
-    PERFORM hermes.wait_signal('go');
-    RETURN '"new"';""", in_place=True)
-    equal(ends(world, execution, timeout=30)["result"], "new", "result")
-    equal(effects(world, "g1"), ["a"], "effects of an execution from before the change")
-    after = start(world, "evolving", {"run": "g2"})
-    signal(world, after, "go")
-    ends(world, after)
-    equal(effects(world, "g2"), ["a", "notice"], "effects of one from after it")
-
-
-def versions_beside(world: World) -> None:
-    """running executions stay with the version they were started on"""
-    define(world, "pinned_v1", "PERFORM hermes.wait_signal('go'); RETURN '1';", register=False)
-    define(world, "pinned_v2", "PERFORM hermes.wait_signal('go'); RETURN '2';", register=False)
-    for expected, function in ((1, "pinned_v1"), (2, "pinned_v2")):
-        equal(world.value(f"SELECT hermes.register_workflow('pinned', 'app.{function}(jsonb)', %s)", Jsonb({"run_as": ROLE})), expected, "version")
-        if expected == 1:
-            old = start(world, "pinned")
-            wait_event(world, old, "SignalAwaited")
-    new = start(world, "pinned")
-    signal(world, old, "go")
-    signal(world, new, "go")
-    equal([ends(world, old)["result"], ends(world, new)["result"]], [1, 2], "results")
-
-
-def workflow_ids(world: World) -> None:
-    """one open execution a workflow id; conflict and reuse policies, request ids"""
-    define(world, "named", "RETURN hermes.wait_signal('go');")
-    first = start(world, "named", workflow_id="order-1", request_id="r1")
-    try:
-        start(world, "named", workflow_id="order-1")
-        raise AssertionError("a second open execution of one workflow id")
-    except psycopg.Error as e:
-        equal(e.sqlstate, "WF005", "SQLSTATE")
-    equal(start(world, "named", workflow_id="order-1", request_id="r1"), first, "the same request")
-    equal(start(world, "named", workflow_id="order-1", conflict_policy="use_existing"), first, "use_existing")
-    second = start(world, "named", workflow_id="order-1", conflict_policy="terminate_existing")
-    ends(world, first, "Terminated")
-    signal(world, second, "go", 1)
-    ends(world, second)
-    for policy in ("reject_duplicate", "allow_duplicate_failed_only"):
-        try:
-            start(world, "named", workflow_id="order-1", reuse_policy=policy)
-            raise AssertionError(f"started under {policy}")
-        except psycopg.Error as e:
-            equal(e.sqlstate, "WF005", f"SQLSTATE under {policy}")
-    third = start(world, "named", workflow_id="order-1")
-    check(third not in (first, second), "a new execution")
-    world.sql("SELECT hermes.terminate_workflow(%s)", third)
-    start(world, "named", workflow_id="order-1", reuse_policy="allow_duplicate_failed_only")
-    # ten callers at once: one execution
-    found: Counter[str] = Counter()
-
-    def caller() -> None:
-        with world.connect() as session:
-            row = session.execute("SELECT hermes.start_workflow('named', '{}', 'order-2', NULL, '{\"conflict_policy\": \"use_existing\"}')::text").fetchone()
-            assert row is not None
-            found[row[0]] += 1
-
-    callers = [threading.Thread(target=caller) for _ in range(10)]
-    for thread in callers:
-        thread.start()
-    for thread in callers:
-        thread.join()
-    equal(list(found.values()), [10], "executions")
-
-
 def rolled_back_start(world: World) -> None:
     """a start or a signal in a transaction that rolls back leaves nothing"""
     define(world, "never", "PERFORM app.mark('never', input->>'run'); RETURN NULL;")
@@ -423,32 +258,26 @@ def rolled_back_start(world: World) -> None:
     equal(effects(world, "b1"), [], "effects")
 
 
-def delays_and_timeouts(world: World) -> None:
-    """start_delay holds the first turn, run_timeout ends an execution without its code, task_timeout fails a turn"""
-    define(world, "slow", "PERFORM hermes.wait_signal('never'); RETURN NULL;", run_timeout="200ms")
-    ends(world, start(world, "slow"), "TimedOut")
-    define(world, "later", "RETURN to_jsonb(clock_timestamp());")
-    begin = time.monotonic()
-    ends(world, start(world, "later", start_delay="300ms"))
-    check(time.monotonic() - begin >= 0.3, "start_delay")
-    define(world, "spins", "LOOP NULL; END LOOP;", task_timeout="100ms")
-    spins = start(world, "spins")
-    wait_until(lambda: "task_timeout" in (status(world, spins)["last_failure"] or ""), what="the failed turn")
-    world.sql("SELECT hermes.terminate_workflow(%s)", spins)
-    define(world, "long_step", "PERFORM hermes.step('nap', 'SELECT pg_sleep(30)'); RETURN NULL;", step_timeout="100ms")
-    found = ends(world, start(world, "long_step"), "Failed")
-    equal(found["failure"]["sqlstate"], "57014", f"{found}")
+def long_history(world: World) -> None:
+    """a history of hundreds of events goes into parts, and replays"""
+    define(world, "long", """
+    FOR i IN 1..300 LOOP
+        PERFORM hermes.side_effect(to_jsonb(repeat('x', 100)));
+        IF i % 100 = 0 THEN
+            PERFORM hermes.sleep('1 ms');
+        END IF;
+    END LOOP;
+    RETURN '1';""")
+    found = ends(world, start(world, "long"))
+    equal(found["events"], 1 + 300 + 3 * 2 + 1, "events")
+    equal(world.value("SELECT count(*) FROM hermes.execution_chunk"), 0, "parts left after the end")
 
 
-def lock_conflict(world: World) -> None:
-    """a deadlock or a serialization failure of a step is tried again, and is no failure of the execution"""
-    world.sql("CREATE TABLE app.flaky (tries int NOT NULL)")
-    world.sql("CREATE SEQUENCE app.tries")
-    world.sql(f"GRANT USAGE ON SEQUENCE app.tries TO {ROLE}")
-    define(world, "flaky", """
-    RETURN hermes.step('flaky', 'DO $do$ BEGIN IF nextval(''app.tries'') < 4 THEN RAISE EXCEPTION ''conflict'' USING ERRCODE = ''40001''; END IF; END $do$; SELECT 1 AS done');""")
-    equal(ends(world, start(world, "flaky"))["result"], {"done": 1}, "result")
-    equal(world.value("SELECT last_value FROM app.tries"), 4, "tries")
+def _restarted(world: World, supervisor: int) -> bool:
+    try:
+        return world.worker_pid("supervisor") != supervisor
+    except psycopg.Error:
+        return False
 
 
 def kills(world: World) -> None:
@@ -474,51 +303,5 @@ def kills(world: World) -> None:
         equal(effects(world, run), [str(i) for i in range(1, 7)], f"effects of {execution}")
 
 
-def _restarted(world: World, supervisor: int) -> bool:
-    try:
-        return world.worker_pid("supervisor") != supervisor
-    except psycopg.Error:
-        return False
-
-
-def no_privileges(world: World) -> None:
-    """a function cannot become another role, nor reach the tables of the engine; its session is as new for the next one"""
-    define(world, "climber", """
-    BEGIN
-        PERFORM hermes.step('role', 'SET ROLE hermes_admin');
-    EXCEPTION WHEN OTHERS THEN
-        answer := to_jsonb(SQLSTATE);
-    END;
-    BEGIN
-        PERFORM hermes.step('tables', 'DELETE FROM hermes.execution');
-    EXCEPTION WHEN insufficient_privilege THEN
-        answer := jsonb_build_array(answer, 'denied');
-    END;
-    PERFORM hermes.step('leave', 'SET work_mem = ''64kB''; CREATE TEMP TABLE left_over (i int)');
-    RETURN answer || to_jsonb(hermes.step('look', 'SELECT current_setting(''work_mem'') AS w, to_regclass(''left_over'') IS NOT NULL AS t'));""")
-    found = ends(world, start(world, "climber"))
-    equal(found["result"][1], "denied", f"{found}")
-    equal(found["result"][2]["w"] != "64kB", True, "settings end with their step")
-    define(world, "looker", "RETURN hermes.step('look', 'SELECT to_regclass(''left_over'') IS NULL AS clean');")
-    equal(ends(world, start(world, "looker"))["result"], {"clean": True}, "session of the next execution")
-
-
-def long_history(world: World) -> None:
-    """a history of hundreds of events goes into parts, and replays"""
-    define(world, "long", """
-    FOR i IN 1..300 LOOP
-        PERFORM hermes.side_effect(to_jsonb(repeat('x', 100)));
-        IF i % 100 = 0 THEN
-            PERFORM hermes.sleep('1 ms');
-        END IF;
-    END LOOP;
-    RETURN '1';""")
-    found = ends(world, start(world, "long"))
-    equal(found["events"], 1 + 300 + 3 * 2 + 1, "events")
-    equal(world.value("SELECT count(*) FROM hermes.execution_chunk"), 0, "parts left after the end")
-
-
 if __name__ == "__main__":
-    main(prepare, steps, failing_step, waiting, buffered_signals, refuse_close, open_sender, cancel, swallowed, handled_blocks, recorded_values,
-         no_effect_in_the_body, faults_of_code, changed_code, versions_beside, workflow_ids, rolled_back_start, delays_and_timeouts, lock_conflict,
-         no_privileges, long_history, kills)
+    main(prepare, steps, failing_step, waiting, buffered_signals, refuse_close, open_sender, cancel, swallowed, handled_blocks, recorded_values, rolled_back_start, long_history, kills)
