@@ -67,7 +67,7 @@ def define(world: World, name: str, url: str, **changes: Any) -> None:
                         "text": "{{message.text}}", "ref": "{{attempt.id}}"}}
     config = {"kind": "http", "channel": name, "request": request, "timeout": "2s", "connect_timeout": "1s"} | changes
     world.sql("SELECT hermes.create_provider(%s, %s)", name, Jsonb(config))
-    world.rule(name, {"channel": name, "retry": {"initial_interval": "10ms", "maximum_attempts": 2, "jitter": 0}})
+    world.rule(name, {"channel": name, "timeout": "60s", "retry": {"initial_interval": "10ms", "maximum_attempts": 2, "jitter": 0}})
 
 
 def run(world: World, rule: str, message: dict[str, Any] | None = None, key: str | None = None) -> str:
