@@ -20,7 +20,6 @@ namespace {
 
 using core::ExecutionEvent;
 using core::ExecutionEventType;
-using core::ExecutionStatus;
 using core::SignalResult;
 using core::WorkflowId;
 using OptionalText = std::optional<std::string>;
