@@ -21,8 +21,10 @@ SELECT test.try($q$ SELECT hermes.register_workflow(NULL, 'test.payment(jsonb)')
 SELECT n, test.try($q$ SELECT hermes.register_workflow('payment', 'test.payment(jsonb)', $1) $q$, options)
 FROM (VALUES (1, '[]'::jsonb), (2, '{"runas": "x"}'), (3, '{"task_timeout": "1h"}'), (4, '{"step_timeout": "-1s"}'), (5, '{"run_timeout": 0}'),
              (6, '{"in_place": 1}'), (7, '{"run_as": "regress_workflows", "in_place": true}')) AS o (n, options);
--- versions
+-- versions; the first definition of a database, whatever it is, makes it this system's
+DELETE FROM hermes.fence;
 SELECT hermes.register_workflow('payment', 'test.payment(jsonb)', '{"run_as": "regress_workflows", "run_timeout": "30d"}');
+SELECT count(*) FROM hermes.fence;
 SELECT hermes.register_workflow('payment', 'test.no_result(jsonb)', '{"run_as": "regress_workflows"}');
 SELECT hermes.register_workflow('payment', 'test.payment(jsonb)', '{"run_as": "regress_workflows"}');
 SELECT hermes.register_workflow('payment', 'test.payment(jsonb)', '{"run_as": "regress_workflows", "in_place": true}');

@@ -1,4 +1,5 @@
 // SQL functions of workflow functions: define, run, act, ask.
+#include "engine/fence.hpp"
 #include "engine/verb.hpp"
 #include "engine/workflow_query.hpp"
 #include "engine/workflow_types.hpp"
@@ -28,6 +29,7 @@ HC_FUNCTION(hc_register_workflow) {
     const auto function = static_cast<Oid>(args.integer(1, "function")); // regprocedure
     engine::Verb verb;
     const std::int32_t version = engine::register_workflow(verb.user(), name, function, options);
+    engine::claim_database();
     verb.finish();
     return pg::make_int32(version);
 }
