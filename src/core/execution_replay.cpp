@@ -161,8 +161,6 @@ void Replay::record(ExecutionEvent event) {
     add(std::move(event));
 }
 
-CallAnswer Replay::repeat(const Command &command) { return call(command); }
-
 // What ended a command: its own event, its timer, or a signal, whichever came first.
 std::optional<std::size_t> Replay::end_of(const Recorded &known, Signals **signals) {
     const ExecutionEvent &event = events_[known.event];

@@ -76,9 +76,8 @@ public:
     // The number of the one of these that was over first; nullopt with `answer` filled: none is, or the cancel came
     // before.
     std::optional<std::uint32_t> await_any(std::span<const std::uint32_t> commands, CallAnswer &answer);
-    // Records the command that was just found fresh, as an event of it; then call it again with repeat().
+    // Records the command that was just found fresh, as an event of it; then call it again.
     void record(ExecutionEvent event);
-    CallAnswer repeat(const Command &command);
 
     // The version of a change that the body is to follow (Temporal's get_version): what was recorded; where nothing
     // was, the newest one, to be recorded, unless the history already goes on past this point: then the oldest, -1.
@@ -96,7 +95,6 @@ public:
     std::uint64_t random();           // the same at the same place of the body
 
     bool cancel_requested() const { return cancel_.has_value(); }
-    bool cancel_delivered() const { return cancel_delivered_; }
     bool is_closed() const { return !events_.empty() && is_close(events_.back().type); }
     bool knows_request(const std::string &request_id) const;
     bool timer_is_pending(std::uint32_t command) const; // it was started, has not fired, and the wait is not over

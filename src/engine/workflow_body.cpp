@@ -72,6 +72,18 @@ void WorkflowBody::restart() {
     query_results_.clear();
 }
 
+void WorkflowBody::may_record() {
+    if (for_query_) {
+        suspend();
+    }
+    if (replay_.events().size() >= core::kMaxExecutionEvents || children_.size() >= core::kMaxPendingCommands) {
+        throw Error(sqlstate::limit_exceeded, "history of the execution is too long",
+                    fmt::format("At most {} events are kept, and {} children started at once.",
+                                core::kMaxExecutionEvents, core::kMaxPendingCommands),
+                    "Go on with hermes.continue_as_new.");
+    }
+}
+
 // Of code that catches every error, asserts are caught by the fewest.
 void WorkflowBody::enter() {
     if (!suspended_) {
@@ -149,7 +161,7 @@ WorkflowBody::Value WorkflowBody::fetch(const std::string &query, const std::str
                         .kind = CommandKind::fetch,
                         .hash = command.hash,
                         .payload = std::move(rows)});
-        answer = replay_.repeat(command);
+        answer = replay_.call(command);
     }
     return finish(answer);
 }
@@ -164,7 +176,7 @@ WorkflowBody::Value WorkflowBody::side_effect(const std::string &value) {
                         .time = replay_.now(),
                         .kind = CommandKind::side_effect,
                         .payload = value});
-        answer = replay_.repeat(command);
+        answer = replay_.call(command);
     }
     return finish(answer);
 }
@@ -174,7 +186,7 @@ WorkflowBody::Value WorkflowBody::wait(const Command &command, ExecutionEvent ev
     if (answer.kind == CallAnswer::Kind::fresh) {
         may_record();
         replay_.record(std::move(event));
-        answer = replay_.repeat(command);
+        answer = replay_.call(command);
     }
     return finish(answer);
 }
@@ -245,7 +257,7 @@ std::int64_t WorkflowBody::start_child(const std::string &type, const std::strin
                         .name = type,
                         .payload = std::string(core::to_string(options.parent_close)),
                         .text = core::to_string(id)});
-        replay_.repeat(command);
+        replay_.call(command);
         children_.push_back({replay_.command(), id, type, input, workflow_id, options.run_timeout});
     } else {
         finish(answer); // raises when it is canceled

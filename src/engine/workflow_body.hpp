@@ -79,10 +79,7 @@ private:
     Value finish(const core::CallAnswer &answer);
     Value wait(const core::Command &command, core::ExecutionEvent event);
     [[noreturn]] void diverged(const core::Nondeterminism &e);
-    void may_record() { // in a query the function ends here
-        if (for_query_)
-            suspend();
-    }
+    void may_record(); // in a query the function ends here; throws 54000 when the history is full
 
     core::Replay &replay_;
     const bool for_query_;

@@ -116,6 +116,14 @@ void bring(const WorkflowId &id, std::int32_t type_id, store::Kind kind, const s
     store::insert_tasks({{id, store::next_execution_task_number(), kind, queue, pg::now(), 0, 0, detail}});
 }
 
+std::string signal_detail(const std::string &name, const std::string &payload_json, const std::string &request_id) {
+    nlohmann::json detail{{"name", name}, {"payload", payload_json}};
+    if (!request_id.empty()) {
+        detail["request_id"] = request_id;
+    }
+    return detail.dump();
+}
+
 // ---- the end ----
 
 namespace {

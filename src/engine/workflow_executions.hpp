@@ -45,6 +45,9 @@ void begin_execution(store::ExecutionRow row, std::optional<pg::jsonb_view> inpu
 // A task that wakes its executor; the caller has seen to it that it is open, or does not care.
 void bring(const core::WorkflowId &id, std::int32_t type_id, store::Kind kind, const std::string &detail);
 
+// A signal as its task carries it; request_id empty: none.
+std::string signal_detail(const std::string &name, const std::string &payload_json, const std::string &request_id);
+
 // ---- the end ----
 
 // Ends an execution that is locked for its close by this event, whose time is set; `base` is the time of the last event

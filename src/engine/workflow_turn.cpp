@@ -246,11 +246,7 @@ bool WorkflowTurn::close(ExecutionEvent end, core::Duration &wait_for) {
 bool WorkflowTurn::continue_as_new(const std::string &input, core::Duration &wait_for) {
     std::vector<std::string> signals; // details of those that nobody has taken
     for (const ExecutionEvent *event : replay_->untaken_signals()) {
-        nlohmann::json detail{{"name", event->name}, {"payload", event->payload}};
-        if (!event->text.empty()) {
-            detail["request_id"] = event->text;
-        }
-        signals.push_back(detail.dump());
+        signals.push_back(signal_detail(event->name, event->payload, event->text));
     }
     store::ExecutionRow next;
     next.id = new_execution_id(row_.tenant, row_.workflow_id);

@@ -55,15 +55,6 @@ bool terminate(const WorkflowId &id, const std::string &reason) {
     return true;
 }
 
-// A signal as its task carries it.
-std::string signal_detail(const std::string &name, const std::string &payload_json, const std::string &request_id) {
-    nlohmann::json detail{{"name", name}, {"payload", payload_json}};
-    if (!request_id.empty()) {
-        detail["request_id"] = request_id;
-    }
-    return detail.dump();
-}
-
 } // namespace
 
 WorkflowId start_workflow(const WorkflowStart &request, Oid user) {

@@ -139,6 +139,15 @@ def delays_and_timeouts(world: World) -> None:
     equal(found["failure"]["sqlstate"], "57014", f"{found}")
 
 
+def no_end(world: World) -> None:
+    """a function that records without end fails its turn at the cap of its history, and waits"""
+    define(world, "endless", "LOOP PERFORM hermes.side_effect('1'); END LOOP;")
+    execution = start(world, "endless")
+    wait_until(lambda: "history of the execution is too long" in (status(world, execution)["last_failure"] or ""), what="the failed turn")
+    check(status(world, execution)["events"] <= 50_002, "events")
+    world.sql("SELECT hermes.terminate_workflow(%s)", execution)
+
+
 def lock_conflict(world: World) -> None:
     """a deadlock or a serialization failure of a step is tried again, and is no failure of the execution"""
     world.sql("CREATE TABLE app.flaky (tries int NOT NULL)")
@@ -173,4 +182,4 @@ def no_privileges(world: World) -> None:
 
 
 if __name__ == "__main__":
-    main(prepare, no_effect_in_the_body, faults_of_code, changed_code, versions_beside, workflow_ids, delays_and_timeouts, lock_conflict, no_privileges)
+    main(prepare, no_effect_in_the_body, faults_of_code, changed_code, versions_beside, workflow_ids, delays_and_timeouts, no_end, lock_conflict, no_privileges)

@@ -50,7 +50,7 @@ public:
         if (answer.kind == Kind::fresh) {
             replay_->record(
                 {.type = Type::marker_recorded, .time = clock_, .kind = CommandKind::side_effect, .payload = value});
-            answer = replay_->repeat(command);
+            answer = replay_->call(command);
         }
         return result(answer);
     }
@@ -163,7 +163,7 @@ private:
             if (seconds)
                 event.due = clock_ + std::chrono::seconds(*seconds);
             replay_->record(event);
-            answer = replay_->repeat(command);
+            answer = replay_->call(command);
         }
         return result(answer);
     }
