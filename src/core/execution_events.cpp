@@ -70,7 +70,7 @@ void read_event(ByteReader &in, ExecutionEvent &e, Time previous) {
     if ((mask & kCommand) != 0)
         e.command = in.ranged<std::uint32_t>(in.number());
     if ((mask & kKind) != 0)
-        e.kind = in.word(CommandKind::child);
+        e.kind = in.word(kLastCommandKind);
     if ((mask & kDue) != 0)
         e.due = time_after(e.time, static_cast<std::uint64_t>(unzigzag(in.number())));
     if ((mask & kHash) != 0)
@@ -83,7 +83,7 @@ void read_event(ByteReader &in, ExecutionEvent &e, Time previous) {
         e.text = in.bytes();
 }
 
-constexpr std::array<std::string_view, 21> kEventNames = {
+constexpr std::array<std::string_view, 38> kEventNames = {
     "",
     "WorkflowExecutionStarted",
     "WorkflowExecutionCompleted",
@@ -105,11 +105,29 @@ constexpr std::array<std::string_view, 21> kEventNames = {
     "ChildWorkflowExecutionCompleted",
     "ChildWorkflowExecutionFailed",
     "WorkflowExecutionContinuedAsNew",
+    "ActivityTaskScheduled",
+    "ActivityTaskStarted",
+    "ActivityTaskCompleted",
+    "ActivityTaskFailed",
+    "ActivityTaskTimedOut",
+    "ActivityTaskCancelRequested",
+    "ActivityTaskCanceled",
+    "WorkflowExecutionUpdateAccepted",
+    "WorkflowExecutionUpdateCompleted",
+    "TimerCanceled",
+    "ConditionAwaited",
+    "ConditionMet",
+    "UpsertWorkflowSearchAttributes",
+    "WorkflowPropertiesModified",
+    "WorkflowExecutionPaused",
+    "WorkflowExecutionUnpaused",
+    "WorkflowExecutionOptionsUpdated",
 };
 constexpr std::array<std::string_view, 7> kStatusNames = {"Running",  "Completed",  "Failed",        "TimedOut",
                                                           "Canceled", "Terminated", "ContinuedAsNew"};
-constexpr std::array<std::string_view, 9> kCommandNames = {"",      "step",        "fetch", "side_effect", "version",
-                                                           "sleep", "wait_signal", "timer", "child"};
+constexpr std::array<std::string_view, 15> kCommandNames = {
+    "",      "step",     "fetch",      "side_effect", "version",         "sleep",  "wait_signal",   "timer",
+    "child", "activity", "wait_until", "wait_update", "complete_update", "cancel", "set_attributes"};
 
 template <typename Enum, std::size_t N>
 std::string_view name_of(const std::array<std::string_view, N> &names, Enum value) {

@@ -41,12 +41,46 @@ enum class ExecutionEventType : std::uint8_t {
     child_completed = 18,              // command, payload: result
     child_failed = 19,                 // command, payload: failure, text: status
     workflow_execution_continued_as_new = 20, // text: execution id of the next
+    activity_scheduled = 21,                  // command, name: activity type, hash, payload: options as given
+    activity_started = 22,                    // command, text: worker; written when it closes
+    activity_completed = 23,                  // command, payload: result
+    activity_failed = 24,                     // command, payload: failure, text: retry state
+    activity_timed_out = 25,                  // command, payload: failure, text: timeout type
+    activity_cancel_requested = 26,           // command
+    activity_canceled = 27,                   // command, payload: failure
+    update_accepted = 28,                     // name, payload: arguments, text: update id
+    update_completed = 29,                    // command, payload: outcome, text: update id
+    timer_canceled = 30,                      // command
+    condition_awaited = 31,                   // command, hash, due (absent: no timeout), payload: tables
+    condition_met = 32,                       // command
+    search_attributes_upserted = 33,          // command, payload: attributes
+    memo_modified = 34,                       // command, payload: fields
+    workflow_execution_paused = 35,           // text: reason
+    workflow_execution_unpaused = 36,         // text: reason
+    workflow_execution_options_updated = 37,  // payload: what has changed
 };
-inline constexpr ExecutionEventType kLastExecutionEventType = ExecutionEventType::workflow_execution_continued_as_new;
+inline constexpr ExecutionEventType kLastExecutionEventType = ExecutionEventType::workflow_execution_options_updated;
 
 // What the body of a workflow function asks for, in the order in which it asks; each is a command with a number,
 // from 1.
-enum class CommandKind : std::uint8_t { none, step, fetch, side_effect, version, sleep, wait_signal, timer, child };
+enum class CommandKind : std::uint8_t {
+    none,
+    step,
+    fetch,
+    side_effect,
+    version,
+    sleep,
+    wait_signal,
+    timer,
+    child,
+    activity,
+    wait_until,
+    wait_update,
+    complete_update,
+    cancel, // of what a handle stands for
+    set_attributes,
+};
+inline constexpr CommandKind kLastCommandKind = CommandKind::set_attributes;
 
 struct ExecutionEvent {
     ExecutionEventType type{};

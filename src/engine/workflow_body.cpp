@@ -4,6 +4,7 @@
 #include "core/crypto.hpp"
 #include "core/error.hpp"
 #include "core/workflow_options.hpp"
+#include "engine/workflow_body_checks.hpp"
 #include "pg/guc.hpp"
 #include "pg/random.hpp"
 #include "pg/user_turn.hpp"
@@ -23,6 +24,8 @@ using core::ExecutionEventType;
 constexpr std::size_t kMaxFetchedRows = 1000;
 
 WorkflowBody *g_running = nullptr;
+
+} // namespace
 
 void check_command_name(const std::string &name, const char *what) {
     if (name.empty() || name.size() > core::kMaxCommandName) {
@@ -46,8 +49,6 @@ core::Duration checked_wait(core::Duration wait, const char *what) {
     }
     return wait;
 }
-
-} // namespace
 
 WorkflowBody &running_body() {
     if (g_running == nullptr) {
@@ -226,80 +227,6 @@ std::int32_t WorkflowBody::version(const std::string &change, std::int32_t oldes
                          .payload = fmt::to_string(version)});
         }
         return version;
-    } catch (const core::Nondeterminism &e) {
-        diverged(e);
-    }
-}
-
-std::int64_t WorkflowBody::start_timer(core::Duration duration) {
-    const core::Time now = pg::now();
-    wait({CommandKind::timer, "", 0}, {.type = ExecutionEventType::timer_started,
-                                       .time = now,
-                                       .kind = CommandKind::timer,
-                                       .due = now + checked_wait(duration, "duration")});
-    return replay_.command();
-}
-
-std::int64_t WorkflowBody::start_child(const std::string &type, const std::string &input,
-                                       const std::optional<std::string> &workflow_id, const std::string &options_json) {
-    check_command_name(type, "workflow type");
-    check_size(input, "input");
-    const core::ChildOptions options = core::parse_child_options(options_json);
-    const Command command{CommandKind::child, type, core::hash64(workflow_id.value_or(""), input)};
-    const CallAnswer answer = call(command);
-    if (answer.kind == CallAnswer::Kind::fresh) {
-        may_record();
-        const core::WorkflowId id = core::make_workflow_id(
-            pg::now(), static_cast<std::uint16_t>(pg::random64() % core::kBuckets), pg::random64());
-        replay_.record({.type = ExecutionEventType::child_started,
-                        .time = pg::now(),
-                        .hash = command.hash,
-                        .name = type,
-                        .payload = std::string(core::to_string(options.parent_close)),
-                        .text = core::to_string(id)});
-        replay_.call(command);
-        children_.push_back({replay_.command(), id, type, input, workflow_id, options.run_timeout});
-    } else {
-        finish(answer); // raises when it is canceled
-    }
-    return replay_.command();
-}
-
-WorkflowBody::Value WorkflowBody::await(std::int64_t handle) {
-    enter();
-    try {
-        return finish(replay_.await(static_cast<std::uint32_t>(handle)));
-    } catch (const core::Nondeterminism &e) {
-        diverged(e);
-    }
-}
-
-std::string WorkflowBody::await_all(std::span<const std::int64_t> handles) {
-    std::string all = "[";
-    for (const std::int64_t handle : handles) {
-        all += fmt::format("{}{}", all.size() > 1 ? ", " : "", await(handle).value_or("null"));
-    }
-    return all + "]";
-}
-
-std::int64_t WorkflowBody::await_any(std::span<const std::int64_t> handles) {
-    enter();
-    if (handles.empty() || handles.size() > core::kMaxPendingCommands) {
-        throw Error(sqlstate::invalid_parameter, "invalid handles",
-                    fmt::format("There must be 1 to {}.", core::kMaxPendingCommands));
-    }
-    std::vector<std::uint32_t> commands;
-    commands.reserve(handles.size());
-    for (const std::int64_t handle : handles) {
-        commands.push_back(static_cast<std::uint32_t>(handle));
-    }
-    try {
-        CallAnswer answer;
-        if (const std::optional<std::uint32_t> first = replay_.await_any(commands, answer)) {
-            return *first;
-        }
-        finish(answer); // raises: it waits, or is canceled
-        return 0;
     } catch (const core::Nondeterminism &e) {
         diverged(e);
     }

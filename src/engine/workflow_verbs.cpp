@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "core/workflow_options.hpp"
 #include "engine/definitions.hpp"
+#include "engine/workflow_access.hpp"
 #include "engine/workflow_executions.hpp"
 #include "engine/workflow_types.hpp"
 #include "pg/guc.hpp"
@@ -27,21 +28,6 @@ using OptionalText = std::optional<std::string>;
 constexpr int kMaxRounds = 100;
 constexpr std::size_t kMaxReason = 1000;
 constexpr std::size_t kMaxRequestId = 200;
-
-void check_tenant_of(Oid user, const OptionalText &tenant) {
-    if (tenant) {
-        check_tenant(*tenant);
-    }
-    if (!definitions().tenant_allowed(user, tenant)) {
-        throw Error(sqlstate::insufficient_privilege, fmt::format("permission denied for tenant \"{}\"", *tenant), {},
-                    "An administrator can grant it with hermes.grant_tenant.");
-    }
-}
-
-// Of a caller that may not see it, an id that does not exist.
-[[noreturn]] void throw_unknown(const WorkflowId &id) {
-    throw Error(sqlstate::cascade_not_found, fmt::format("workflow execution {} does not exist", core::to_string(id)));
-}
 
 // Ends one that is open, whoever is moving it just now; false: it is closed by then.
 bool terminate(const WorkflowId &id, const std::string &reason) {
@@ -116,27 +102,6 @@ WorkflowId signal_with_start(const WorkflowStart &request, Oid user) {
     return start_workflow(request, user);
 }
 
-namespace {
-
-// Something from outside, as a task that wakes the executor of the execution. It is closed: false.
-bool bring_as(Oid user, const WorkflowId &id, store::Kind kind, const std::string &detail) {
-    const std::optional<store::BriefRow> row = store::share_execution(id, store::LockWait::wait);
-    if (!row) {
-        const std::optional<store::ClosedBriefRow> closed = store::find_closed_execution(id);
-        if (!closed || !definitions().tenant_allowed(user, closed->tenant)) {
-            throw_unknown(id);
-        }
-        return false;
-    }
-    if (!definitions().tenant_allowed(user, row->tenant)) {
-        throw_unknown(id);
-    }
-    bring(id, row->type_id, kind, detail);
-    return true;
-}
-
-} // namespace
-
 SignalResult signal_workflow(const WorkflowSignal &signal, Oid user) {
     check_name(signal.name, "signal");
     if (signal.request_id && (signal.request_id->empty() || signal.request_id->size() > kMaxRequestId)) {
@@ -157,7 +122,7 @@ SignalResult cancel_workflow(const WorkflowId &id, const OptionalText &reason, O
 SignalResult terminate_workflow(const WorkflowId &id, const OptionalText &reason, Oid user) {
     if (const std::optional<store::BriefRow> row = store::find_execution(id)) {
         if (!definitions().tenant_allowed(user, row->tenant)) {
-            throw_unknown(id);
+            throw_unknown_execution(id);
         }
         if (terminate(id, std::string(core::cut_utf8(reason.value_or(""), kMaxReason)))) {
             return SignalResult::applied;
@@ -165,7 +130,7 @@ SignalResult terminate_workflow(const WorkflowId &id, const OptionalText &reason
     }
     const std::optional<store::ClosedBriefRow> closed = store::find_closed_execution(id);
     if (!closed || !definitions().tenant_allowed(user, closed->tenant)) {
-        throw_unknown(id);
+        throw_unknown_execution(id);
     }
     return SignalResult::closed;
 }
@@ -173,30 +138,6 @@ SignalResult terminate_workflow(const WorkflowId &id, const OptionalText &reason
 // ---- ask ----
 
 namespace {
-
-struct Found {
-    std::int32_t type_id = 0;
-    OptionalText tenant, workflow_id;
-    std::optional<core::Time> closed_at;
-    std::vector<ExecutionEvent> events;
-};
-
-Found find(const WorkflowId &id, Oid user) {
-    Found found;
-    if (std::optional<store::ExecutionRow> row = store::read_execution(id)) {
-        found = {row->type_id, std::move(row->tenant), std::move(row->workflow_id), std::nullopt,
-                 core::decode_execution(store::read_chunks(id) + row->history.data)};
-    } else if (std::optional<store::ClosedExecutionRow> closed = store::read_closed_execution(id)) {
-        found = {closed->type_id, std::move(closed->tenant), std::move(closed->workflow_id), closed->closed_at,
-                 core::decode_execution(closed->history.data)};
-    } else {
-        throw_unknown(id);
-    }
-    if (!definitions().tenant_allowed(user, found.tenant)) {
-        throw_unknown(id);
-    }
-    return found;
-}
 
 using Json = nlohmann::ordered_json;
 
@@ -241,7 +182,7 @@ void add_tasks(Json &status, const WorkflowId &id) {
 } // namespace
 
 std::string workflow_status(const WorkflowId &id, Oid user) {
-    const Found found = find(id, user);
+    const FoundExecution found = find_execution(id, user);
     const WorkflowType &type = workflow_type(found.type_id);
     const ExecutionEvent &last = found.events.back();
     const bool requested = std::any_of(found.events.begin(), found.events.end(), [](const ExecutionEvent &e) {
@@ -270,6 +211,6 @@ std::string workflow_status(const WorkflowId &id, Oid user) {
     return text;
 }
 
-std::vector<ExecutionEvent> workflow_history(const WorkflowId &id, Oid user) { return find(id, user).events; }
+std::vector<ExecutionEvent> workflow_history(const WorkflowId &id, Oid user) { return find_execution(id, user).events; }
 
 } // namespace hc::engine

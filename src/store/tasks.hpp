@@ -25,6 +25,10 @@ enum class Kind : std::int16_t {
     run_timeout = 11,
     child_closed = 12, // detail: command, failed, payload, status
     terminate = 13,    // detail: reason
+    activity_closed = 14,
+    activity_deadline = 15,
+    update = 16,
+    look_again = 17, // at the condition of a wait_until
 };
 inline constexpr bool is_of_function(std::int16_t kind) { return kind >= static_cast<std::int16_t>(Kind::turn); }
 
