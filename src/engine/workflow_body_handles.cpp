@@ -5,6 +5,7 @@
 #include "engine/workflow_body.hpp"
 #include "engine/workflow_body_checks.hpp"
 #include "pg/random.hpp"
+#include "pg/values.hpp"
 
 #include <fmt/format.h>
 
