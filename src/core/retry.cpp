@@ -16,12 +16,16 @@ Duration initial_interval(const RetryPolicy &policy) {
     return policy.initial_interval > Duration::zero() ? policy.initial_interval : kDefaultInitialInterval;
 }
 
+} // namespace
+
 Duration maximum_interval(const RetryPolicy &policy) {
     if (policy.maximum_interval > Duration::zero())
         return policy.maximum_interval;
     const Duration initial = initial_interval(policy);
     return initial > Duration::max() / kDefaultCapFactor ? Duration::max() : initial * kDefaultCapFactor;
 }
+
+namespace {
 
 // Rounded, and capped. Compared as floating point, so that an overflowing power (even infinity, even NaN) ends at the
 // cap instead of wrapping.

@@ -24,6 +24,9 @@ enum class RetryState : std::uint8_t {
     maximum_attempts_reached, //
     timeout,                  // the next attempt would start after the expiration, or that is reached already
     non_retryable_failure,
+    // of activities and executions only
+    retry_policy_not_set,
+    cancel_requested,
 };
 
 struct NextRetry {
@@ -38,6 +41,9 @@ struct NextRetry {
 // `random01` in [0,1): source of jitter, 0.5 gives none. Without an override the interval never exceeds the maximum.
 NextRetry next_retry(const RetryPolicy &policy, std::int32_t attempt, Time now, std::optional<Time> expires,
                      std::optional<Duration> override_interval, double random01);
+
+// The longest interval: what the policy says, or 100 times the initial one.
+Duration maximum_interval(const RetryPolicy &policy);
 
 // nullopt when valid, else the reason, in the order Temporal checks (all checks are skipped if maximum_attempts is 1).
 std::optional<std::string> validate(const RetryPolicy &policy);
