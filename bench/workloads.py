@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import functions
 import latencies
 import messaging
 from cluster import Cluster, wait_for
@@ -47,12 +48,16 @@ class Plan:
     reports: int = 20_000
     dead_reports: int = 20_000
     report_samples: int = 400
+    functions: int = 10_000
+    reactions: int = 400
+    replays: int = 5
     perf_folder: pathlib.Path | None = None
 
     @staticmethod
     def quick() -> Plan:
         return Plan(seconds=1, whole_seconds=2, waiting=4000, latency=200, first_bytes=40, timer_seconds=1, idle_seconds=2, otps=60,
-                    campaign=8000, receipts=2000, receipts_a_call=1000, reports=1000, dead_reports=2000, report_samples=40)
+                    campaign=8000, receipts=2000, receipts_a_call=1000, reports=1000, dead_reports=2000, report_samples=40,
+                    functions=1000, reactions=40, replays=2)
 
 
 class Bench:
@@ -83,6 +88,8 @@ class Bench:
         self._raw_again()
         messaging.run(self)
         self._raw_again()
+        functions.run(self)
+        self._raw_again()
         self._verify()
         self._fill_ratios()
 
@@ -105,7 +112,7 @@ class Bench:
         self.details.setdefault("waits", {})[name] = profile.waits()
 
     @contextlib.contextmanager
-    def _measured(self, figures: dict[str, Any]) -> Iterator[None]:
+    def measured(self, figures: dict[str, Any]) -> Iterator[None]:
         """Adds the processor seconds of the server's processes, by kind, to what the workload fills in."""
         before, began = self.cluster.processor_seconds(), time.monotonic()
         yield
@@ -177,7 +184,7 @@ class Bench:
 
     def _pgbench(self, name: str, script: str, clients: int, seconds: float) -> dict[str, Any]:
         figures: dict[str, Any] = {}
-        with self._measured(figures):
+        with self.measured(figures):
             figures.update(self.cluster.pgbench(name, script, clients, seconds))
         return figures
 
@@ -195,7 +202,7 @@ class Bench:
             name = f"start{', key' if keys else ''}, {clients} client{'s' if clients > 1 else ''}"
             options = {"keys": f"k{clients}"} if keys else {}
             figures: dict[str, Any] = {}
-            with self._measured(figures), self._profiled(f"start{clients}{'key' if keys else ''}"):
+            with self.measured(figures), self._profiled(f"start{clients}{'key' if keys else ''}"):
                 figures.update(self.count("bench_waiting", self.cluster.generate(
                     "starts", rule="bench_waiting", clients=clients, seconds=self.plan.seconds, **options)))
             self.add(name, figures["rate"], "/s", call + (", with an idempotency key" if keys else ""), RAW32,
@@ -267,7 +274,7 @@ class Bench:
     # ------------------------------------------------------------ whole cascades
     def _generate_whole(self, key: str, rule: str, **options: Any) -> dict[str, Any]:
         figures: dict[str, Any] = {}
-        with self._measured(figures), self._profiled(key):
+        with self.measured(figures), self._profiled(key):
             figures.update(self.count(rule, self.cluster.generate("cascades", rule=rule, clients=64,
                                                                    seconds=self.plan.whole_seconds, **options)))
         figures["cores"]["client"] = figures["client_cpu"] / figures["wall"]

@@ -10,6 +10,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace hc::workers {
 
 namespace {
@@ -59,8 +61,14 @@ void Dispatcher::collect() {
         pg::count_in_flight(send.provider, -1);
         answer.attempt = send.attempt;
         answer.task = static_cast<std::uint32_t>(send.key.number);
-        answered_.push_back(
-            {{send.key, send.provider, std::move(answer), {}, std::move(send.toll), std::move(send.addressee)}, {}});
+        engine::RecordedSend recorded{send.key, send.provider,        std::move(answer),
+                                      {},       std::move(send.toll), std::move(send.addressee)};
+        if (send.activity) {
+            recorded.activity = true;
+            recorded.http = std::move(completion.answer);
+            recorded.began = now - completion.elapsed;
+        }
+        answered_.push_back({std::move(recorded), {}});
     }
     slot_.in_flight.store(in_flight(), std::memory_order_relaxed);
 }
@@ -104,14 +112,24 @@ void Dispatcher::record() {
 }
 
 void Dispatcher::record_batch(std::vector<Answered> batch) {
-    std::vector<engine::RecordedSend> sends;
-    sends.reserve(batch.size());
-    for (Answered &answer : batch) {
-        sends.push_back(answer.send);
+    const auto middle =
+        std::stable_partition(batch.begin(), batch.end(), [](const Answered &answer) { return !answer.send.activity; });
+    const auto split = static_cast<std::size_t>(middle - batch.begin());
+    std::vector<engine::RecordedSend> sends, activities;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        (i < split ? sends : activities).push_back(batch[i].send);
     }
     std::vector<std::int64_t> hashes;
+    std::vector<std::size_t> locked;
     Transaction transaction(fmt::format("recording {} answers", batch.size()).c_str());
-    const std::vector<std::size_t> locked = engine::record_sends(sends, hashes);
+    if (!sends.empty()) {
+        locked = engine::record_sends(sends, hashes);
+    }
+    if (!activities.empty()) {
+        for (const std::size_t i : engine::record_activities(activities)) {
+            locked.push_back(split + i);
+        }
+    }
     transaction.commit();
     slot_.batches.fetch_add(1, std::memory_order_relaxed);
     slot_.tasks.fetch_add(batch.size() - locked.size(), std::memory_order_relaxed);
@@ -134,6 +152,14 @@ void Dispatcher::record_split(std::vector<Answered> batch) {
         for (Answered &answer : batch) {
             answered_.push_back({std::move(answer.send), Clock::now() + std::chrono::seconds(1)});
         }
+        return;
+    }
+    if (batch.size() == 1 && batch.front().send.activity) { // what cannot be recorded is a failure that can
+        engine::RecordedSend &send = batch.front().send;
+        send.http = {};
+        send.answer.verdict = core::SendVerdict::next_channel;
+        send.answer.reason = std::string("the answer could not be recorded: ") + failure.sqlstate;
+        answered_.push_back({std::move(send), Clock::now() + std::chrono::seconds(1)});
         return;
     }
     if (batch.size() == 1) {

@@ -118,8 +118,8 @@ void Dispatcher::claim_queue(std::int32_t queue, core::Time from, std::int32_t l
     claims.claims.push_back(engine::claim_sends(request));
     const engine::Claim &claim = claims.claims.back();
     const engine::Provider *provider = engine::definitions().provider(pg::provider_of_queue(queue));
-    if (!claim.drafts.empty() && provider->config->kind == core::ProviderKind::http) {
-        const auto drafted = static_cast<std::int32_t>(claim.drafts.size());
+    if (claim.drafts.size() + claim.activities != 0 && provider->config->kind == core::ProviderKind::http) {
+        const auto drafted = static_cast<std::int32_t>(claim.drafts.size() + claim.activities);
         claimed_[load_key(queue)] += drafted;
         claimed_hosts_[core::destination_of(provider->config->url)] += drafted;
     }
@@ -147,7 +147,8 @@ bool Dispatcher::claim_provider(std::int32_t queue, core::Time from, std::int32_
         return true;
     }
     claim_queue(queue, from, static_cast<std::int32_t>(leave.granted), claims);
-    const auto drafted = static_cast<std::int64_t>(claims.claims.back().drafts.size());
+    const engine::Claim &claim = claims.claims.back();
+    const auto drafted = static_cast<std::int64_t>(claim.drafts.size() + claim.activities);
     pg::give_back_sends(provider->id, provider->config->limits, leave, leave.granted - drafted, now);
     leave.granted = drafted;
     claims.leaves.push_back({claims.claims.size() - 1, provider->id, leave});
@@ -293,8 +294,15 @@ void Dispatcher::launch(engine::Send send) {
         if (send.leaves) {
             note_health(send, send.immediate.answer);
         }
-        answered_.push_back({{send.key, send.provider, std::move(send.immediate.answer),
-                              std::move(send.immediate.receipts), std::move(send.toll), std::move(send.addressee)},
+        answered_.push_back({{send.key,
+                              send.provider,
+                              std::move(send.immediate.answer),
+                              std::move(send.immediate.receipts),
+                              std::move(send.toll),
+                              std::move(send.addressee),
+                              send.activity,
+                              {},
+                              pg::now()},
                              {}});
         return;
     }
@@ -304,7 +312,8 @@ void Dispatcher::launch(engine::Send send) {
     request.url = std::move(send.request->url);
     request.headers = std::move(send.request->headers);
     request.body = std::move(send.request->body);
-    request.timeout = send.config->timeout;
+    request.timeout =
+        send.longest == core::Duration::zero() ? send.config->timeout : std::min(send.config->timeout, send.longest);
     request.connect_timeout = send.config->connect_timeout;
     request.max_response_bytes = send.config->max_response_bytes;
     send.request.reset();

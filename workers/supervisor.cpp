@@ -1,5 +1,6 @@
 // Supervisor: one per database that has the extension. Fires timers, keeps the dispatchers at their number, starts
 // executors as they are needed, creates and drops partitions, checks the restore fence.
+#include "engine/activities.hpp"
 #include "engine/definitions.hpp"
 #include "engine/dispatch.hpp"
 #include "engine/fence.hpp"
@@ -27,6 +28,7 @@ using pg::WorkerRole;
 
 constexpr auto kMaintenanceEvery = std::chrono::seconds(60);
 constexpr auto kLockedRetry = std::chrono::milliseconds(5);
+constexpr auto kLockedActivityRetry = std::chrono::milliseconds(50);
 constexpr auto kPausedTimersEvery = std::chrono::seconds(1);
 constexpr std::int32_t kReleasedAtOnce = 1000;
 constexpr auto kPausesKept = std::chrono::days(400);     // longer than any deadline
@@ -44,6 +46,7 @@ private:
     bool attempt(const char *what, Body body);
     void pass();
     void fire_timers();
+    void end_overdue_activities();
     void follow_pauses();
     void release_paused();
     void split_timers();
@@ -70,6 +73,7 @@ private:
     Clock::time_point next_maintenance_{};
     Clock::time_point last_rescan_{};
     Clock::time_point retry_timers_at_{};
+    Clock::time_point retry_activities_at_{};
     std::uint64_t pauses_seen_ = 0; // generation of the definitions
     bool paused_ = false;           // something is
     Clock::time_point next_paused_timers_{};
@@ -112,6 +116,29 @@ void Supervisor::fire_timers() {
         throw;
     }
     timer_limit_ = std::min(2 * timer_limit_, pg::guc::batch_size);
+}
+
+// Activities that a deadline of theirs has passed.
+void Supervisor::end_overdue_activities() {
+    const core::Time now = pg::now();
+    if (Clock::now() < retry_activities_at_ || pg::peek_bound(pg::kActivityQueue) > now) {
+        return;
+    }
+    const core::Time from = pg::take_bound(pg::kActivityQueue);
+    try {
+        Transaction transaction("ending overdue activities");
+        const engine::Overdue overdue = engine::end_overdue_activities(from, now, pg::guc::batch_size);
+        transaction.commit();
+        if (overdue.resume) {
+            pg::give_bound(pg::kActivityQueue, *overdue.resume);
+        }
+        if (overdue.locked) {
+            retry_activities_at_ = Clock::now() + kLockedActivityRetry;
+        }
+    } catch (...) {
+        pg::give_bound(pg::kActivityQueue, from);
+        throw;
+    }
 }
 
 // While something is paused: timers that were put aside, for the validity that goes on meanwhile. After a resume: when
@@ -256,6 +283,7 @@ void Supervisor::pass() {
             std::chrono::milliseconds(
                 pg::guc::fallback_poll_ms)) { // covers what no latch told: PREPARE TRANSACTION, a dead worker's claims
         pg::give_bound(pg::kTimerQueue, core::from_unix_micros(0));
+        pg::give_bound(pg::kActivityQueue, core::from_unix_micros(0));
         executors_.rescan();
         check_fence();
         last_rescan_ = now;
@@ -286,6 +314,10 @@ long Supervisor::wait_milliseconds() {
         most = std::clamp<long>(left, 0, most);
     }
     most = executors_.wait_milliseconds(most);
+    const long activities =
+        std::max<long>(milliseconds_until(pg::peek_bound(pg::kActivityQueue), pg::now(), most),
+                       std::chrono::ceil<std::chrono::milliseconds>(retry_activities_at_ - now).count());
+    most = std::min(most, activities);
     if (now < retry_timers_at_) {
         return std::min<long>(most, std::chrono::ceil<std::chrono::milliseconds>(retry_timers_at_ - now).count());
     }
@@ -343,6 +375,9 @@ void Supervisor::run() {
         }
         if (due && !gone_ && open() && !attempt("firing timers", [this] { fire_timers(); })) {
             transient(failure_) ? backoff_.failed(Clock::now()) : split_timers();
+        }
+        if (due && !gone_ && open() && !attempt("ending overdue activities", [this] { end_overdue_activities(); })) {
+            backoff_.failed(Clock::now());
         }
         if (due && !gone_ && open() && !attempt("following pauses", [this] { follow_pauses(), release_paused(); })) {
             transient(failure_) ? backoff_.failed(Clock::now()) : split_timers();

@@ -93,7 +93,7 @@ WorkflowTurns::Next WorkflowTurns::call(engine::WorkflowTurn &turn, const pg::Ru
     if (turn.replay().events().size() > core::kMaxExecutionEvents) {
         return fail(turn, {sqlstate::limit_exceeded, "history of the execution is too long", "", ""});
     }
-    engine::WorkflowBody body(turn.replay(), false);
+    engine::WorkflowBody body(turn.replay(), false, turn.type().options.run_timeout);
     body.restart();
     const pg::UserCall user_call{task, turn.type().options.task_timeout, turn.type().statement.c_str()};
     std::optional<std::string> result;
@@ -103,10 +103,8 @@ WorkflowTurns::Next WorkflowTurns::call(engine::WorkflowTurn &turn, const pg::Ru
         const engine::RunningBody running(body);
         end = pg::call_body(plans_, user_call, turn.type().statement, turn.input(), result, failure);
     }
-    if (const std::vector<engine::ChildRequest> children = body.take_children(); !children.empty()) {
-        if (as_owner([&] { return turn.start_children(children); })) {
-            return Next::again; // the function is to know of those that could not be started
-        }
+    if (body.has_requests() && as_owner([&] { return turn.carry_out(body.take_requests()); })) {
+        return Next::again; // the function is to know what has ended at once
     }
     if (end == pg::UserSqlEnd::timed_out) {
         return fail(turn, {sqlstate::query_canceled, "workflow function ran into its task_timeout", "", ""});
@@ -136,6 +134,10 @@ WorkflowTurns::Next WorkflowTurns::call(engine::WorkflowTurn &turn, const pg::Ru
 
 WorkflowTurns::Next WorkflowTurns::run_step(engine::WorkflowTurn &turn, const engine::StepRequest &step,
                                             const pg::RunningTask &task) {
+    if (step.commit_first && ran_steps_) {
+        as_owner([&] { return turn.go_on_soon(), true; });
+        return Next::over;
+    }
     ran_steps_ = true;
     const std::string activity = "step " + step.name;
     const pg::UserCall user_call{task, turn.type().options.step_timeout, activity.c_str()};
@@ -185,7 +187,7 @@ WorkflowTurns::Next WorkflowTurns::returned(engine::WorkflowTurn &turn, const st
 WorkflowTurns::Next WorkflowTurns::failed(engine::WorkflowTurn &turn, const engine::WorkflowBody &body,
                                           const pg::Failure &failure) {
     const bool raised = body.raised(failure.sqlstate, failure.message);
-    if (raised && std::string_view(failure.sqlstate) == sqlstate::canceled) {
+    if (raised && std::string_view(failure.sqlstate) == sqlstate::canceled && turn.replay().cancel_requested()) {
         return close(turn, {.type = ExecutionEventType::workflow_execution_canceled});
     }
     if (raised || core::is_application_error(failure.sqlstate)) {

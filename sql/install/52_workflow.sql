@@ -67,7 +67,7 @@ COMMENT ON VIEW hermes.workflows IS 'Executions of workflow functions, open and 
 
 CREATE VIEW hermes.workflow_tasks WITH (security_barrier) AS
 SELECT t.workflow_id AS execution_id, y.name AS workflow_type, e.workflow_id, e.tenant,
-       CASE t.kind WHEN 7 THEN 'turn' WHEN 8 THEN 'timer' WHEN 9 THEN 'signal' WHEN 10 THEN 'cancel' WHEN 11 THEN 'run_timeout' WHEN 12 THEN 'child_closed' WHEN 13 THEN 'terminate' END AS kind,
+       CASE t.kind WHEN 7 THEN 'turn' WHEN 8 THEN 'timer' WHEN 9 THEN 'signal' WHEN 10 THEN 'cancel' WHEN 11 THEN 'run_timeout' WHEN 12 THEN 'child_closed' WHEN 13 THEN 'terminate' WHEN 14 THEN 'activity_closed' WHEN 15 THEN 'cancel_activities' WHEN 16 THEN 'update' WHEN 17 THEN 'look_again' END AS kind,
        t.due, t.owner IS NOT NULL AS claimed, t.tries::integer AS tries, t.last_error
 FROM hermes.task t JOIN hermes.execution e ON e.id = t.workflow_id JOIN hermes.workflow_type y ON y.id = e.type_id
 WHERE t.kind >= 7 AND hermes.tenant_visible(e.tenant);
@@ -75,10 +75,10 @@ COMMENT ON VIEW hermes.workflow_tasks IS 'What open executions wait for: turns (
 
 -- ---- in workflow functions ----
 
-CREATE FUNCTION hermes.step(name text, statement text, arguments jsonb DEFAULT '{}') RETURNS jsonb
+CREATE FUNCTION hermes.step(name text, statement text, arguments jsonb DEFAULT '{}', options jsonb DEFAULT '{}') RETURNS jsonb
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_step';
-COMMENT ON FUNCTION hermes.step(text, text, jsonb) IS
-'In a workflow function: runs a SQL statement with $1 = arguments, exactly once: its effect and its event are one commit. Returns its first row as an object, NULL when there is none. When it fails, nothing of it stays, the failure is recorded, and raised here with its SQLSTATE; serialization failures, deadlocks and other errors of the moment are tried again. Errors: those of the statement, WF020. Example: PERFORM hermes.step(''debit'', ''UPDATE account SET balance = balance - ($1->>''''amount'''')::numeric WHERE id = ($1->>''''account'''')::int'', input);';
+COMMENT ON FUNCTION hermes.step(text, text, jsonb, jsonb) IS
+'In a workflow function: runs a SQL statement with $1 = arguments, exactly once: its effect and its event are one commit. Returns its first row as an object, NULL when there is none. When it fails, nothing of it stays, the failure is recorded, and raised here with its SQLSTATE; serialization failures, deadlocks and other errors of the moment are tried again. options: commit_first (true: the steps before it are committed first, so that what they lock is free while it runs). Errors: those of the statement, WF020. Example: PERFORM hermes.step(''debit'', ''UPDATE account SET balance = balance - ($1->>''''amount'''')::numeric WHERE id = ($1->>''''account'''')::int'', input);';
 
 CREATE FUNCTION hermes.fetch(query text, arguments jsonb DEFAULT '{}') RETURNS jsonb
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_fetch';
@@ -137,10 +137,25 @@ CREATE FUNCTION hermes.execute_child(type text, input jsonb DEFAULT '{}', workfl
 COMMENT ON FUNCTION hermes.execute_child(text, jsonb, text, jsonb) IS
 'In a workflow function: hermes.start_child and hermes.await in one. Errors: those of the child, WF005, WF020, WF022.';
 
+CREATE FUNCTION hermes.start_activity(activity text, input jsonb DEFAULT '{}', options jsonb DEFAULT '{}') RETURNS bigint
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_start_activity';
+COMMENT ON FUNCTION hermes.start_activity(text, jsonb, jsonb) IS
+'In a workflow function: schedules an activity and goes on. What kind it is, and the options it has by default, hermes.register_activity says; options: those, and activity_id (by which it is found from outside). One of start_to_close and schedule_to_close is needed. Returns a handle: hermes.await gives its result, or raises its failure: with the SQLSTATE of fail_task, or WF023; WF024 when it timed out; WF020 when it was canceled; the DETAIL is a JSON object (type, attempt, retry_state, details; timeout, cause). Errors: 22023, WF020. Example: h := hermes.start_activity(''charge'', ''{"amount": 30}'', ''{"start_to_close": "30s"}'');';
+
+CREATE FUNCTION hermes.execute_activity(activity text, input jsonb DEFAULT '{}', options jsonb DEFAULT '{}') RETURNS jsonb
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_execute_activity';
+COMMENT ON FUNCTION hermes.execute_activity(text, jsonb, jsonb) IS
+'In a workflow function: hermes.start_activity and hermes.await in one. Errors: those of the activity, WF020, WF023, WF024.';
+
+CREATE FUNCTION hermes.cancel(handle bigint) RETURNS void
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_cancel';
+COMMENT ON FUNCTION hermes.cancel(bigint) IS
+'In a workflow function: cancels what a handle stands for, unless it is over. A timer is over at once; so is an activity that no worker has, another one is asked to end (hermes.heartbeat_task tells it); a child gets a cancel request. hermes.await raises WF020 of a timer or an activity that ended so. Errors: WF020, WF021.';
+
 CREATE FUNCTION hermes.await(handle bigint) RETURNS jsonb
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_await';
 COMMENT ON FUNCTION hermes.await(bigint) IS
-'In a workflow function: waits for a timer (NULL) or a child (its result). A child that failed raises its failure with its SQLSTATE, one that was canceled, terminated or timed out WF022. Errors: WF020, WF021.';
+'In a workflow function: waits for a timer (NULL), a child or an activity (their results). A child that failed raises its failure with its SQLSTATE, one that was canceled, terminated or timed out WF022. Errors: WF020, WF021.';
 
 CREATE FUNCTION hermes.await_all(handles bigint[]) RETURNS jsonb
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_await_all';

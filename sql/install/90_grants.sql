@@ -16,10 +16,14 @@ GRANT EXECUTE ON FUNCTION
     hermes.unsuppress(text, text, text, text),
     hermes.start_workflow(text, jsonb, text, text, jsonb), hermes.signal_workflow(uuid, text, jsonb, text),
     hermes.cancel_workflow(uuid, text), hermes.query_workflow(uuid, text),
-    hermes.step(text, text, jsonb), hermes.fetch(text, jsonb), hermes.side_effect(jsonb), hermes.sleep(interval),
+    hermes.step(text, text, jsonb, jsonb), hermes.fetch(text, jsonb), hermes.side_effect(jsonb), hermes.sleep(interval),
     hermes.wait_signal(text, interval), hermes.now(), hermes.random(), hermes.uuid(),
     hermes.get_version(text, integer, integer), hermes.set_query_result(text, jsonb),
     hermes.start_timer(interval), hermes.start_child(text, jsonb, text, jsonb), hermes.execute_child(text, jsonb, text, jsonb),
+    hermes.start_activity(text, jsonb, jsonb), hermes.execute_activity(text, jsonb, jsonb), hermes.cancel(bigint),
+    hermes.poll_tasks(text, text, integer, interval), hermes.complete_task(text, jsonb), hermes.fail_task(text, jsonb),
+    hermes.cancel_task(text, jsonb), hermes.heartbeat_task(text, jsonb),
+    hermes.complete_activity(uuid, text, jsonb), hermes.fail_activity(uuid, text, jsonb),
     hermes.await(bigint), hermes.await_all(bigint[]), hermes.await_any(bigint[]), hermes.continue_as_new(jsonb),
     hermes.signal_with_start(text, text, text, jsonb, jsonb, text, jsonb)
 TO hermes_admin, hermes_app;
@@ -48,6 +52,10 @@ GRANT EXECUTE ON FUNCTION
     hermes.pause_provider(text, text), hermes.resume_provider(text), hermes.pause_tenant(text, text), hermes.resume_tenant(text),
     hermes.pause_cascade_rule(text, text), hermes.resume_cascade_rule(text),
     hermes.replay_webhook(uuid, integer, integer), hermes.replay_webhooks(integer, timestamptz, timestamptz, boolean),
+    hermes.register_activity(text, jsonb), hermes.drop_activity(text),
+    hermes.alter_activity_queue(text, jsonb), hermes.pause_activity_queue(text), hermes.resume_activity_queue(text),
+    hermes.pause_activity(uuid, text), hermes.resume_activity(uuid, text), hermes.reset_activity(uuid, text, jsonb),
+    hermes.update_activity_options(uuid, text, jsonb),
     hermes.register_workflow(text, regprocedure, jsonb), hermes.drop_workflow(text), hermes.terminate_workflow(uuid, text)
 TO hermes_admin;
 
@@ -55,7 +63,7 @@ GRANT SELECT ON
     hermes.cascades, hermes.history, hermes.tasks, hermes.timers, hermes.deliveries, hermes.dead_letters, hermes.workers,
     hermes.stats, hermes.receipts_parked, hermes.providers_status, hermes.endpoints, hermes.delivery_log, hermes.pauses,
     hermes.delivery_stats, hermes.receipt_log,
-    hermes.suppressions, hermes.tenant_spend, hermes.workflows, hermes.workflow_tasks
+    hermes.suppressions, hermes.tenant_spend, hermes.workflows, hermes.workflow_tasks, hermes.activities, hermes.activity_queues
 TO hermes_admin, hermes_app, hermes_monitor;
 
 -- Operators extend connectors by rows of their own; shipped rows are not theirs to change.

@@ -14,7 +14,8 @@ pg::Return json_or_null(const std::optional<std::string> &json) {
 
 HC_FUNCTION(hc_body_step) {
     const std::string name = args.text(0, "name"), statement = args.text(1, "statement");
-    return json_or_null(engine::running_body().step(name, statement, args.json(2, "arguments")));
+    return json_or_null(
+        engine::running_body().step(name, statement, args.json(2, "arguments"), args.json(3, "options")));
 }
 
 HC_FUNCTION(hc_body_fetch) {
@@ -95,3 +96,19 @@ HC_FUNCTION(hc_body_await_all) { return pg::make_jsonb(engine::running_body().aw
 HC_FUNCTION(hc_body_await_any) { return pg::make_int64(engine::running_body().await_any(args.bigints(0, "handles"))); }
 
 HC_FUNCTION(hc_body_continue_as_new) { engine::running_body().continue_as_new(args.json(0, "input")); }
+
+HC_FUNCTION(hc_body_start_activity) {
+    const std::string type = args.text(0, "activity");
+    return pg::make_int64(engine::running_body().start_activity(type, args.json(1, "input"), args.json(2, "options")));
+}
+
+HC_FUNCTION(hc_body_execute_activity) {
+    const std::string type = args.text(0, "activity");
+    engine::WorkflowBody &body = engine::running_body();
+    return json_or_null(body.await(body.start_activity(type, args.json(1, "input"), args.json(2, "options"))));
+}
+
+HC_FUNCTION(hc_body_cancel) {
+    engine::running_body().cancel(args.bigint(0, "handle"));
+    return pg::make_void();
+}

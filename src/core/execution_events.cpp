@@ -83,7 +83,7 @@ void read_event(ByteReader &in, ExecutionEvent &e, Time previous) {
         e.text = in.bytes();
 }
 
-constexpr std::array<std::string_view, 38> kEventNames = {
+constexpr std::array<std::string_view, 39> kEventNames = {
     "",
     "WorkflowExecutionStarted",
     "WorkflowExecutionCompleted",
@@ -122,6 +122,7 @@ constexpr std::array<std::string_view, 38> kEventNames = {
     "WorkflowExecutionPaused",
     "WorkflowExecutionUnpaused",
     "WorkflowExecutionOptionsUpdated",
+    "RequestCancelChildWorkflowExecution",
 };
 constexpr std::array<std::string_view, 7> kStatusNames = {"Running",  "Completed",  "Failed",        "TimedOut",
                                                           "Canceled", "Terminated", "ContinuedAsNew"};
@@ -142,7 +143,18 @@ const char *word_of_payload(ExecutionEventType type) {
     case ExecutionEventType::step_failed:
     case ExecutionEventType::child_start_failed:
     case ExecutionEventType::child_failed:
+    case ExecutionEventType::activity_failed:
+    case ExecutionEventType::activity_timed_out:
+    case ExecutionEventType::activity_canceled:
         return "failure";
+    case ExecutionEventType::activity_scheduled:
+        return "options";
+    case ExecutionEventType::activity_started:
+        return "attempt";
+    case ExecutionEventType::activity_cancel_requested:
+    case ExecutionEventType::timer_canceled:
+    case ExecutionEventType::child_cancel_requested:
+        return "canceled_command";
     case ExecutionEventType::signal_received:
         return "payload";
     default:
@@ -160,6 +172,14 @@ const char *word_of_text(ExecutionEventType type) {
         return "execution_id";
     case ExecutionEventType::child_failed:
         return "status";
+    case ExecutionEventType::activity_scheduled:
+        return "cancellation";
+    case ExecutionEventType::activity_started:
+        return "worker";
+    case ExecutionEventType::activity_failed:
+        return "retry_state";
+    case ExecutionEventType::activity_timed_out:
+        return "timeout";
     default:
         return "reason";
     }
@@ -170,6 +190,8 @@ const char *word_of_name(ExecutionEventType type) {
     case ExecutionEventType::workflow_execution_started:
     case ExecutionEventType::child_started:
         return "workflow_type";
+    case ExecutionEventType::activity_scheduled:
+        return "activity_type";
     case ExecutionEventType::signal_awaited:
     case ExecutionEventType::signal_received:
         return "signal";

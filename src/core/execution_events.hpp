@@ -41,16 +41,17 @@ enum class ExecutionEventType : std::uint8_t {
     child_completed = 18,              // command, payload: result
     child_failed = 19,                 // command, payload: failure, text: status
     workflow_execution_continued_as_new = 20, // text: execution id of the next
-    activity_scheduled = 21,                  // command, name: activity type, hash, payload: options as given
-    activity_started = 22,                    // command, text: worker; written when it closes
+    activity_scheduled = 21,                  // command, name: activity type, hash, payload: options as given, text:
+                                              // wait or abandon, of a cancel
+    activity_started = 22,                    // command, payload: attempt, since when, text: worker; when it closes
     activity_completed = 23,                  // command, payload: result
     activity_failed = 24,                     // command, payload: failure, text: retry state
     activity_timed_out = 25,                  // command, payload: failure, text: timeout type
-    activity_cancel_requested = 26,           // command
+    activity_cancel_requested = 26,           // command, kind cancel, payload: command of the activity
     activity_canceled = 27,                   // command, payload: failure
     update_accepted = 28,                     // name, payload: arguments, text: update id
     update_completed = 29,                    // command, payload: outcome, text: update id
-    timer_canceled = 30,                      // command
+    timer_canceled = 30,                      // command, kind cancel, payload: command of the timer
     condition_awaited = 31,                   // command, hash, due (absent: no timeout), payload: tables
     condition_met = 32,                       // command
     search_attributes_upserted = 33,          // command, payload: attributes
@@ -58,8 +59,9 @@ enum class ExecutionEventType : std::uint8_t {
     workflow_execution_paused = 35,           // text: reason
     workflow_execution_unpaused = 36,         // text: reason
     workflow_execution_options_updated = 37,  // payload: what has changed
+    child_cancel_requested = 38,              // command, kind cancel, payload: command of the child
 };
-inline constexpr ExecutionEventType kLastExecutionEventType = ExecutionEventType::workflow_execution_options_updated;
+inline constexpr ExecutionEventType kLastExecutionEventType = ExecutionEventType::child_cancel_requested;
 
 // What the body of a workflow function asks for, in the order in which it asks; each is a command with a number,
 // from 1.

@@ -17,6 +17,8 @@ using Type = ExecutionEventType;
 
 // What kind of command an event records; none: it records no command.
 CommandKind kind_of(const ExecutionEvent &event) {
+    if (event.kind == CommandKind::cancel)
+        return CommandKind::cancel;
     switch (event.type) {
     case Type::step_completed:
     case Type::step_failed:
@@ -27,6 +29,8 @@ CommandKind kind_of(const ExecutionEvent &event) {
         return event.kind == CommandKind::timer ? CommandKind::timer : CommandKind::sleep;
     case Type::child_started:
         return CommandKind::child;
+    case Type::activity_scheduled:
+        return CommandKind::activity;
     case Type::signal_awaited:
         return CommandKind::wait_signal;
     default:
@@ -37,25 +41,62 @@ CommandKind kind_of(const ExecutionEvent &event) {
 // Whether the event that records a command ends it as well.
 bool ends_itself(CommandKind kind) {
     return kind == CommandKind::step || kind == CommandKind::fetch || kind == CommandKind::side_effect ||
-           kind == CommandKind::version;
+           kind == CommandKind::version || kind == CommandKind::cancel;
 }
 
 // Whether a command only begins something: the body goes on, and awaits it where it likes.
-bool only_begins(CommandKind kind) { return kind == CommandKind::timer || kind == CommandKind::child; }
+bool only_begins(CommandKind kind) {
+    return kind == CommandKind::timer || kind == CommandKind::child || kind == CommandKind::activity;
+}
 
 bool is_end(Type type) {
-    return type == Type::timer_fired || type == Type::child_start_failed || type == Type::child_completed ||
-           type == Type::child_failed;
+    switch (type) {
+    case Type::timer_fired:
+    case Type::child_start_failed:
+    case Type::child_completed:
+    case Type::child_failed:
+    case Type::activity_completed:
+    case Type::activity_failed:
+    case Type::activity_timed_out:
+    case Type::activity_canceled:
+        return true;
+    default:
+        return false;
+    }
 }
 
 bool is_failure(Type type) {
-    return type == Type::step_failed || type == Type::child_start_failed || type == Type::child_failed;
+    switch (type) {
+    case Type::step_failed:
+    case Type::child_start_failed:
+    case Type::child_failed:
+    case Type::activity_failed:
+    case Type::activity_timed_out:
+    case Type::activity_canceled:
+    case Type::timer_canceled:
+        return true;
+    default:
+        return false;
+    }
+}
+
+// What the await of a timer raises that the function has canceled.
+constexpr std::string_view kTimerCanceled = R"({"sqlstate": "WF020", "message": "timer was canceled"})";
+
+std::string_view payload_of(const ExecutionEvent &end) {
+    return end.type == Type::timer_canceled ? kTimerCanceled : std::string_view(end.payload);
+}
+
+std::uint32_t number_in(const std::string &text) {
+    std::uint32_t number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
 }
 
 // Whether a cancel request is delivered to it: the others are over at once, whatever has been requested.
 bool is_cancelable(CommandKind kind) {
     return kind == CommandKind::step || kind == CommandKind::sleep || kind == CommandKind::wait_signal ||
-           kind == CommandKind::timer || kind == CommandKind::child;
+           kind == CommandKind::timer || kind == CommandKind::child || kind == CommandKind::activity;
 }
 
 std::string words_of(CommandKind kind, const std::string &name) {
@@ -93,12 +134,10 @@ void Replay::note(std::size_t position) {
                         fmt::format("Event {} records command {} after command {}.", position + 1, event.command,
                                     commands_.size()));
         commands_.push_back({position, std::nullopt, ends_itself(kind)});
+        if (event.type == Type::timer_canceled)
+            end_command(number_in(event.payload), position);
     } else if (is_end(event.type)) {
-        if (event.command == 0 || event.command > commands_.size())
-            throw Error(sqlstate::corrupt_state, "workflow history is inconsistent",
-                        fmt::format("Event {} ends command {}, which there is not.", position + 1, event.command));
-        if (!commands_[event.command - 1].fired)
-            commands_[event.command - 1].fired = position;
+        end_command(event.command, position);
     } else if (event.type == Type::signal_received) {
         signals_[event.name].events.push_back(position);
         if (!event.text.empty())
@@ -106,6 +145,15 @@ void Replay::note(std::size_t position) {
     } else if (event.type == Type::cancel_requested && !cancel_) {
         cancel_ = position;
     }
+}
+
+// What ended it first counts.
+void Replay::end_command(std::uint32_t command, std::size_t position) {
+    if (command == 0 || command > commands_.size())
+        throw Error(sqlstate::corrupt_state, "workflow history is inconsistent",
+                    fmt::format("Event {} ends command {}, which there is not.", position + 1, command));
+    if (!commands_[command - 1].fired)
+        commands_[command - 1].fired = position;
 }
 
 // Times never go back, whatever the clock does.
@@ -195,25 +243,36 @@ CallAnswer Replay::answer(Recorded &known) {
     now_ = std::max(now_, event.time);
     if (signals != nullptr)
         ++signals->taken;
-    return {is_failure(event.type) ? CallAnswer::Kind::failure : CallAnswer::Kind::result, event.payload};
+    // the event of a cancel is the end of what is canceled; the cancel itself has succeeded
+    return {event.kind != CommandKind::cancel && is_failure(event.type) ? CallAnswer::Kind::failure
+                                                                        : CallAnswer::Kind::result,
+            event.payload};
 }
 
 Replay::Recorded &Replay::issued(std::uint32_t command) {
     if (command == 0 || command >= next_ || !only_begins(kind_of(events_[commands_[command - 1].event])))
-        throw Nondeterminism(fmt::format("{} is not the number of a timer or a child that was started", command));
+        throw Nondeterminism(fmt::format("{} is not the handle of anything that was started", command));
     return commands_[command - 1];
 }
 
-// What is awaited goes on when the await is canceled.
+// What is awaited goes on when the await is canceled; an activity may want to be waited for all the same.
 CallAnswer Replay::await(std::uint32_t command) {
     const Recorded &known = issued(command);
-    if (canceled_before(known.fired))
+    const ExecutionEvent &begin = events_[known.event];
+    const bool waits = begin.type == Type::activity_scheduled && begin.text == kWaitCancellation;
+    if (!waits && canceled_before(known.fired))
         return deliver_cancel();
     if (!known.fired)
         return {CallAnswer::Kind::pending};
     const ExecutionEvent &event = events_[*known.fired];
     now_ = std::max(now_, event.time);
-    return {is_failure(event.type) ? CallAnswer::Kind::failure : CallAnswer::Kind::result, event.payload};
+    return {is_failure(event.type) ? CallAnswer::Kind::failure : CallAnswer::Kind::result, payload_of(event)};
+}
+
+const ExecutionEvent &Replay::begin_of(std::uint32_t command) { return events_[issued(command).event]; }
+
+bool Replay::is_open(std::uint32_t command) const {
+    return command != 0 && command <= commands_.size() && !commands_[command - 1].fired;
 }
 
 std::optional<std::uint32_t> Replay::await_any(std::span<const std::uint32_t> commands, CallAnswer &answer) {
@@ -298,6 +357,12 @@ std::vector<OpenChild> Replay::open_children() const {
             children.push_back({event.text, event.payload});
     }
     return children;
+}
+
+bool Replay::has_open_activities() const {
+    return std::any_of(commands_.begin(), commands_.end(), [this](const Recorded &known) {
+        return events_[known.event].type == Type::activity_scheduled && !known.fired;
+    });
 }
 
 std::vector<PendingTimer> Replay::pending_timers() const {

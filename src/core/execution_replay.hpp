@@ -24,7 +24,8 @@ namespace hc::core {
 
 inline constexpr std::size_t kMaxExecutionEvents = 50'000; // of one history; then its turns fail, and are tried again
 inline constexpr std::size_t kMaxPendingCommands = 2'000;
-inline constexpr std::size_t kMaxCommandName = 200; // bytes: names of steps, signals, changes
+inline constexpr std::string_view kWaitCancellation = "wait"; // text of an activity_scheduled: a cancel is no end of it
+inline constexpr std::size_t kMaxCommandName = 200;           // bytes: names of steps, signals, changes
 
 struct Command {
     CommandKind kind{};
@@ -70,9 +71,12 @@ public:
 
     // The next command of the body. Throws Nondeterminism.
     CallAnswer call(const Command &command);
-    // What a command of before is: one that began something goes on meanwhile (timer, child). Throws Nondeterminism
-    // when the body has issued no such command.
+    // What a command of before is: one that began something goes on meanwhile (timer, child, activity). Throws
+    // Nondeterminism when the body has issued no such command.
     CallAnswer await(std::uint32_t command);
+    // What began what a handle stands for. Throws Nondeterminism when the body has issued no such command.
+    const ExecutionEvent &begin_of(std::uint32_t command);
+    bool is_open(std::uint32_t command) const; // it was issued, and the history has no end of it
     // The number of the one of these that was over first; nullopt with `answer` filled: none is, or the cancel came
     // before.
     std::optional<std::uint32_t> await_any(std::span<const std::uint32_t> commands, CallAnswer &answer);
@@ -105,6 +109,8 @@ public:
     // Children that were started and are not known to have ended.
     std::vector<OpenChild> open_children() const;
 
+    bool has_open_activities() const;
+
     const std::vector<ExecutionEvent> &events() const { return events_; }
     // Those added since the replay was made.
     std::span<const ExecutionEvent> added() const { return std::span(events_).subspan(stored_); }
@@ -121,6 +127,7 @@ private:
     };
 
     void note(std::size_t position);
+    void end_command(std::uint32_t command, std::size_t position);
     const Recorded *recorded(std::uint32_t command) const;
     void check(const Command &command, const ExecutionEvent &event) const;
     bool canceled_before(std::optional<std::size_t> position) const;

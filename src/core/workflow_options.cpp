@@ -61,6 +61,19 @@ ChildOptions parse_child_options(std::string_view json) {
     return options;
 }
 
+StepOptions parse_step_options(std::string_view json) {
+    StepOptions options;
+    if (json == "{}")
+        return options;
+    static constexpr JsonDocumentRules kRules{"invalid step options", kMaxBytes, kMaxDepth};
+    static constexpr std::array<std::string_view, 1> kKeys{"commit_first"};
+    const nlohmann::json document = parse_json_document(json, kRules);
+    const JsonObject object(JsonNode(document, "$", kRules.message), kKeys);
+    if (const auto flag = object.find("commit_first"))
+        options.commit_first = flag->boolean();
+    return options;
+}
+
 std::string_view to_string(ParentClosePolicy policy) { return kParentClose[static_cast<std::size_t>(policy)].word; }
 
 ParentClosePolicy parse_parent_close(std::string_view word) {

@@ -52,6 +52,12 @@ ChildOptions parse_child_options(std::string_view json); // throws 22023 with th
 std::string_view to_string(ParentClosePolicy policy);
 ParentClosePolicy parse_parent_close(std::string_view word); // of a stored word; terminate when it is none
 
+// {"commit_first": true}
+struct StepOptions {
+    bool commit_first = false; // what the turn has done before is committed before the step
+};
+StepOptions parse_step_options(std::string_view json); // throws 22023 with the JSON path
+
 // The newest execution of a workflow id.
 struct CurrentExecution {
     ExecutionStatus status = ExecutionStatus::running;

@@ -72,10 +72,17 @@ public:
     bool paused(std::int32_t provider);           // by pause_provider
     bool tenant_known(Oid user) const { return access_.contains(user); }
     bool tenant_allowed(Oid user, const std::optional<std::string> &tenant);
+    // nullopt: all.
+    std::optional<std::vector<std::string>> allowed_tenants(Oid user);
     const pg::Owner &owner();
     ExecutorRoles &executor_roles() { return executor_roles_; }
 
 private:
+    struct Access {
+        bool all = false;
+        std::vector<std::string> tenants;
+    };
+    const Access &access_of(Oid user);
     void load_providers();
     const RuleVersion &add(std::int32_t id, const std::string &name, std::int32_t version, const std::string &json);
 
@@ -89,10 +96,6 @@ private:
     std::unordered_map<std::int32_t, std::optional<Endpoint>> endpoints_by_id_;
     std::unordered_map<std::string, std::optional<std::string>> secrets_;
     std::unordered_map<std::string, std::shared_ptr<const core::Connector>> connectors_;
-    struct Access {
-        bool all = false;
-        std::vector<std::string> tenants;
-    };
     std::unordered_map<Oid, Access> access_;
     bool limits_loaded_ = false;
     std::unordered_map<std::string, core::TenantLimits> limits_; // of those that have some

@@ -3,6 +3,7 @@
 
 #include "core/cascade.hpp"
 #include "core/error.hpp"
+#include "engine/activity_sends.hpp"
 #include "engine/definitions.hpp"
 #include "engine/pauses.hpp"
 #include "pg/fairness.hpp"
@@ -178,9 +179,14 @@ Claim claim_sends(const ClaimRequest &request) {
     const std::vector<store::ClaimedTask> tasks = store::claim_due(
         request.queue, request.from, request.now, {request.live, request.newest}, request.owner, request.limit);
     std::vector<WorkflowId> ids;
+    std::vector<store::ClaimedTask> activities;
     core::Time served{};
     for (const store::ClaimedTask &task : tasks) {
-        ids.push_back(task.workflow_id);
+        if (task.kind == static_cast<std::int16_t>(store::Kind::activity_send)) {
+            activities.push_back(task);
+        } else {
+            ids.push_back(task.workflow_id);
+        }
         served = std::max(served, task.due);
     }
     if (!tasks.empty() && pg::lane_of_queue(request.queue) != pg::Lane::delayed) {
@@ -198,6 +204,9 @@ Claim claim_sends(const ClaimRequest &request) {
     std::vector<store::TaskKey> waiting;
     for (const store::ClaimedTask &task : tasks) {
         const store::TaskKey key{task.workflow_id, task.number};
+        if (task.kind == static_cast<std::int16_t>(store::Kind::activity_send)) {
+            continue;
+        }
         const auto row = rows.find(task.workflow_id);
         if (poison(task) || row == rows.end()) {
             claim.burials.push_back(
@@ -221,6 +230,9 @@ Claim claim_sends(const ClaimRequest &request) {
         claim.sends.push_back(std::move(send));
     }
     store::release_tasks(waiting, request.open_until.value_or(request.now));
+    if (!activities.empty()) {
+        claim_activity_sends(request, activities, claim);
+    }
     pg::count(pg::Count::sends_claimed, static_cast<std::uint32_t>(tasks.size()));
     set_resume(claim, request, tasks.size(), last_due_of(tasks, request.from));
     return claim;

@@ -20,8 +20,10 @@ struct Send {
     std::int32_t queue = 0;
     std::int32_t provider = 0;
     std::uint16_t attempt = 0;
-    std::uint32_t ticket = 0;                           // of the provider's leave to send
-    bool leaves = false;                                // a request, or a sandbox's answer to one
+    std::uint32_t ticket = 0; // of the provider's leave to send
+    bool activity = false;    // of a workflow function; else an attempt of a cascade
+    core::Duration longest{}; // the request may take, of an activity; zero: as the provider says
+    bool leaves = false;      // a request, or a sandbox's answer to one
     std::shared_ptr<const core::ProviderConfig> config; // when it leaves
     std::shared_ptr<const core::Connector> connector;   // http only, when it reads the answers
     std::optional<core::RenderedRequest> request;       // http only
@@ -38,7 +40,8 @@ struct Burial {
 
 struct Claim {
     std::vector<Send> sends;
-    std::vector<Draft> drafts; // of the sends that finish_claims() has to complete
+    std::vector<Draft> drafts;  // of the sends that finish_claims() has to complete
+    std::size_t activities = 0; // among the sends: those that leave
     std::vector<Burial> burials;
     bool more = false;                // the queue may hold more that is due now
     std::optional<core::Time> resume; // where to scan from next time; nullopt: nothing known
@@ -66,11 +69,17 @@ struct RecordedSend {
     std::vector<core::SandboxReceipt> receipts; // sandbox: what will be reported later
     Toll toll;
     std::optional<Addressee> addressee;
+    bool activity = false;
+    core::HttpAnswer http{}; // of an activity
+    core::Time began{};      // likewise
 };
-// Records answers; returns the indexes of those whose cascade is held by somebody else: try again in a few ms.
-// `recorded_hashes` gets the look-up hashes stored, for a rematch in a later transaction.
+// Records answers of cascades' attempts; returns the indexes of those whose cascade is held by somebody else: try again
+// in a few ms. `recorded_hashes` gets the look-up hashes stored, for a rematch in a later transaction.
 std::vector<std::size_t> record_sends(const std::vector<RecordedSend> &answers,
                                       std::vector<std::int64_t> &recorded_hashes);
+
+// Records answers of activities; returns as record_sends().
+std::vector<std::size_t> record_activities(const std::vector<RecordedSend> &answers);
 
 // A task that cannot be processed: moved to the dead letters. A send's cascade goes on as after an ambiguous answer,
 // because the request may have left; that of a condition as after one that failed. False: the cascade is held by

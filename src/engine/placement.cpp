@@ -38,6 +38,17 @@ Place place_send(const std::optional<std::string> &tenant, core::Priority priori
     return {queue, pg::fair_place(queue, tenant_hash(tenant), weight, now)};
 }
 
+Place place_activity(const std::optional<std::string> &tenant, std::int32_t provider, std::int32_t priority,
+                     core::Time due) {
+    const core::Time now = pg::now();
+    if (due > now) {
+        return {pg::queue_of_provider(provider, pg::Lane::delayed), due};
+    }
+    const pg::Lane lane = priority == 1 ? pg::Lane::otp : priority <= 3 ? pg::Lane::transactional : pg::Lane::marketing;
+    const std::int32_t queue = pg::queue_of_provider(provider, lane);
+    return {queue, pg::fair_place(queue, tenant_hash(tenant), definitions().tenant_limits(tenant).weight, now)};
+}
+
 std::int64_t waiting_sends(const RuleVersion &rule, const std::string &tenant, core::Priority priority,
                            std::uint32_t weight, std::int64_t most) {
     const std::uint64_t hash = tenant_hash(tenant);

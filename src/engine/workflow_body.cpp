@@ -77,9 +77,10 @@ void WorkflowBody::may_record() {
     if (for_query_) {
         suspend();
     }
-    if (replay_.events().size() >= core::kMaxExecutionEvents || children_.size() >= core::kMaxPendingCommands) {
+    if (replay_.events().size() >= core::kMaxExecutionEvents ||
+        requests_.children.size() + requests_.activities.size() >= core::kMaxPendingCommands) {
         throw Error(sqlstate::limit_exceeded, "history of the execution is too long",
-                    fmt::format("At most {} events are kept, and {} children started at once.",
+                    fmt::format("At most {} events are kept, and {} activities and children started at once.",
                                 core::kMaxExecutionEvents, core::kMaxPendingCommands),
                     "Go on with hermes.continue_as_new.");
     }
@@ -138,13 +139,14 @@ WorkflowBody::Value WorkflowBody::finish(const CallAnswer &answer) {
 }
 
 WorkflowBody::Value WorkflowBody::step(const std::string &name, const std::string &statement,
-                                       const std::string &arguments) {
+                                       const std::string &arguments, const std::string &options_json) {
     check_command_name(name, "step");
+    const core::StepOptions options = core::parse_step_options(options_json);
     const Command command{CommandKind::step, name, core::hash64("step", arguments)};
     const CallAnswer answer = call(command);
     if (answer.kind == CallAnswer::Kind::fresh) {
         may_record();
-        step_ = StepRequest{name, statement, arguments, command.hash};
+        step_ = StepRequest{name, statement, arguments, command.hash, options.commit_first};
         suspend();
     }
     return finish(answer);

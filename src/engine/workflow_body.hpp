@@ -3,6 +3,7 @@
 // every verb does, so that what the function goes on to do after catching that has no consequence.
 #pragma once
 
+#include "core/activity.hpp"
 #include "core/execution_replay.hpp"
 #include "core/workflow_failure.hpp"
 
@@ -20,6 +21,7 @@ struct StepRequest {
     std::string statement;
     std::string arguments; // JSON
     std::uint64_t hash = 0;
+    bool commit_first = false;
 };
 
 struct ChildRequest {
@@ -31,17 +33,34 @@ struct ChildRequest {
     std::optional<core::Duration> run_timeout;
 };
 
+struct ActivityRequest {
+    std::uint32_t command = 0;
+    std::string type;
+    std::string input; // JSON
+    core::ActivityOptions options;
+};
+
+// What is to be done, whatever becomes of the call: it is recorded.
+struct BodyRequests {
+    std::vector<ChildRequest> children;
+    std::vector<ActivityRequest> activities;
+    std::vector<std::uint32_t> cancels; // handles
+};
+
 class WorkflowBody {
 public:
     // `for_query`: nothing new is recorded, the function stops where its history does.
-    WorkflowBody(core::Replay &replay, bool for_query) : replay_(replay), for_query_(for_query) {}
+    // `run_timeout`: of the execution, which its activities do not outlive.
+    WorkflowBody(core::Replay &replay, bool for_query, std::optional<core::Duration> run_timeout = {})
+        : replay_(replay), for_query_(for_query), run_timeout_(run_timeout) {}
 
     void restart(); // before each call
 
     // ---- the verbs; nullopt: NULL ----
 
     using Value = std::optional<std::string>; // JSON
-    Value step(const std::string &name, const std::string &statement, const std::string &arguments);
+    Value step(const std::string &name, const std::string &statement, const std::string &arguments,
+               const std::string &options_json);
     Value fetch(const std::string &query, const std::string &arguments);
     Value side_effect(const std::string &value);
     void sleep(core::Duration duration);
@@ -49,6 +68,8 @@ public:
     std::int64_t start_timer(core::Duration duration);
     std::int64_t start_child(const std::string &type, const std::string &input,
                              const std::optional<std::string> &workflow_id, const std::string &options_json);
+    std::int64_t start_activity(const std::string &type, const std::string &input, const std::string &options_json);
+    void cancel(std::int64_t handle);
     Value await(std::int64_t handle);
     std::string await_all(std::span<const std::int64_t> handles);
     std::int64_t await_any(std::span<const std::int64_t> handles);
@@ -62,7 +83,10 @@ public:
 
     bool suspended() const { return suspended_; }
     std::optional<StepRequest> take_step() { return std::exchange(step_, std::nullopt); }
-    std::vector<ChildRequest> take_children() { return std::exchange(children_, {}); }
+    bool has_requests() const {
+        return !requests_.children.empty() || !requests_.activities.empty() || !requests_.cancels.empty();
+    }
+    BodyRequests take_requests() { return std::exchange(requests_, {}); }
     const std::optional<std::string> &next_input() const { return next_input_; } // of continue_as_new
     const std::string &nondeterminism() const { return nondeterminism_; }        // empty: none was found
     bool exhausted() const { return swallowed_ >= kMostSwallowed; }
@@ -83,10 +107,11 @@ private:
 
     core::Replay &replay_;
     const bool for_query_;
+    const std::optional<core::Duration> run_timeout_;
     bool suspended_ = false;
     int swallowed_ = 0;
     std::optional<StepRequest> step_;
-    std::vector<ChildRequest> children_; // to be started, whatever becomes of the call: they are recorded
+    BodyRequests requests_;
     std::optional<std::string> next_input_;
     std::optional<core::WorkflowFailure> raised_;
     std::string nondeterminism_;

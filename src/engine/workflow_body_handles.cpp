@@ -43,7 +43,7 @@ std::int64_t WorkflowBody::start_child(const std::string &type, const std::strin
                         .payload = std::string(core::to_string(options.parent_close)),
                         .text = core::to_string(id)});
         replay_.call(command);
-        children_.push_back({replay_.command(), id, type, input, workflow_id, options.run_timeout});
+        requests_.children.push_back({replay_.command(), id, type, input, workflow_id, options.run_timeout});
     } else {
         finish(answer); // raises when it is canceled
     }

@@ -7,6 +7,7 @@
 #include "engine/workflow_verbs.hpp"
 #include "pg/random.hpp"
 #include "pg/wake.hpp"
+#include "store/activities.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -180,6 +181,9 @@ bool close_execution(const store::ExecutionRow &row, const core::Replay &replay,
         return false;
     }
     tell_children(replay);
+    if (replay.has_open_activities()) {
+        store::delete_activities(row.id);
+    }
     std::vector<ExecutionEvent> added(replay.added().begin(), replay.added().end());
     added.push_back(std::move(end));
     store::close_execution(row.id, row.chunks, core::encode_execution(added, base),

@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "core/executor_queue.hpp"
 #include "core/workflow_options.hpp"
+#include "engine/activity_types.hpp"
 #include "engine/workflow_executions.hpp"
 #include "pg/values.hpp"
 
@@ -39,6 +40,7 @@ WorkflowTurn::Begin WorkflowTurn::begin(const core::WorkflowId &id) {
     }
     row_ = std::move(*row);
     type_ = &workflow_type(row_.type_id);
+    load_activity_types();
     const std::string older = row_.chunks != 0 ? store::read_chunks(id) : std::string();
     replay_.emplace(id, core::decode_execution(older + row_.history.data));
     last_ = replay_->events().back().time;
@@ -57,6 +59,9 @@ bool WorkflowTurn::bring() {
         } else if (kind == Kind::function_timer &&
                    std::find(known_timers_.begin(), known_timers_.end(), task.number) == known_timers_.end()) {
             known_timers_.push_back(task.number);
+        }
+        if (kind == Kind::cancel_activities && task.due > now) {
+            cancel_task_waits_ = true;
         }
         const bool seen = std::find(seen_.begin(), seen_.end(), task.number) != seen_.end();
         if (task.due <= now && !seen && kind != Kind::turn) {
@@ -87,7 +92,9 @@ void WorkflowTurn::bring_task(const store::ExecutionTaskRow &task) {
         if (replay_->cancel_requested()) {
             return;
         }
-        break;
+        replay_->add(std::move(event));
+        cancel_all();
+        return;
     case Kind::function_timer:
         event.type = ExecutionEventType::timer_fired;
         event.command = static_cast<std::uint32_t>(task.number);
@@ -103,6 +110,12 @@ void WorkflowTurn::bring_task(const store::ExecutionTaskRow &task) {
         event.text = failed ? text_of(detail, "status") : "";
         break;
     }
+    case Kind::activity_closed:
+        bring_activity_end(detail);
+        return;
+    case Kind::cancel_activities:
+        cancel_all();
+        return;
     case Kind::terminate:
         terminated_ = text_of(detail, "reason");
         return;
@@ -115,15 +128,21 @@ void WorkflowTurn::bring_task(const store::ExecutionTaskRow &task) {
     replay_->add(std::move(event));
 }
 
-bool WorkflowTurn::start_children(const std::vector<ChildRequest> &children) {
-    bool refused = false;
+bool WorkflowTurn::carry_out(const BodyRequests &requests) {
+    const std::size_t before = replay_->events().size();
+    start_children(requests.children);
+    start_activities(requests.activities);
+    do_cancels(requests.cancels);
+    return replay_->events().size() != before;
+}
+
+void WorkflowTurn::start_children(const std::vector<ChildRequest> &children) {
     for (const ChildRequest &child : children) {
         const auto refuse = [&](const core::WorkflowFailure &failure) {
             replay_->add({.type = ExecutionEventType::child_start_failed,
                           .time = pg::now(),
                           .command = child.command,
                           .payload = core::failure_json(failure)});
-            refused = true;
         };
         const WorkflowType *type = find_current_workflow_type(child.type);
         if (type == nullptr) {
@@ -147,7 +166,6 @@ bool WorkflowTurn::start_children(const std::vector<ChildRequest> &children) {
         }
         begin_execution(std::move(row), std::nullopt, {}, child.run_timeout);
     }
-    return refused;
 }
 
 void WorkflowTurn::write_events() {
@@ -198,12 +216,14 @@ void WorkflowTurn::wait() {
         brought_.push_back({row_.id, store::kTurnNumber});
     }
     delete_brought();
+    write_cancels();
 }
 
 void WorkflowTurn::go_on_soon() {
     write_events();
     write_timers();
     delete_brought();
+    write_cancels();
     put_turn(pg::now(), 0, "");
 }
 
@@ -211,6 +231,7 @@ void WorkflowTurn::try_again(core::Duration delay, const std::string &reason) {
     write_events();
     write_timers();
     delete_brought();
+    write_cancels();
     put_turn(pg::now() + delay, failures_ + 1, reason);
 }
 

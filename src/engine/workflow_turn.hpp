@@ -8,6 +8,8 @@
 #include "engine/workflow_types.hpp"
 #include "store/workflow_executions.hpp"
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,8 +31,9 @@ public:
     core::Replay &replay() { return *replay_; }
     const WorkflowType &type() const { return *type_; }
     const std::string &input() const { return row_.input.text; }
-    // Begins the children that the body has asked for. True: some could not be, which the replay knows by now.
-    bool start_children(const std::vector<ChildRequest> &children);
+    // Begins and cancels what the body has asked for. True: something of it has ended at once, which the replay knows
+    // by now.
+    bool carry_out(const BodyRequests &requests);
     bool terminated() const { return terminated_.has_value(); } // by the close of its parent
     const std::string &reason() const { return *terminated_; }
     bool timed_out() const { return timed_out_; } // the run timeout is over
@@ -52,6 +55,14 @@ public:
 
 private:
     void bring_task(const store::ExecutionTaskRow &task);
+    void start_children(const std::vector<ChildRequest> &children);
+    void start_activities(const std::vector<ActivityRequest> &activities);
+    void do_cancels(const std::vector<std::uint32_t> &handles);
+    void bring_activity_end(const nlohmann::json &detail);
+    void cancel_all();
+    void cancel_child(const std::string &execution_id);
+    void cancel_activities(std::optional<std::uint32_t> only);
+    void write_cancels();
     void write_events();
     void write_timers();
     void delete_brought();
@@ -66,6 +77,8 @@ private:
     std::vector<std::int32_t> known_timers_; // numbers of tasks of timers
     bool has_turn_task_ = false;
     bool timed_out_ = false;
+    bool cancel_again_ = false;      // some activities could not be asked to cancel
+    bool cancel_task_waits_ = false; // a look at them is planned
     std::optional<std::string> terminated_;
     std::uint32_t failures_ = 0; // in a row
 };

@@ -150,6 +150,7 @@ bool lower(std::atomic<std::int64_t> &value, std::int64_t to) noexcept;
 inline constexpr std::int32_t kReservedQueues = 16;
 inline constexpr std::int32_t kEndpointBound = 3;            // one for the queues of all webhook endpoints
 inline constexpr std::int32_t kExecutorBound = 4;            // one for the roles of user SQL that have no executor now
+inline constexpr std::int32_t kActivityQueue = 5;            // deadlines of activities: the supervisor
 inline constexpr std::int32_t kFirstEndpointQueue = 1 << 30; // two an endpoint, see wake.hpp
 inline int bound_index(std::int32_t queue) noexcept {
     if (queue >= kFirstEndpointQueue) {

@@ -102,7 +102,8 @@ void publish() noexcept {
         }
         // a later task than the one already waited for wakes nobody
         if (lower(slot->bounds[bound_index(note.queue)], note.due)) {
-            (note.queue == kTimerQueue || core::is_executor_queue(note.queue) ? supervisor : dispatchers) = true;
+            const bool of_supervisor = note.queue == kTimerQueue || note.queue == kActivityQueue;
+            (of_supervisor || core::is_executor_queue(note.queue) ? supervisor : dispatchers) = true;
         }
     }
     if (g_pending.overflow) {

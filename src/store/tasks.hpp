@@ -23,10 +23,11 @@ enum class Kind : std::int16_t {
     signal = 9,         // detail: name, payload (JSON text), request_id
     cancel = 10,        // detail: reason
     run_timeout = 11,
-    child_closed = 12, // detail: command, failed, payload, status
-    terminate = 13,    // detail: reason
-    activity_closed = 14,
-    activity_deadline = 15,
+    child_closed = 12,      // detail: command, failed, payload, status
+    terminate = 13,         // detail: reason
+    activity_closed = 14,   // detail: command, end, payload, text; attempt, started_at, worker
+    cancel_activities = 15, // those that somebody held when the cancel came
+    activity_send = 18,     // in a lane of its provider; number: of its command
     update = 16,
     look_again = 17, // at the condition of a wait_until
 };

@@ -179,8 +179,8 @@ std::optional<ClosedBriefRow> find_closed_execution(const WorkflowId &id) {
 
 std::vector<ExecutionTaskRow> all_execution_tasks(const WorkflowId &id) {
     constinit static pg::statement<ExecutionTaskRow(WorkflowId)> find(
-        "SELECT number, kind, due, tries, detail, last_error FROM hermes.task WHERE workflow_id = $1 ORDER BY due, "
-        "number");
+        "SELECT number, kind, due, tries, detail, last_error FROM hermes.task WHERE workflow_id = $1 AND kind <> 18 "
+        "ORDER BY due, number");
     return find.query(id, true);
 }
 

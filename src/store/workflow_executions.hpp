@@ -17,6 +17,7 @@ namespace hc::store {
 inline constexpr std::int32_t kRunTimeoutNumber = 0;
 // 1 and up: timers, by the number of their command.
 inline constexpr std::int32_t kTurnNumber = 1 << 20;
+inline constexpr std::int32_t kCancelActivitiesNumber = kTurnNumber + 1;
 std::int32_t next_execution_task_number(); // of what comes from outside
 
 // ---- workflow ids ----
@@ -102,6 +103,7 @@ struct ExecutionTaskRow {
     std::optional<std::string> last_error;
     auto fields() { return std::tie(number, kind, due, tries, detail, last_error); }
 };
+// What waits for its executor; sends of its HTTP activities are not.
 std::vector<ExecutionTaskRow> all_execution_tasks(const core::WorkflowId &id); // in due order
 // The turn is to be tried then; claimed by nobody.
 void put_execution_turn(const core::WorkflowId &id, std::int32_t queue, core::Time due, std::int16_t tries,

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import time
 
-import psycopg
 from psycopg.types.json import Jsonb
 
 from harness import World, check, equal, main, wait_until
-from workflows import ROLE, define, effects, ends, events, prepare, signal, start, status, wait_event
+from workflows import ROLE, define, effects, ends, events, prepare, restarted, signal, start, status, wait_event
 
 
 def steps(world: World) -> None:
@@ -272,13 +271,6 @@ def long_history(world: World) -> None:
     equal(world.value("SELECT count(*) FROM hermes.execution_chunk"), 0, "parts left after the end")
 
 
-def _restarted(world: World, supervisor: int) -> bool:
-    try:
-        return world.worker_pid("supervisor") != supervisor
-    except psycopg.Error:
-        return False
-
-
 def kills(world: World) -> None:
     """kill -9 of an executor in the middle of turns: every execution ends, every effect is there once"""
     define(world, "chain", """
@@ -296,7 +288,7 @@ def kills(world: World) -> None:
         wait_until(lambda: effects(world, runs[-1]), what="the first effects")
         supervisor = world.worker_pid("supervisor")
         world.kill(world.worker_pid("executor"))
-        wait_until(lambda: _restarted(world, supervisor), what="the server")
+        wait_until(lambda: restarted(world, supervisor), what="the server")
     for run, execution in executions.items():
         ends(world, execution, timeout=60)
         equal(effects(world, run), [str(i) for i in range(1, 7)], f"effects of {execution}")

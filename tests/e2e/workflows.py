@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 from psycopg.types.json import Jsonb
 
 from harness import World, equal, wait_until
@@ -44,6 +45,14 @@ def wait_event(world: World, execution: str, kind: str, count: int = 1) -> None:
 
 def signal(world: World, execution: str, name: str, payload: Any = None, request_id: str | None = None) -> str:
     return str(world.value("SELECT hermes.signal_workflow(%s, %s, %s, %s)::text", execution, name, Jsonb(payload), request_id))
+
+
+def restarted(world: World, supervisor: int) -> bool:
+    """Whether the server runs again after a process of it was killed."""
+    try:
+        return world.worker_pid("supervisor") != supervisor
+    except psycopg.Error:
+        return False
 
 
 def effects(world: World, execution: str) -> list[str]:

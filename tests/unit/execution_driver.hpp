@@ -79,6 +79,30 @@ public:
         wait({CommandKind::child, type, 0}, Type::child_started, std::nullopt);
         return replay_->command();
     }
+    std::uint32_t start_activity(const std::string &type, const std::string &cancellation = "") {
+        const Command command{CommandKind::activity, type, 0};
+        if (const CallAnswer answer = replay_->call(command); answer.kind != Kind::fresh) {
+            result(answer);
+        } else {
+            replay_->record({.type = Type::activity_scheduled, .time = clock_, .name = type, .text = cancellation});
+            replay_->call(command);
+        }
+        return replay_->command();
+    }
+    void cancel_handle(std::uint32_t handle) {
+        const Command command{CommandKind::cancel, "", handle};
+        if (const CallAnswer answer = replay_->call(command); answer.kind != Kind::fresh) {
+            result(answer);
+            return;
+        }
+        const bool timer = replay_->begin_of(handle).type == Type::timer_started;
+        replay_->record({.type = timer ? Type::timer_canceled : Type::activity_cancel_requested,
+                         .time = clock_,
+                         .kind = CommandKind::cancel,
+                         .hash = handle,
+                         .payload = std::to_string(handle)});
+        replay_->call(command);
+    }
     std::string await(std::uint32_t handle) { return result(replay_->await(handle)); }
     std::uint32_t await_any(std::vector<std::uint32_t> handles) {
         CallAnswer answer;
@@ -97,6 +121,10 @@ public:
     void end_child(std::uint32_t command, const std::string &payload, bool failed = false) {
         inbox_.push_back(
             {.type = failed ? Type::child_failed : Type::child_completed, .command = command, .payload = payload});
+    }
+    void end_activity(std::uint32_t command, Type type, const std::string &payload) {
+        inbox_.push_back({.type = Type::activity_started, .command = command, .payload = "{}", .text = "worker"});
+        inbox_.push_back({.type = type, .command = command, .payload = payload});
     }
     void cancel() { inbox_.push_back({.type = Type::cancel_requested, .text = "asked"}); }
     void pass_time(int seconds) { clock_ += std::chrono::seconds(seconds); }

@@ -1,0 +1,17 @@
+// Registered activity types. A process keeps what it has read until definitions change.
+#pragma once
+
+#include "core/activity.hpp"
+
+#include <string>
+
+namespace hc::engine {
+
+void register_activity(const std::string &name, const std::string &options_json); // throws 22023, 42704
+void drop_activity(const std::string &name);                                      // throws 42704
+
+void load_activity_types(); // what the next two know; reads a table when definitions have changed
+// That of a name; of one that nobody has registered the options that there are without.
+const core::ActivityTypeOptions &activity_type(const std::string &name);
+
+} // namespace hc::engine
