@@ -155,9 +155,9 @@ class Cluster:
         return figures
 
     def processor_seconds(self) -> dict[str, float]:
-        """By process: dispatcher, supervisor, everything else of the cluster (ended backends too)."""
+        """By process: dispatcher, supervisor, executors, everything else of the cluster (ended backends too)."""
         roles = {pid: role for role, pid in self.rows("SELECT role, pid FROM hermes.workers")}
-        seconds = {"dispatcher": 0.0, "supervisor": 0.0, "rest": 0.0}
+        seconds = {"dispatcher": 0.0, "supervisor": 0.0, "executor": 0.0, "rest": 0.0}
         for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
             try:
                 fields = stat.read_text().rpartition(")")[2].split()

@@ -37,7 +37,7 @@ auto as_owner(Body body) {
     return result;
 }
 
-std::size_t max_bytes() { return static_cast<std::size_t>(pg::guc::max_message_size); }
+std::size_t max_bytes() { return pg::guc::max_message_bytes(); }
 
 // Of an error of PostgreSQL the detail stands in its data only.
 WorkflowFailure failure_of(const pg::Failure &failure) {

@@ -6,7 +6,7 @@
 #include "engine/activities.hpp"
 #include "engine/definitions.hpp"
 #include "engine/workflow_access.hpp"
-#include "pg/guc.hpp"
+#include "engine/workflow_body_checks.hpp"
 #include "pg/random.hpp"
 
 #include <fmt/format.h>
@@ -85,14 +85,6 @@ ActivityRow lock_attempt(const std::string &text, Oid user) {
         throw_stale();
     }
     return std::move(*row);
-}
-
-void check_payload(const std::string &json, const char *what) {
-    if (json.size() > static_cast<std::size_t>(pg::guc::max_message_size)) {
-        throw Error(sqlstate::limit_exceeded, fmt::format("{} is too large", what),
-                    fmt::format("At most {} bytes are recorded.", pg::guc::max_message_size),
-                    "See hermes.max_message_size.");
-    }
 }
 
 void fail(ActivityRow &row, const std::string &failure_json) {
@@ -202,7 +194,7 @@ std::vector<PolledTask> poll_tasks(const PollRequest &request, Oid user) {
 }
 
 void complete_task(const std::string &token, const std::string &result_json, Oid user) {
-    check_payload(result_json, "result");
+    check_size(result_json, "result");
     ActivityRow row = lock_attempt(token, user);
     complete_attempt(row, result_json, store::LockWait::wait);
 }
@@ -213,7 +205,7 @@ void fail_task(const std::string &token, const std::string &failure_json, Oid us
 }
 
 void cancel_task(const std::string &token, const OptionalText &details_json, Oid user) {
-    check_payload(details_json.value_or(""), "details");
+    check_size(details_json.value_or(""), "details");
     ActivityRow row = lock_attempt(token, user);
     if ((row.flags & store::kCancelRequested) == 0) {
         throw Error(sqlstate::not_prerequisite, "activity was not asked to cancel", {},
@@ -226,7 +218,7 @@ void cancel_task(const std::string &token, const OptionalText &details_json, Oid
 }
 
 HeartbeatAnswer heartbeat_task(const std::string &token, const OptionalText &details_json, Oid user) {
-    check_payload(details_json.value_or(""), "details");
+    check_size(details_json.value_or(""), "details");
     const ActivityRow row = lock_attempt(token, user);
     store::heartbeat_activity(row.execution_id, row.number, pg::now(), details_json);
     return {(row.flags & store::kCancelRequested) != 0, (row.flags & store::kPauseRequested) != 0,
@@ -234,7 +226,7 @@ HeartbeatAnswer heartbeat_task(const std::string &token, const OptionalText &det
 }
 
 void complete_activity(const WorkflowId &id, const std::string &activity_id, const std::string &result_json, Oid user) {
-    check_payload(result_json, "result");
+    check_size(result_json, "result");
     ActivityRow row = lock_activity_by_id(id, activity_id, user);
     complete_attempt(row, result_json, store::LockWait::wait);
 }

@@ -35,9 +35,9 @@ void check_command_name(const std::string &name, const char *what) {
 }
 
 void check_size(const std::string &payload, const char *what) {
-    if (payload.size() > static_cast<std::size_t>(pg::guc::max_message_size)) {
+    if (payload.size() > pg::guc::max_message_bytes()) {
         throw Error(sqlstate::limit_exceeded, fmt::format("{} is too large", what),
-                    fmt::format("At most {} bytes are recorded.", pg::guc::max_message_size),
+                    fmt::format("At most {} bytes are recorded.", pg::guc::max_message_bytes()),
                     "See hermes.max_message_size.");
     }
 }
@@ -157,8 +157,7 @@ WorkflowBody::Value WorkflowBody::fetch(const std::string &query, const std::str
     CallAnswer answer = call(command);
     if (answer.kind == CallAnswer::Kind::fresh) {
         may_record();
-        std::string rows =
-            pg::fetch_rows(query, arguments, kMaxFetchedRows, static_cast<std::size_t>(pg::guc::max_message_size));
+        std::string rows = pg::fetch_rows(query, arguments, kMaxFetchedRows, pg::guc::max_message_bytes());
         replay_.record({.type = ExecutionEventType::marker_recorded,
                         .time = replay_.now(),
                         .kind = CommandKind::fetch,

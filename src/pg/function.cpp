@@ -66,7 +66,7 @@ Elements deconstruct(Datum datum, Oid element_type, const char *name) {
 
 void check_size(Datum datum, const char *name) {
     const Size size = call([datum] { return toast_raw_datum_size(datum); });
-    const auto limit = static_cast<Size>(guc::max_message_size) * 1024;
+    const auto limit = guc::max_message_bytes();
     if (size > limit) {
         throw Error(sqlstate::limit_exceeded, fmt::format("argument \"{}\" is too large", name),
                     fmt::format("It has {} bytes; the limit is {}.", size, limit),

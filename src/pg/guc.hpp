@@ -1,6 +1,8 @@
 // Settings of the extension: one sorted table. Prefix `hermes.`; times in the unit named beside each.
 #pragma once
 
+#include <cstddef>
+
 #include "pg/postgres.hpp"
 
 namespace hc::pg {
@@ -29,10 +31,11 @@ extern int key_retention_s;          // sighup: seconds an idempotency key outli
 extern int max_claims;               // sighup: claims of one task before it is a poison task
 extern int max_executors;            // sighup: executor processes per database
 extern int max_message_size;         // superuser: kB, largest message or payload
-extern int max_metric_series;        // restart: series of counters per (tenant, channel, provider), in all databases
-extern bool outbound;                // sighup: false holds all HTTP
-extern int receipt_log_retention_s;  // sighup: seconds, payloads of receive_receipts are kept; 0: they are not
-extern bool workers;                 // sighup: false stops all workers
+inline std::size_t max_message_bytes() { return static_cast<std::size_t>(max_message_size) * 1024; }
+extern int max_metric_series;       // restart: series of counters per (tenant, channel, provider), in all databases
+extern bool outbound;               // sighup: false holds all HTTP
+extern int receipt_log_retention_s; // sighup: seconds, payloads of receive_receipts are kept; 0: they are not
+extern bool workers;                // sighup: false stops all workers
 
 inline constexpr int kDeliveryLogOff = 0;
 inline constexpr int kDeliveryLogFailures = 1;

@@ -271,6 +271,21 @@ def long_history(world: World) -> None:
     equal(world.value("SELECT count(*) FROM hermes.execution_chunk"), 0, "parts left after the end")
 
 
+def large_values(world: World) -> None:
+    """inputs, results of steps, recorded values and answers of a hundred kilobytes; beyond hermes.max_message_size a step fails"""
+    define(world, "large", """
+    answer := hermes.step('row', 'SELECT repeat(''r'', 100000) AS r');
+    answer := answer || jsonb_build_object('s', hermes.side_effect(to_jsonb(repeat('s', 100000))), 'f', hermes.fetch('SELECT repeat(''f'', 100000) AS f'));
+    BEGIN
+        PERFORM hermes.step('too large', 'SELECT repeat(''r'', 300000) AS r');
+    EXCEPTION WHEN program_limit_exceeded THEN
+        answer := answer || jsonb_build_object('refused', true);
+    END;
+    RETURN answer - 'f' || jsonb_build_object('input', length(input->>'text'), 'f', length(answer->'f'->0->>'f'));""")
+    found = ends(world, start(world, "large", {"text": "i" * 100000}))["result"]
+    equal((len(found["r"]), len(found["s"]), found["f"], found["input"], found["refused"]), (100000, 100000, 100000, 100000, True), "sizes")
+
+
 def kills(world: World) -> None:
     """kill -9 of an executor in the middle of turns: every execution ends, every effect is there once"""
     define(world, "chain", """
@@ -295,4 +310,4 @@ def kills(world: World) -> None:
 
 
 if __name__ == "__main__":
-    main(prepare, steps, failing_step, waiting, buffered_signals, refuse_close, open_sender, cancel, swallowed, handled_blocks, recorded_values, rolled_back_start, long_history, kills)
+    main(prepare, steps, failing_step, waiting, buffered_signals, refuse_close, open_sender, cancel, swallowed, handled_blocks, recorded_values, rolled_back_start, long_history, large_values, kills)
