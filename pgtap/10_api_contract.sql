@@ -6,6 +6,7 @@ SET LOCAL search_path = public, pg_catalog;
 SELECT no_plan();
 
 CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VALUES
+    ('add_compensation', 'name text, statement text, arguments jsonb DEFAULT ''{}''::jsonb', 'void', 'volatile', 'c'),
     ('alter_cascade_rule', 'name text, rule jsonb', 'integer', 'volatile', 'c'),
     ('alter_endpoint', 'id integer, url text, options jsonb DEFAULT ''{}''::jsonb', 'void', 'volatile', 'c'),
     ('alter_provider', 'name text, config jsonb', 'void', 'volatile', 'c'),
@@ -19,6 +20,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('cascade_status', 'cascade_id uuid', 'jsonb', 'stable', 'c'),
     ('channel_of_step', 'rule jsonb, step integer', 'text', 'immutable', 'sql'),
     ('closed_between', 'of_tenant text, since timestamp with time zone, until timestamp with time zone, at_most integer', 'TABLE(id uuid, closed_at timestamp with time zone, rule_id integer, key text, history bytea)', 'stable', 'sql'),
+    ('compensate', 'options jsonb DEFAULT ''{}''::jsonb', 'integer', 'volatile', 'c'),
     ('confirm_restore', '', 'void', 'volatile', 'c'),
     ('connectors_changed', '', 'trigger', 'volatile', 'c'),
     ('continue_as_new', 'input jsonb', 'void', 'volatile', 'c'),
@@ -49,12 +51,15 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('is_suppressed', 'tenant text, channel text, address text, category text DEFAULT ''''::text', 'boolean', 'stable', 'c'),
     ('metrics', '', 'text', 'volatile', 'c'),
     ('missing_partitions', '', 'TABLE(parent regclass, day timestamp with time zone)', 'stable', 'sql'),
+    ('note_change', '', 'trigger', 'volatile', 'c'),
     ('now', '', 'timestamp with time zone', 'volatile', 'c'),
     ('parse_receipts', 'connector text, payload text, headers jsonb DEFAULT ''{}''::jsonb, options jsonb DEFAULT ''{}''::jsonb', 'TABLE(ordinal integer, disposition text, correlation_id text, client_ref text, recipient text, event_id text, event_time timestamp with time zone, sequence bigint, raw_status text, raw_code text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text)', 'stable', 'c'),
     ('parse_response', 'connector text, http_status integer, headers jsonb, body text', 'TABLE(ordinal integer, disposition text, correlation_id text, client_ref text, recipient text, event_id text, event_time timestamp with time zone, sequence bigint, raw_status text, raw_code text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text)', 'stable', 'c'),
     ('pause_cascade_rule', 'name text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
     ('pause_provider', 'name text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
     ('pause_tenant', 'tenant text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
+    ('pause_workflow', 'execution_id uuid, reason text DEFAULT NULL::text, request_id text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
+    ('pause_workflow_type', 'name text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
     ('provider_states', '', 'TABLE(provider_id integer, in_flight integer, breaker text, open_until timestamp with time zone, throttled_until timestamp with time zone, accepted bigint, failed bigint, throttled bigint, consecutive_failures integer, last_failure_at timestamp with time zone, last_failure text, delivered_share double precision)', 'volatile', 'c'),
     ('query_workflow', 'execution_id uuid, name text', 'jsonb', 'volatile', 'c'),
     ('random', '', 'double precision', 'volatile', 'c'),
@@ -67,6 +72,8 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('resume_cascade_rule', 'name text', 'boolean', 'volatile', 'c'),
     ('resume_provider', 'name text', 'boolean', 'volatile', 'c'),
     ('resume_tenant', 'tenant text', 'boolean', 'volatile', 'c'),
+    ('resume_workflow', 'execution_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
+    ('resume_workflow_type', 'name text', 'boolean', 'volatile', 'c'),
     ('retry_dead_letter', 'id bigint', 'void', 'volatile', 'c'),
     ('retry_parked_receipts', 'provider text, max_receipts integer DEFAULT 1000, after_id bigint DEFAULT 0', 'TABLE(ordinal integer, cascade_id uuid, attempt integer, state text, failure_kind text, result hermes.signal_result)', 'volatile', 'c'),
     ('revoke_tenant', 'role_name name, tenant text', 'void', 'volatile', 'c'),
@@ -97,9 +104,12 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('terminate_workflow', 'execution_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('time_of_id', 'id uuid', 'timestamp with time zone', 'immutable', 'c'),
     ('unsuppress', 'tenant text, channel text, address text, category text DEFAULT ''''::text', 'boolean', 'volatile', 'c'),
+    ('unwatch_table', 'relation regclass', 'boolean', 'volatile', 'plpgsql'),
     ('uuid', '', 'uuid', 'volatile', 'c'),
     ('verify_signature', 'scheme text, secret text, headers jsonb, body text, url text DEFAULT NULL::text, now timestamp with time zone DEFAULT clock_timestamp()', 'boolean', 'stable', 'c'),
     ('wait_signal', 'name text, timeout interval DEFAULT NULL::interval', 'jsonb', 'volatile', 'c'),
+    ('wait_until', 'condition text, tables regclass[], args jsonb DEFAULT ''{}''::jsonb, timeout interval DEFAULT NULL::interval', 'boolean', 'volatile', 'c'),
+    ('watch_table', 'relation regclass', 'boolean', 'volatile', 'plpgsql'),
     ('worker_slots', '', 'TABLE(role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer, database_role text)', 'volatile', 'c'),
     ('workflow_history', 'execution_id uuid', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
     ('workflow_status', 'execution_id uuid', 'jsonb', 'stable', 'c');
@@ -130,7 +140,7 @@ FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
   AND proname IN ('start_cascade', 'signal_cascade', 'apply_receipt', 'cancel_cascade', 'terminate_cascade', 'cascade_status', 'cascade_history',
                   'create_cascade_rule', 'create_provider', 'create_endpoint', 'rotate_endpoint_secret', 'enable_endpoint', 'replay_webhook', 'replay_webhooks', 'retry_dead_letter', 'receive_receipts', 'parse_receipts', 'parse_response',
                   'verify_signature', 'suppress', 'suppress_many', 'unsuppress', 'is_suppressed', 'register_workflow', 'drop_workflow', 'start_workflow',
-                  'signal_workflow', 'cancel_workflow', 'terminate_workflow', 'workflow_status', 'workflow_history', 'query_workflow', 'step', 'fetch', 'sleep', 'wait_signal', 'start_child', 'await', 'await_any', 'signal_with_start');
+                  'signal_workflow', 'cancel_workflow', 'terminate_workflow', 'workflow_status', 'workflow_history', 'query_workflow', 'step', 'fetch', 'sleep', 'wait_signal', 'start_child', 'await', 'await_any', 'signal_with_start', 'pause_workflow', 'resume_workflow', 'wait_until', 'watch_table', 'unwatch_table', 'add_compensation', 'compensate', 'pause_workflow_type', 'resume_workflow_type');
 
 -- ---- views ----
 CREATE TEMP TABLE contract_view (name, columns) AS VALUES

@@ -63,8 +63,9 @@ WorkflowTurns::End WorkflowTurns::run(const engine::SqlTask &task, std::uint64_t
         transaction.commit();
         return begin == engine::WorkflowTurn::Begin::held ? End::held : End::done;
     }
+    const bool ends = turn.terminated() || turn.timed_out(); // also of one that is paused
     const Clock::time_point until = Clock::now() + kLongestTurn;
-    Next next = Next::again;
+    Next next = !ends && as_owner([&] { return turn.rest(); }) ? Next::over : Next::again;
     while (next == Next::again) {
         if (Clock::now() >= until) {
             as_owner([&] { return turn.go_on_soon(), true; });
@@ -76,6 +77,7 @@ WorkflowTurns::End WorkflowTurns::run(const engine::SqlTask &task, std::uint64_t
         as_owner([&] { return turn.go_on_soon(), true; });
     }
     transaction.commit();
+    pg::end_watch(turn.watched());
     return next == Next::stopped ? End::stopped : End::done;
 }
 
@@ -103,6 +105,7 @@ WorkflowTurns::Next WorkflowTurns::call(engine::WorkflowTurn &turn, const pg::Ru
         const engine::RunningBody running(body);
         end = pg::call_body(plans_, user_call, turn.type().statement, turn.input(), result, failure);
     }
+    turn.watch(body.take_watched());
     if (const std::vector<engine::ChildRequest> children = body.take_children(); !children.empty()) {
         if (as_owner([&] { return turn.start_children(children); })) {
             return Next::again; // the function is to know of those that could not be started

@@ -143,6 +143,10 @@ const char *word_of_payload(ExecutionEventType type) {
     case ExecutionEventType::child_start_failed:
     case ExecutionEventType::child_failed:
         return "failure";
+    case ExecutionEventType::workflow_execution_started:
+        return "options";
+    case ExecutionEventType::condition_awaited:
+        return "tables";
     case ExecutionEventType::signal_received:
         return "payload";
     default:
@@ -157,6 +161,8 @@ const char *word_of_text(ExecutionEventType type) {
         return "request_id";
     case ExecutionEventType::child_started:
     case ExecutionEventType::workflow_execution_continued_as_new:
+    case ExecutionEventType::workflow_execution_failed:
+    case ExecutionEventType::workflow_execution_timed_out:
         return "execution_id";
     case ExecutionEventType::child_failed:
         return "status";
@@ -170,6 +176,11 @@ const char *word_of_name(ExecutionEventType type) {
     case ExecutionEventType::workflow_execution_started:
     case ExecutionEventType::child_started:
         return "workflow_type";
+    case ExecutionEventType::workflow_execution_failed:
+    case ExecutionEventType::workflow_execution_timed_out:
+        return "retry_state";
+    case ExecutionEventType::workflow_execution_paused:
+        return "request_id";
     case ExecutionEventType::signal_awaited:
     case ExecutionEventType::signal_received:
         return "signal";

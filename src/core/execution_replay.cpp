@@ -29,6 +29,8 @@ CommandKind kind_of(const ExecutionEvent &event) {
         return CommandKind::child;
     case Type::signal_awaited:
         return CommandKind::wait_signal;
+    case Type::condition_awaited:
+        return CommandKind::wait_until;
     default:
         return CommandKind::none;
     }
@@ -45,7 +47,7 @@ bool only_begins(CommandKind kind) { return kind == CommandKind::timer || kind =
 
 bool is_end(Type type) {
     return type == Type::timer_fired || type == Type::child_start_failed || type == Type::child_completed ||
-           type == Type::child_failed;
+           type == Type::child_failed || type == Type::condition_met;
 }
 
 bool is_failure(Type type) {
@@ -55,7 +57,7 @@ bool is_failure(Type type) {
 // Whether a cancel request is delivered to it: the others are over at once, whatever has been requested.
 bool is_cancelable(CommandKind kind) {
     return kind == CommandKind::step || kind == CommandKind::sleep || kind == CommandKind::wait_signal ||
-           kind == CommandKind::timer || kind == CommandKind::child;
+           kind == CommandKind::timer || kind == CommandKind::child || kind == CommandKind::wait_until;
 }
 
 std::string words_of(CommandKind kind, const std::string &name) {
@@ -74,6 +76,7 @@ Replay::Replay(const WorkflowId &id, std::vector<ExecutionEvent> events)
 void Replay::restart() {
     next_ = 1;
     cancel_delivered_ = false;
+    shielded_ = false;
     now_ = events_.empty() ? Time{} : events_.front().time;
     randoms_ = 0;
     for (auto &[name, signals] : signals_)
@@ -93,6 +96,7 @@ void Replay::note(std::size_t position) {
                         fmt::format("Event {} records command {} after command {}.", position + 1, event.command,
                                     commands_.size()));
         commands_.push_back({position, std::nullopt, ends_itself(kind)});
+        has_conditions_ = has_conditions_ || kind == CommandKind::wait_until;
     } else if (is_end(event.type)) {
         if (event.command == 0 || event.command > commands_.size())
             throw Error(sqlstate::corrupt_state, "workflow history is inconsistent",
@@ -105,6 +109,8 @@ void Replay::note(std::size_t position) {
             requests_.try_emplace(event.text, position);
     } else if (event.type == Type::cancel_requested && !cancel_) {
         cancel_ = position;
+    } else if (event.type == Type::workflow_execution_paused || event.type == Type::workflow_execution_unpaused) {
+        paused_ = event.type == Type::workflow_execution_paused;
     }
 }
 
@@ -133,7 +139,7 @@ void Replay::check(const Command &command, const ExecutionEvent &event) const {
 
 // A cancel request that is not delivered yet comes before this event, or there is no such event.
 bool Replay::canceled_before(std::optional<std::size_t> position) const {
-    return cancel_ && !cancel_delivered_ && (!position || *cancel_ < *position);
+    return cancel_ && !cancel_delivered_ && !shielded_ && (!position || *cancel_ < *position);
 }
 
 CallAnswer Replay::deliver_cancel() {
@@ -154,6 +160,11 @@ CallAnswer Replay::call(const Command &command) {
         return {CallAnswer::Kind::result};
     }
     return answer(commands_[next_ - 1]);
+}
+
+CallAnswer Replay::call_again(const Command &command) {
+    --next_;
+    return call(command);
 }
 
 void Replay::record(ExecutionEvent event) {
@@ -270,6 +281,20 @@ std::uint64_t Replay::random() {
     return hash64(seed, fmt::format("{}", ++randoms_));
 }
 
+std::optional<std::string> Replay::undelivered_cancel() const {
+    return cancel_ && !cancel_delivered_ ? std::optional(events_[*cancel_].text) : std::nullopt;
+}
+
+void Replay::follow_history() {
+    restart();
+    for (Recorded &known : commands_) {
+        Signals *signals = nullptr;
+        known.over = end_of(known, &signals).has_value();
+        if (signals != nullptr)
+            ++signals->taken;
+    }
+}
+
 bool Replay::knows_request(const std::string &request_id) const { return requests_.contains(request_id); }
 
 bool Replay::timer_is_pending(std::uint32_t command) const {
@@ -298,6 +323,13 @@ std::vector<OpenChild> Replay::open_children() const {
             children.push_back({event.text, event.payload});
     }
     return children;
+}
+
+std::optional<std::uint32_t> Replay::pending_condition() const {
+    if (commands_.empty() || kind_of(events_[commands_.back().event]) != CommandKind::wait_until ||
+        commands_.back().over || commands_.back().fired)
+        return std::nullopt;
+    return static_cast<std::uint32_t>(commands_.size());
 }
 
 std::vector<PendingTimer> Replay::pending_timers() const {
