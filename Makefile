@@ -7,7 +7,7 @@
 #   make bench          the same, then the benchmark table
 #   make lint           formatting, static analysis, layer rule, exports, shell scripts, Dockerfile
 #   make test-matrix    build and test against PostgreSQL 17 in a folder (root only)
-#   make test-crash     only the kill -9, standby and shutdown tests
+#   make test-crash     only the kill -9, standby and shutdown tests, at every point
 #   make regress        only pg_regress;  make sanitize: ASan/UBSan build;  make fuzz: fuzzers for FUZZ_SECONDS
 #
 # Variables: PG_CONFIG, PG_MAJOR, WERROR=0 (warnings stay warnings), SANITIZE=1 (make = make sanitize), JOBS, V.
@@ -179,7 +179,7 @@ regress: ready-test
 	@$(RUN_ENV) JOBS=$(JOBS) tests/run regress isolation
 
 test-crash: ready-test
-	@$(RUN_ENV) JOBS=$(JOBS) tests/run tap
+	@$(RUN_ENV) JOBS=$(JOBS) HC_CRASH_POINTS=all tests/run tap e2e:crash
 
 bench:
 	@$(RUN_ENV) scripts/setup bench

@@ -7,6 +7,7 @@ SELECT no_plan();
 
 CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VALUES
     ('alter_activity_queue', 'name text, options jsonb', 'void', 'volatile', 'c'),
+    ('add_compensation', 'name text, statement text, arguments jsonb DEFAULT ''{}''::jsonb', 'void', 'volatile', 'c'),
     ('alter_cascade_rule', 'name text, rule jsonb', 'integer', 'volatile', 'c'),
     ('alter_endpoint', 'id integer, url text, options jsonb DEFAULT ''{}''::jsonb', 'void', 'volatile', 'c'),
     ('alter_provider', 'name text, config jsonb', 'void', 'volatile', 'c'),
@@ -24,6 +25,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('closed_between', 'of_tenant text, since timestamp with time zone, until timestamp with time zone, at_most integer', 'TABLE(id uuid, closed_at timestamp with time zone, rule_id integer, key text, history bytea)', 'stable', 'sql'),
     ('complete_activity', 'execution_id uuid, activity_id text, result jsonb DEFAULT ''null''::jsonb', 'void', 'volatile', 'c'),
     ('complete_task', 'token text, result jsonb DEFAULT ''null''::jsonb', 'void', 'volatile', 'c'),
+    ('compensate', 'options jsonb DEFAULT ''{}''::jsonb', 'integer', 'volatile', 'c'),
     ('confirm_restore', '', 'void', 'volatile', 'c'),
     ('connectors_changed', '', 'trigger', 'volatile', 'c'),
     ('continue_as_new', 'input jsonb', 'void', 'volatile', 'c'),
@@ -59,6 +61,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('is_suppressed', 'tenant text, channel text, address text, category text DEFAULT ''''::text', 'boolean', 'stable', 'c'),
     ('metrics', '', 'text', 'volatile', 'c'),
     ('missing_partitions', '', 'TABLE(parent regclass, day timestamp with time zone)', 'stable', 'sql'),
+    ('note_change', '', 'trigger', 'volatile', 'c'),
     ('now', '', 'timestamp with time zone', 'volatile', 'c'),
     ('parse_receipts', 'connector text, payload text, headers jsonb DEFAULT ''{}''::jsonb, options jsonb DEFAULT ''{}''::jsonb', 'TABLE(ordinal integer, disposition text, correlation_id text, client_ref text, recipient text, event_id text, event_time timestamp with time zone, sequence bigint, raw_status text, raw_code text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text)', 'stable', 'c'),
     ('parse_response', 'connector text, http_status integer, headers jsonb, body text', 'TABLE(ordinal integer, disposition text, correlation_id text, client_ref text, recipient text, event_id text, event_time timestamp with time zone, sequence bigint, raw_status text, raw_code text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text)', 'stable', 'c'),
@@ -68,6 +71,8 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('pause_provider', 'name text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
     ('pause_tenant', 'tenant text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
     ('poll_tasks', 'queue text, worker text DEFAULT NULL::text, max_tasks integer DEFAULT 1, lease interval DEFAULT NULL::interval', 'TABLE(token text, activity text, input jsonb, attempt integer, execution_id uuid, activity_id text, tenant text, scheduled_at timestamp with time zone, deadline timestamp with time zone, heartbeat jsonb, last_failure jsonb)', 'volatile', 'c'),
+    ('pause_workflow', 'execution_id uuid, reason text DEFAULT NULL::text, request_id text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
+    ('pause_workflow_type', 'name text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
     ('provider_states', '', 'TABLE(provider_id integer, in_flight integer, breaker text, open_until timestamp with time zone, throttled_until timestamp with time zone, accepted bigint, failed bigint, throttled bigint, consecutive_failures integer, last_failure_at timestamp with time zone, last_failure text, delivered_share double precision)', 'volatile', 'c'),
     ('query_workflow', 'execution_id uuid, name text', 'jsonb', 'volatile', 'c'),
     ('random', '', 'double precision', 'volatile', 'c'),
@@ -84,6 +89,8 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('resume_cascade_rule', 'name text', 'boolean', 'volatile', 'c'),
     ('resume_provider', 'name text', 'boolean', 'volatile', 'c'),
     ('resume_tenant', 'tenant text', 'boolean', 'volatile', 'c'),
+    ('resume_workflow', 'execution_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
+    ('resume_workflow_type', 'name text', 'boolean', 'volatile', 'c'),
     ('retry_dead_letter', 'id bigint', 'void', 'volatile', 'c'),
     ('retry_parked_receipts', 'provider text, max_receipts integer DEFAULT 1000, after_id bigint DEFAULT 0', 'TABLE(ordinal integer, cascade_id uuid, attempt integer, state text, failure_kind text, result hermes.signal_result)', 'volatile', 'c'),
     ('revoke_tenant', 'role_name name, tenant text', 'void', 'volatile', 'c'),
@@ -116,9 +123,12 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('time_of_id', 'id uuid', 'timestamp with time zone', 'immutable', 'c'),
     ('unsuppress', 'tenant text, channel text, address text, category text DEFAULT ''''::text', 'boolean', 'volatile', 'c'),
     ('update_activity_options', 'execution_id uuid, activity_id text, options jsonb', 'void', 'volatile', 'c'),
+    ('unwatch_table', 'relation regclass', 'boolean', 'volatile', 'plpgsql'),
     ('uuid', '', 'uuid', 'volatile', 'c'),
     ('verify_signature', 'scheme text, secret text, headers jsonb, body text, url text DEFAULT NULL::text, now timestamp with time zone DEFAULT clock_timestamp()', 'boolean', 'stable', 'c'),
     ('wait_signal', 'name text, timeout interval DEFAULT NULL::interval', 'jsonb', 'volatile', 'c'),
+    ('wait_until', 'condition text, tables regclass[], args jsonb DEFAULT ''{}''::jsonb, timeout interval DEFAULT NULL::interval', 'boolean', 'volatile', 'c'),
+    ('watch_table', 'relation regclass', 'boolean', 'volatile', 'plpgsql'),
     ('worker_slots', '', 'TABLE(role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer, database_role text)', 'volatile', 'c'),
     ('workflow_history', 'execution_id uuid', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
     ('workflow_status', 'execution_id uuid', 'jsonb', 'stable', 'c');
@@ -151,7 +161,8 @@ FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
                   'verify_signature', 'suppress', 'suppress_many', 'unsuppress', 'is_suppressed', 'register_workflow', 'drop_workflow', 'start_workflow',
                   'signal_workflow', 'cancel_workflow', 'terminate_workflow', 'workflow_status', 'workflow_history', 'query_workflow', 'step', 'fetch', 'sleep', 'wait_signal', 'start_child', 'await', 'await_any', 'signal_with_start',
                   'register_activity', 'drop_activity', 'poll_tasks', 'complete_task', 'fail_task', 'cancel_task', 'heartbeat_task', 'complete_activity', 'fail_activity',
-                  'pause_activity', 'resume_activity', 'reset_activity', 'update_activity_options', 'alter_activity_queue', 'start_activity', 'execute_activity', 'cancel');
+                  'pause_activity', 'resume_activity', 'reset_activity', 'update_activity_options', 'alter_activity_queue', 'start_activity', 'execute_activity', 'cancel',
+                  'pause_workflow', 'resume_workflow', 'wait_until', 'watch_table', 'unwatch_table', 'add_compensation', 'compensate', 'pause_workflow_type', 'resume_workflow_type');
 
 -- ---- views ----
 CREATE TEMP TABLE contract_view (name, columns) AS VALUES

@@ -10,6 +10,7 @@
 #include "pg/executor_state.hpp"
 #include "pg/guc.hpp"
 #include "pg/wake.hpp"
+#include "store/condition_waiters.hpp"
 #include "store/contacts.hpp"
 #include "store/fence.hpp"
 #include "store/pauses.hpp"
@@ -29,6 +30,7 @@ using pg::WorkerRole;
 constexpr auto kMaintenanceEvery = std::chrono::seconds(60);
 constexpr auto kLockedRetry = std::chrono::milliseconds(5);
 constexpr auto kLockedActivityRetry = std::chrono::milliseconds(50);
+constexpr auto kWakeEvery = std::chrono::milliseconds(10);
 constexpr auto kPausedTimersEvery = std::chrono::seconds(1);
 constexpr std::int32_t kReleasedAtOnce = 1000;
 constexpr auto kPausesKept = std::chrono::days(400);     // longer than any deadline
@@ -47,6 +49,7 @@ private:
     void pass();
     void fire_timers();
     void end_overdue_activities();
+    void wake_waiters();
     void follow_pauses();
     void release_paused();
     void split_timers();
@@ -74,6 +77,7 @@ private:
     Clock::time_point last_rescan_{};
     Clock::time_point retry_timers_at_{};
     Clock::time_point retry_activities_at_{};
+    Clock::time_point next_wake_{}; // of who waits for changes of tables
     std::uint64_t pauses_seen_ = 0; // generation of the definitions
     bool paused_ = false;           // something is
     Clock::time_point next_paused_timers_{};
@@ -139,6 +143,25 @@ void Supervisor::end_overdue_activities() {
         pg::give_bound(pg::kActivityQueue, from);
         throw;
     }
+}
+
+// Workflow functions that wait for tables that have changed look again. However many commits change them, this is done
+// a hundred times a second at most.
+void Supervisor::wake_waiters() {
+    if (!pg::changes_wait() || Clock::now() < next_wake_) {
+        return;
+    }
+    const std::vector<pg::ChangedSlot> changed = pg::take_changes();
+    try {
+        Transaction transaction("waking workflow functions");
+        const std::vector<pg::ChangedSlot> waited = store::wake_condition_waiters(changed, pg::now());
+        transaction.commit();
+        pg::mark_waited(waited);
+    } catch (...) {
+        pg::give_changes_back(changed);
+        throw;
+    }
+    next_wake_ = Clock::now() + kWakeEvery;
 }
 
 // While something is paused: timers that were put aside, for the validity that goes on meanwhile. After a resume: when
@@ -313,6 +336,9 @@ long Supervisor::wait_milliseconds() {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(releases_.front() - now).count();
         most = std::clamp<long>(left, 0, most);
     }
+    if (pg::changes_wait()) {
+        most = std::min<long>(most, std::chrono::milliseconds(kWakeEvery).count());
+    }
     most = executors_.wait_milliseconds(most);
     const long activities =
         std::max<long>(milliseconds_until(pg::peek_bound(pg::kActivityQueue), pg::now(), most),
@@ -377,6 +403,9 @@ void Supervisor::run() {
             transient(failure_) ? backoff_.failed(Clock::now()) : split_timers();
         }
         if (due && !gone_ && open() && !attempt("ending overdue activities", [this] { end_overdue_activities(); })) {
+            backoff_.failed(Clock::now());
+        }
+        if (due && !gone_ && open() && !attempt("waking workflow functions", [this] { wake_waiters(); })) {
             backoff_.failed(Clock::now());
         }
         if (due && !gone_ && open() && !attempt("following pauses", [this] { follow_pauses(), release_paused(); })) {

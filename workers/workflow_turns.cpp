@@ -63,8 +63,9 @@ WorkflowTurns::End WorkflowTurns::run(const engine::SqlTask &task, std::uint64_t
         transaction.commit();
         return begin == engine::WorkflowTurn::Begin::held ? End::held : End::done;
     }
+    const bool ends = turn.terminated() || turn.timed_out(); // also of one that is paused
     const Clock::time_point until = Clock::now() + kLongestTurn;
-    Next next = Next::again;
+    Next next = !ends && as_owner([&] { return turn.rest(); }) ? Next::over : Next::again;
     while (next == Next::again) {
         if (Clock::now() >= until) {
             as_owner([&] { return turn.go_on_soon(), true; });
@@ -76,6 +77,7 @@ WorkflowTurns::End WorkflowTurns::run(const engine::SqlTask &task, std::uint64_t
         as_owner([&] { return turn.go_on_soon(), true; });
     }
     transaction.commit();
+    pg::end_watch(turn.watched());
     return next == Next::stopped ? End::stopped : End::done;
 }
 
@@ -93,7 +95,9 @@ WorkflowTurns::Next WorkflowTurns::call(engine::WorkflowTurn &turn, const pg::Ru
     if (turn.replay().events().size() > core::kMaxExecutionEvents) {
         return fail(turn, {sqlstate::limit_exceeded, "history of the execution is too long", "", ""});
     }
-    engine::WorkflowBody body(turn.replay(), false, turn.type().options.run_timeout);
+    const core::ExecutionChain chain = core::chain_of(turn.replay().events().front());
+    engine::WorkflowBody body(turn.replay(), false,
+                              chain.run_timeout ? chain.run_timeout : turn.type().options.run_timeout);
     body.restart();
     const pg::UserCall user_call{task, turn.type().options.task_timeout, turn.type().statement.c_str()};
     std::optional<std::string> result;
@@ -103,6 +107,7 @@ WorkflowTurns::Next WorkflowTurns::call(engine::WorkflowTurn &turn, const pg::Ru
         const engine::RunningBody running(body);
         end = pg::call_body(plans_, user_call, turn.type().statement, turn.input(), result, failure);
     }
+    turn.watch(body.take_watched());
     if (body.has_requests() && as_owner([&] { return turn.carry_out(body.take_requests()); })) {
         return Next::again; // the function is to know what has ended at once
     }

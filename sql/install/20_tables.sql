@@ -50,7 +50,7 @@ COMMENT ON TABLE hermes.secret IS 'Secrets by name. Read by dispatchers only; pr
 -- One row a pause; those that are over are kept while a deadline may have to be moved by them.
 CREATE TABLE hermes.pause (
     id       integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    scope    text NOT NULL CHECK (scope IN ('provider', 'tenant', 'rule')),
+    scope    text NOT NULL CHECK (scope IN ('provider', 'tenant', 'rule', 'workflow_type')),
     name     text,
     provider integer NOT NULL,
     since    timestamptz NOT NULL,
@@ -58,7 +58,7 @@ CREATE TABLE hermes.pause (
     reason   text
 );
 CREATE UNIQUE INDEX pause_current ON hermes.pause (scope, (coalesce(name, '')), provider) WHERE until IS NULL;
-COMMENT ON TABLE hermes.pause IS 'Pauses of providers, tenants and rules, past and present; name: tenant (NULL: cascades without one) or rule; provider: id, else 0.';
+COMMENT ON TABLE hermes.pause IS 'Pauses of providers, tenants, rules and workflow types, past and present; name: tenant (NULL: what has none), rule or workflow type; provider: id, else 0.';
 
 CREATE TABLE hermes.tenant_access (
     role_name name NOT NULL,

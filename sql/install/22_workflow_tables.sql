@@ -24,11 +24,12 @@ CREATE TABLE hermes.execution (
     workflow_id text,
     parent_id   uuid,
     command     integer,
+    paused_at   timestamptz,
     history     bytea NOT NULL,
     input       jsonb NOT NULL
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
 ALTER TABLE hermes.execution ALTER COLUMN input SET STORAGE MAIN, ALTER COLUMN history SET STORAGE MAIN;
-COMMENT ON TABLE hermes.execution IS 'Open executions of workflow functions: pinned version, input, the newest part of the history (binary events); parent_id, command: the execution that started it as a child, and by which command of it; chunks: how many older parts stand in hermes.execution_chunk.';
+COMMENT ON TABLE hermes.execution IS 'Open executions of workflow functions: pinned version, input, the newest part of the history (binary events); parent_id, command: the execution that started it as a child, and by which command of it; paused_at: by hermes.pause_workflow, since then; chunks: how many older parts stand in hermes.execution_chunk.';
 
 -- A long history in parts of some kilobytes, so that a turn does not write all of it again.
 CREATE TABLE hermes.execution_chunk (
@@ -54,6 +55,17 @@ COMMENT ON TABLE hermes.execution_closed IS 'Closed executions with their input 
 CREATE TABLE hermes.execution_closed_default PARTITION OF hermes.execution_closed (PRIMARY KEY (id)) DEFAULT;
 CREATE INDEX execution_closed_default_closed_at ON hermes.execution_closed_default USING brin (closed_at) WITH (pages_per_range = 32);
 COMMENT ON TABLE hermes.execution_closed_default IS 'Closed executions whose day has no partition (yet); the supervisor moves them.';
+
+-- Who waits until a condition on tables is met. Oids of this server: after a restore of a dump they are put right within a minute.
+CREATE TABLE hermes.condition_waiter (
+    execution_id uuid NOT NULL,
+    relation     oid NOT NULL,
+    slot         integer NOT NULL,
+    command      integer NOT NULL,
+    PRIMARY KEY (execution_id, relation)
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
+CREATE INDEX condition_waiter_slot ON hermes.condition_waiter (slot);
+COMMENT ON TABLE hermes.condition_waiter IS 'Open executions that wait in hermes.wait_until: command, and a table whose changes have them look at their condition again; slot: of the table in shared memory.';
 
 -- The newest execution of a workflow id. Its row lock makes starts of one id wait for each other.
 CREATE TABLE hermes.execution_current (

@@ -13,7 +13,7 @@ COMMENT ON FUNCTION hermes.resume_provider(text) IS
 CREATE FUNCTION hermes.pause_tenant(tenant text, reason text DEFAULT NULL) RETURNS boolean
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_pause_tenant';
 COMMENT ON FUNCTION hermes.pause_tenant(text, text) IS
-'Holds all cascades of a tenant (NULL: those without one) from the commit on, also those started later: no send leaves, and their deadlines, but for the validity, wait. Receipts are taken as ever. False: it was paused already.';
+'Holds all cascades of a tenant (NULL: those without one) from the commit on, also those started later: no send leaves, and their deadlines, but for the validity, wait. Receipts are taken as ever. Its workflow functions are not called, either (hermes.pause_workflow_type). False: it was paused already.';
 
 CREATE FUNCTION hermes.resume_tenant(tenant text) RETURNS boolean
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_resume_tenant';
@@ -42,4 +42,4 @@ CREATE VIEW hermes.pauses WITH (security_barrier) AS
 SELECT p.scope, coalesce(v.name, p.name) AS name, p.since, p.until, p.reason
 FROM hermes.pause p LEFT JOIN hermes.provider v ON p.scope = 'provider' AND v.id = p.provider
 WHERE p.scope <> 'tenant' OR hermes.tenant_visible(p.name);
-COMMENT ON VIEW hermes.pauses IS 'Pauses of providers, tenants and rules; until NULL: still in force. Kept as long as a deadline may have been moved by them.';
+COMMENT ON VIEW hermes.pauses IS 'Pauses of providers, tenants, rules and workflow types; until NULL: still in force. Kept as long as a deadline may have been moved by them.';

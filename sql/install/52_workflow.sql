@@ -3,7 +3,7 @@
 CREATE FUNCTION hermes.register_workflow(name text, function regprocedure, options jsonb DEFAULT '{}') RETURNS integer
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_register_workflow';
 COMMENT ON FUNCTION hermes.register_workflow(text, regprocedure, jsonb) IS
-'Registers a function as the next version of a workflow type; new executions take it, running ones stay with theirs. The function takes one jsonb (the input) and returns jsonb (the result) or void. options: run_as (role that runs it; default: the current role; must be able to log in, without rights of an administrator, and a member of hermes_app), task_timeout (of the body between two waits, default 10s), step_timeout (of one SQL step, default 60s), run_timeout (of an execution, default none), in_place (true: the function of the current version was replaced compatibly; no new version). Returns the version. Errors: 22023, 42501, 42704. Example: SELECT hermes.register_workflow(''payment'', ''app.payment(jsonb)'');';
+'Registers a function as the next version of a workflow type; new executions take it, running ones stay with theirs. The function takes one jsonb (the input) and returns jsonb (the result) or void. options: run_as (role that runs it; default: the current role; must be able to log in, without rights of an administrator, and a member of hermes_app), task_timeout (of the body between two waits, default 10s), step_timeout (of one SQL step, default 60s), run_timeout (of one run, default none), execution_timeout (of all runs of an execution: retries, continue_as_new; default none), retry (of a run that Failed or TimedOut, default never: initial_interval 1s, coefficient 2, max_interval 100 times the first, max_attempts 0 for no limit, non_retryable a list of SQLSTATEs or their first two characters), in_place (true: the function of the current version was replaced compatibly; no new version). Returns the version. Errors: 22023, 42501, 42704. Example: SELECT hermes.register_workflow(''payment'', ''app.payment(jsonb)'');';
 
 CREATE FUNCTION hermes.drop_workflow(name text) RETURNS void
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_drop_workflow';
@@ -14,7 +14,7 @@ CREATE FUNCTION hermes.start_workflow(type text, input jsonb DEFAULT '{}', workf
     RETURNS uuid
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_start_workflow';
 COMMENT ON FUNCTION hermes.start_workflow(text, jsonb, text, text, jsonb) IS
-'Starts an execution, in the caller''s transaction. workflow_id: its name in the business, unique in the tenant among open executions; NULL: none. options: conflict_policy when one is open (fail, the default: WF005; use_existing; terminate_existing), reuse_policy when the last one is closed (allow_duplicate, the default; allow_duplicate_failed_only; reject_duplicate), request_id (the same one again gives the same execution), start_delay, run_timeout. Returns the id of the execution. Errors: 22023, 42501, 42704, WF005. Example: SELECT hermes.start_workflow(''payment'', ''{"order": 7}'', ''order-7'');';
+'Starts an execution, in the caller''s transaction. workflow_id: its name in the business, unique in the tenant among open executions; NULL: none. options: conflict_policy when one is open (fail, the default: WF005; use_existing; terminate_existing), reuse_policy when the last one is closed (allow_duplicate, the default; allow_duplicate_failed_only; reject_duplicate), request_id (the same one again gives the same execution), start_delay, and instead of those of the type run_timeout, execution_timeout, retry (see hermes.register_workflow). Returns the id of the execution. Errors: 22023, 42501, 42704, WF005. Example: SELECT hermes.start_workflow(''payment'', ''{"order": 7}'', ''order-7'');';
 
 CREATE FUNCTION hermes.signal_workflow(execution_id uuid, signal text, payload jsonb DEFAULT '{}', request_id text DEFAULT NULL)
     RETURNS hermes.signal_result
@@ -35,7 +35,7 @@ COMMENT ON FUNCTION hermes.terminate_workflow(uuid, text) IS
 CREATE FUNCTION hermes.workflow_status(execution_id uuid) RETURNS jsonb
     LANGUAGE C STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'hc_workflow_status';
 COMMENT ON FUNCTION hermes.workflow_status(uuid) IS
-'An execution as JSON: workflow_type, version, workflow_id, tenant, status (Running, Completed, Failed, TimedOut, Canceled, Terminated, ContinuedAsNew), result or failure, events, started_at, closed_at, cancel_requested, and of an open one what it waits for and the last failure of its code. Read-only; works on a standby. Errors: WF001.';
+'An execution as JSON: workflow_type, version, workflow_id, tenant, status (Running, Paused, Completed, Failed, TimedOut, Canceled, Terminated, ContinuedAsNew), result or failure, events, started_at, closed_at, cancel_requested, attempt, first_execution_id and next_execution_id of one that has several runs, expires_at, and of an open one what it waits for and the last failure of its code. Read-only; works on a standby. Errors: WF001.';
 
 CREATE FUNCTION hermes.workflow_history(execution_id uuid)
     RETURNS TABLE (event_id integer, event_time timestamptz, event_type text, attributes jsonb)
@@ -54,7 +54,7 @@ CREATE FUNCTION hermes.decode_execution(history bytea)
 COMMENT ON FUNCTION hermes.decode_execution(bytea) IS 'Events of a stored history of an execution.';
 
 CREATE VIEW hermes.workflows WITH (security_barrier) AS
-SELECT e.id AS execution_id, t.name AS workflow_type, t.version, e.workflow_id, e.tenant, 'Running'::text AS status,
+SELECT e.id AS execution_id, t.name AS workflow_type, t.version, e.workflow_id, e.tenant, CASE WHEN e.paused_at IS NULL THEN 'Running' ELSE 'Paused' END AS status,
        hermes.time_of_id(e.id) AS started_at, NULL::timestamptz AS closed_at
 FROM hermes.execution e JOIN hermes.workflow_type t ON t.id = e.type_id
 WHERE hermes.tenant_visible(e.tenant)
@@ -71,7 +71,7 @@ SELECT t.workflow_id AS execution_id, y.name AS workflow_type, e.workflow_id, e.
        t.due, t.owner IS NOT NULL AS claimed, t.tries::integer AS tries, t.last_error
 FROM hermes.task t JOIN hermes.execution e ON e.id = t.workflow_id JOIN hermes.workflow_type y ON y.id = e.type_id
 WHERE t.kind >= 7 AND hermes.tenant_visible(e.tenant);
-COMMENT ON VIEW hermes.workflow_tasks IS 'What open executions wait for: turns (the function is to be called), timers, signals and cancel requests not taken yet, run timeouts. tries and last_error of a turn: how often its code has failed in a row, and how; due: when it is tried again.';
+COMMENT ON VIEW hermes.workflow_tasks IS 'What open executions wait for: turns (the function is to be called), timers, signals and cancel requests not taken yet, run timeouts, looks at a condition (look_again). tries and last_error of a turn: how often its code has failed in a row, and how; due: when it is tried again.';
 
 -- ---- in workflow functions ----
 
@@ -130,7 +130,7 @@ COMMENT ON FUNCTION hermes.start_timer(interval) IS
 CREATE FUNCTION hermes.start_child(type text, input jsonb DEFAULT '{}', workflow_id text DEFAULT NULL, options jsonb DEFAULT '{}') RETURNS bigint
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_start_child';
 COMMENT ON FUNCTION hermes.start_child(text, jsonb, text, jsonb) IS
-'In a workflow function: starts an execution as a child, in the same tenant and commit, and goes on. options: parent_close_policy (what becomes of it when this execution closes first: terminate, the default; request_cancel; abandon), run_timeout. Returns a handle: hermes.await gives its result, or raises its failure; a workflow_id that an open execution has, a WF005. Errors: 22023, WF020.';
+'In a workflow function: starts an execution as a child, in the same tenant and commit, and goes on. options: parent_close_policy (what becomes of it when this execution closes first: terminate, the default; request_cancel; abandon), run_timeout, execution_timeout, retry (as hermes.start_workflow). Returns a handle: hermes.await gives its result, or raises its failure; a workflow_id that an open execution has, a WF005. Errors: 22023, WF020.';
 
 CREATE FUNCTION hermes.execute_child(type text, input jsonb DEFAULT '{}', workflow_id text DEFAULT NULL, options jsonb DEFAULT '{}') RETURNS jsonb
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_execute_child';

@@ -16,6 +16,10 @@ GRANT EXECUTE ON FUNCTION
     hermes.unsuppress(text, text, text, text),
     hermes.start_workflow(text, jsonb, text, text, jsonb), hermes.signal_workflow(uuid, text, jsonb, text),
     hermes.cancel_workflow(uuid, text), hermes.query_workflow(uuid, text),
+    hermes.wait_until(text, regclass[], jsonb, interval),
+    hermes.add_compensation(text, text, jsonb), hermes.compensate(jsonb),
+    hermes.watch_table(regclass), hermes.unwatch_table(regclass), hermes.note_change(),
+    hermes.pause_workflow(uuid, text, text), hermes.resume_workflow(uuid, text),
     hermes.step(text, text, jsonb, jsonb), hermes.fetch(text, jsonb), hermes.side_effect(jsonb), hermes.sleep(interval),
     hermes.wait_signal(text, interval), hermes.now(), hermes.random(), hermes.uuid(),
     hermes.get_version(text, integer, integer), hermes.set_query_result(text, jsonb),
@@ -52,11 +56,12 @@ GRANT EXECUTE ON FUNCTION
     hermes.pause_provider(text, text), hermes.resume_provider(text), hermes.pause_tenant(text, text), hermes.resume_tenant(text),
     hermes.pause_cascade_rule(text, text), hermes.resume_cascade_rule(text),
     hermes.replay_webhook(uuid, integer, integer), hermes.replay_webhooks(integer, timestamptz, timestamptz, boolean),
+    hermes.register_workflow(text, regprocedure, jsonb), hermes.drop_workflow(text), hermes.terminate_workflow(uuid, text),
+    hermes.pause_workflow_type(text, text), hermes.resume_workflow_type(text),
     hermes.register_activity(text, jsonb), hermes.drop_activity(text),
     hermes.alter_activity_queue(text, jsonb), hermes.pause_activity_queue(text), hermes.resume_activity_queue(text),
     hermes.pause_activity(uuid, text), hermes.resume_activity(uuid, text), hermes.reset_activity(uuid, text, jsonb),
-    hermes.update_activity_options(uuid, text, jsonb),
-    hermes.register_workflow(text, regprocedure, jsonb), hermes.drop_workflow(text), hermes.terminate_workflow(uuid, text)
+    hermes.update_activity_options(uuid, text, jsonb)
 TO hermes_admin;
 
 GRANT SELECT ON

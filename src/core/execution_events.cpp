@@ -155,6 +155,10 @@ const char *word_of_payload(ExecutionEventType type) {
     case ExecutionEventType::timer_canceled:
     case ExecutionEventType::child_cancel_requested:
         return "canceled_command";
+    case ExecutionEventType::workflow_execution_started:
+        return "options";
+    case ExecutionEventType::condition_awaited:
+        return "tables";
     case ExecutionEventType::signal_received:
         return "payload";
     default:
@@ -169,6 +173,8 @@ const char *word_of_text(ExecutionEventType type) {
         return "request_id";
     case ExecutionEventType::child_started:
     case ExecutionEventType::workflow_execution_continued_as_new:
+    case ExecutionEventType::workflow_execution_failed:
+    case ExecutionEventType::workflow_execution_timed_out:
         return "execution_id";
     case ExecutionEventType::child_failed:
         return "status";
@@ -192,6 +198,11 @@ const char *word_of_name(ExecutionEventType type) {
         return "workflow_type";
     case ExecutionEventType::activity_scheduled:
         return "activity_type";
+    case ExecutionEventType::workflow_execution_failed:
+    case ExecutionEventType::workflow_execution_timed_out:
+        return "retry_state";
+    case ExecutionEventType::workflow_execution_paused:
+        return "request_id";
     case ExecutionEventType::signal_awaited:
     case ExecutionEventType::signal_received:
         return "signal";

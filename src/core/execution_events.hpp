@@ -20,10 +20,11 @@
 namespace hc::core {
 
 enum class ExecutionEventType : std::uint8_t {
-    workflow_execution_started = 1,    // name: workflow type
+    workflow_execution_started = 1,    // name: workflow type, payload: of its chain (execution_chain.hpp), if any
     workflow_execution_completed = 2,  // payload: result
-    workflow_execution_failed = 3,     // payload: failure
-    workflow_execution_timed_out = 4,  //
+    workflow_execution_failed = 3,     // payload: failure; name: retry state, where there is a policy; text: execution
+                                       // id of the next run, if there is one
+    workflow_execution_timed_out = 4,  // name, text: likewise
     workflow_execution_canceled = 5,   //
     workflow_execution_terminated = 6, // text: reason
     workflow_task_failed = 7,          // payload: failure; of several in a row only the first
@@ -56,7 +57,7 @@ enum class ExecutionEventType : std::uint8_t {
     condition_met = 32,                       // command
     search_attributes_upserted = 33,          // command, payload: attributes
     memo_modified = 34,                       // command, payload: fields
-    workflow_execution_paused = 35,           // text: reason
+    workflow_execution_paused = 35,           // text: reason, name: request id
     workflow_execution_unpaused = 36,         // text: reason
     workflow_execution_options_updated = 37,  // payload: what has changed
     child_cancel_requested = 38,              // command, kind cancel, payload: command of the child

@@ -33,6 +33,8 @@ CommandKind kind_of(const ExecutionEvent &event) {
         return CommandKind::activity;
     case Type::signal_awaited:
         return CommandKind::wait_signal;
+    case Type::condition_awaited:
+        return CommandKind::wait_until;
     default:
         return CommandKind::none;
     }
@@ -59,6 +61,7 @@ bool is_end(Type type) {
     case Type::activity_failed:
     case Type::activity_timed_out:
     case Type::activity_canceled:
+    case Type::condition_met:
         return true;
     default:
         return false;
@@ -96,7 +99,8 @@ std::uint32_t number_in(const std::string &text) {
 // Whether a cancel request is delivered to it: the others are over at once, whatever has been requested.
 bool is_cancelable(CommandKind kind) {
     return kind == CommandKind::step || kind == CommandKind::sleep || kind == CommandKind::wait_signal ||
-           kind == CommandKind::timer || kind == CommandKind::child || kind == CommandKind::activity;
+           kind == CommandKind::timer || kind == CommandKind::child || kind == CommandKind::activity ||
+           kind == CommandKind::wait_until;
 }
 
 std::string words_of(CommandKind kind, const std::string &name) {
@@ -115,6 +119,7 @@ Replay::Replay(const WorkflowId &id, std::vector<ExecutionEvent> events)
 void Replay::restart() {
     next_ = 1;
     cancel_delivered_ = false;
+    shielded_ = false;
     now_ = events_.empty() ? Time{} : events_.front().time;
     randoms_ = 0;
     for (auto &[name, signals] : signals_)
@@ -136,6 +141,7 @@ void Replay::note(std::size_t position) {
         commands_.push_back({position, std::nullopt, ends_itself(kind)});
         if (event.type == Type::timer_canceled)
             end_command(number_in(event.payload), position);
+        has_conditions_ = has_conditions_ || kind == CommandKind::wait_until;
     } else if (is_end(event.type)) {
         end_command(event.command, position);
     } else if (event.type == Type::signal_received) {
@@ -144,6 +150,8 @@ void Replay::note(std::size_t position) {
             requests_.try_emplace(event.text, position);
     } else if (event.type == Type::cancel_requested && !cancel_) {
         cancel_ = position;
+    } else if (event.type == Type::workflow_execution_paused || event.type == Type::workflow_execution_unpaused) {
+        paused_ = event.type == Type::workflow_execution_paused;
     }
 }
 
@@ -181,7 +189,7 @@ void Replay::check(const Command &command, const ExecutionEvent &event) const {
 
 // A cancel request that is not delivered yet comes before this event, or there is no such event.
 bool Replay::canceled_before(std::optional<std::size_t> position) const {
-    return cancel_ && !cancel_delivered_ && (!position || *cancel_ < *position);
+    return cancel_ && !cancel_delivered_ && !shielded_ && (!position || *cancel_ < *position);
 }
 
 CallAnswer Replay::deliver_cancel() {
@@ -202,6 +210,11 @@ CallAnswer Replay::call(const Command &command) {
         return {CallAnswer::Kind::result};
     }
     return answer(commands_[next_ - 1]);
+}
+
+CallAnswer Replay::call_again(const Command &command) {
+    --next_;
+    return call(command);
 }
 
 void Replay::record(ExecutionEvent event) {
@@ -329,6 +342,20 @@ std::uint64_t Replay::random() {
     return hash64(seed, fmt::format("{}", ++randoms_));
 }
 
+std::optional<std::string> Replay::undelivered_cancel() const {
+    return cancel_ && !cancel_delivered_ ? std::optional(events_[*cancel_].text) : std::nullopt;
+}
+
+void Replay::follow_history() {
+    restart();
+    for (Recorded &known : commands_) {
+        Signals *signals = nullptr;
+        known.over = end_of(known, &signals).has_value();
+        if (signals != nullptr)
+            ++signals->taken;
+    }
+}
+
 bool Replay::knows_request(const std::string &request_id) const { return requests_.contains(request_id); }
 
 bool Replay::timer_is_pending(std::uint32_t command) const {
@@ -363,6 +390,13 @@ bool Replay::has_open_activities() const {
     return std::any_of(commands_.begin(), commands_.end(), [this](const Recorded &known) {
         return events_[known.event].type == Type::activity_scheduled && !known.fired;
     });
+}
+
+std::optional<std::uint32_t> Replay::pending_condition() const {
+    if (commands_.empty() || kind_of(events_[commands_.back().event]) != CommandKind::wait_until ||
+        commands_.back().over || commands_.back().fired)
+        return std::nullopt;
+    return static_cast<std::uint32_t>(commands_.size());
 }
 
 std::vector<PendingTimer> Replay::pending_timers() const {

@@ -80,6 +80,10 @@ public:
     // The number of the one of these that was over first; nullopt with `answer` filled: none is, or the cancel came
     // before.
     std::optional<std::uint32_t> await_any(std::span<const std::uint32_t> commands, CallAnswer &answer);
+    // The one that was just found pending, once it is over.
+    CallAnswer call_again(const Command &command);
+    // While it is on, no cancel is delivered; each pass begins without.
+    void shield(bool on) { shielded_ = on; }
     // Records the command that was just found fresh, as an event of it; then call it again.
     void record(ExecutionEvent event);
 
@@ -99,11 +103,18 @@ public:
     std::uint64_t random();           // the same at the same place of the body
 
     bool cancel_requested() const { return cancel_.has_value(); }
+    std::optional<std::string> undelivered_cancel() const; // its reason
+    bool is_paused() const { return paused_; }
+    // In place of a pass of the body: what it has taken, as far as the history goes. Only without a cancel request.
+    void follow_history();
     bool is_closed() const { return !events_.empty() && is_close(events_.back().type); }
     bool knows_request(const std::string &request_id) const;
     bool timer_is_pending(std::uint32_t command) const; // it was started, has not fired, and the wait is not over
     std::vector<PendingTimer> pending_timers() const;
-    std::uint32_t command() const { return next_ - 1; } // number of the last command called
+    // The command that waits for a condition: the last one, when it is a wait_until that is not over.
+    std::optional<std::uint32_t> pending_condition() const;
+    bool has_conditions() const { return has_conditions_; } // whether it has waited for one, ever
+    std::uint32_t command() const { return next_ - 1; }     // number of the last command called
     // Signals that no wait has taken in this pass, in order.
     std::vector<const ExecutionEvent *> untaken_signals() const;
     // Children that were started and are not known to have ended.
@@ -144,9 +155,12 @@ private:
     std::map<std::string, std::size_t> versions_;
     std::map<std::string, std::size_t> requests_;
     std::optional<std::size_t> cancel_;
+    bool paused_ = false;
+    bool has_conditions_ = false;
     // of this pass of the body
     std::uint32_t next_ = 1;
     bool cancel_delivered_ = false;
+    bool shielded_ = false;
     Time now_{};
     std::uint64_t randoms_ = 0;
 };

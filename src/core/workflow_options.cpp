@@ -19,12 +19,20 @@ constexpr Duration kShortest = std::chrono::milliseconds(1);
 constexpr Duration kLongestTask = std::chrono::minutes(2); // Temporal's cap of a workflow task
 constexpr Duration kLongestStep = std::chrono::hours(24);
 
+void read_chain_options(const JsonObject &object, std::optional<Duration> &execution_timeout,
+                        std::optional<RetryPolicy> &retry) {
+    if (const auto timeout = object.find("execution_timeout"))
+        execution_timeout = timeout->duration(kShortest, kLongestWait);
+    if (const auto policy = object.find("retry"))
+        retry = read_retry_policy(*policy);
+}
+
 } // namespace
 
 WorkflowTypeOptions parse_workflow_type_options(std::string_view json) {
     static constexpr JsonDocumentRules kRules{"invalid workflow options", kMaxBytes, kMaxDepth};
-    static constexpr std::array<std::string_view, 5> kKeys{"run_as", "task_timeout", "step_timeout", "run_timeout",
-                                                           "in_place"};
+    static constexpr std::array<std::string_view, 7> kKeys{
+        "run_as", "task_timeout", "step_timeout", "run_timeout", "execution_timeout", "retry", "in_place"};
     const nlohmann::json document = parse_json_document(json, kRules);
     const JsonObject object(JsonNode(document, "$", kRules.message), kKeys);
     WorkflowTypeOptions options;
@@ -36,6 +44,7 @@ WorkflowTypeOptions parse_workflow_type_options(std::string_view json) {
         options.step_timeout = timeout->duration(kShortest, kLongestStep);
     if (const auto timeout = object.find("run_timeout"))
         options.run_timeout = timeout->duration(kShortest, kLongestWait);
+    read_chain_options(object, options.execution_timeout, options.retry);
     if (const auto in_place = object.find("in_place"))
         options.in_place = in_place->boolean();
     return options;
@@ -51,13 +60,29 @@ ChildOptions parse_child_options(std::string_view json) {
     if (json == "{}")
         return options;
     static constexpr JsonDocumentRules kRules{"invalid child options", kMaxBytes, kMaxDepth};
-    static constexpr std::array<std::string_view, 2> kKeys{"parent_close_policy", "run_timeout"};
+    static constexpr std::array<std::string_view, 4> kKeys{"parent_close_policy", "run_timeout", "execution_timeout",
+                                                           "retry"};
     const nlohmann::json document = parse_json_document(json, kRules);
     const JsonObject object(JsonNode(document, "$", kRules.message), kKeys);
     if (const auto policy = object.find("parent_close_policy"))
         options.parent_close = policy->word(kParentClose);
     if (const auto timeout = object.find("run_timeout"))
         options.run_timeout = timeout->duration(kShortest, kLongestWait);
+    read_chain_options(object, options.execution_timeout, options.retry);
+    return options;
+}
+
+CompensateOptions parse_compensate_options(std::string_view json) {
+    CompensateOptions options;
+    if (json == "{}")
+        return options;
+    static constexpr JsonDocumentRules kRules{"invalid options of a compensation", kMaxBytes, kMaxDepth};
+    static constexpr std::array<std::string_view, 1> kKeys{"on_error"};
+    static constexpr std::array<JsonWord<bool>, 2> kWords{{{"continue", false}, {"stop", true}}};
+    const nlohmann::json document = parse_json_document(json, kRules);
+    const JsonObject object(JsonNode(document, "$", kRules.message), kKeys);
+    if (const auto on_error = object.find("on_error"))
+        options.stop = on_error->word(kWords);
     return options;
 }
 
@@ -90,8 +115,9 @@ WorkflowStartOptions parse_workflow_start_options(std::string_view json, bool wi
     if (json == "{}")
         return options;
     static constexpr JsonDocumentRules kRules{"invalid start options", kMaxBytes, kMaxDepth};
-    static constexpr std::array<std::string_view, 6> kKeys{"conflict_policy", "reuse_policy", "request_id",
-                                                           "start_delay",     "run_timeout",  "signal_request_id"};
+    static constexpr std::array<std::string_view, 8> kKeys{"conflict_policy", "reuse_policy",     "request_id",
+                                                           "start_delay",     "run_timeout",      "execution_timeout",
+                                                           "retry",           "signal_request_id"};
     static constexpr std::array<JsonWord<ConflictPolicy>, 3> kConflict{
         {{"fail", ConflictPolicy::fail},
          {"use_existing", ConflictPolicy::use_existing},
@@ -117,6 +143,7 @@ WorkflowStartOptions parse_workflow_start_options(std::string_view json, bool wi
         options.start_delay = delay->duration(Duration::zero(), kLongestWait);
     if (const auto timeout = object.find("run_timeout"))
         options.run_timeout = timeout->duration(kShortest, kLongestWait);
+    read_chain_options(object, options.execution_timeout, options.retry);
     if (options.reuse == ReusePolicy::reject_duplicate && options.conflict == ConflictPolicy::terminate_existing)
         object.find("conflict_policy")
             ->fail("cannot be terminate_existing with reuse_policy reject_duplicate",

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/execution_events.hpp"
+#include "core/retry_policy.hpp"
 #include "core/time.hpp"
 
 #include <optional>
@@ -13,12 +14,15 @@ namespace hc::core {
 
 inline constexpr Duration kLongestWait = std::chrono::days(36'500);
 
-// {"run_as": "app", "task_timeout": "10s", "step_timeout": "60s", "run_timeout": "30d", "in_place": false}
+// {"run_as": "app", "task_timeout": "10s", "step_timeout": "60s", "run_timeout": "30d", "execution_timeout": "90d",
+//  "retry": {..}, "in_place": false}
 struct WorkflowTypeOptions {
     std::string run_as; // empty: the role that registers it
     Duration task_timeout = std::chrono::seconds(10);
     Duration step_timeout = std::chrono::seconds(60);
     std::optional<Duration> run_timeout;
+    std::optional<Duration> execution_timeout;
+    std::optional<RetryPolicy> retry; // without: never retried
     bool in_place = false;
 };
 WorkflowTypeOptions parse_workflow_type_options(std::string_view json); // throws 22023 with the JSON path
@@ -27,13 +31,15 @@ enum class ConflictPolicy : std::uint8_t { fail, use_existing, terminate_existin
 enum class ReusePolicy : std::uint8_t { allow_duplicate, allow_duplicate_failed_only, reject_duplicate };
 
 // {"conflict_policy": "fail", "reuse_policy": "allow_duplicate", "request_id": "..", "start_delay": "1h",
-//  "run_timeout": "30d"}
+//  "run_timeout": "30d", "execution_timeout": "90d", "retry": {..}}
 struct WorkflowStartOptions {
     ConflictPolicy conflict = ConflictPolicy::fail;
     ReusePolicy reuse = ReusePolicy::allow_duplicate;
     std::string request_id; // empty: none
     Duration start_delay{};
-    std::optional<Duration> run_timeout;
+    std::optional<Duration> run_timeout; // this and the next two instead of the type's
+    std::optional<Duration> execution_timeout;
+    std::optional<RetryPolicy> retry;
     std::string signal_request_id; // of signal_with_start; empty: none
 };
 // `with_signal`: of signal_with_start, where the conflict policy is use_existing unless it says otherwise.
@@ -43,10 +49,12 @@ WorkflowStartOptions parse_workflow_start_options(std::string_view json,
 // What becomes of a child when its parent closes first (Temporal's parent close policy).
 enum class ParentClosePolicy : std::uint8_t { terminate, request_cancel, abandon };
 
-// {"parent_close_policy": "terminate", "run_timeout": "1h"}
+// {"parent_close_policy": "terminate", "run_timeout": "1h", "execution_timeout": "2h", "retry": {..}}
 struct ChildOptions {
     ParentClosePolicy parent_close = ParentClosePolicy::terminate;
     std::optional<Duration> run_timeout;
+    std::optional<Duration> execution_timeout;
+    std::optional<RetryPolicy> retry;
 };
 ChildOptions parse_child_options(std::string_view json); // throws 22023 with the JSON path
 std::string_view to_string(ParentClosePolicy policy);
@@ -57,6 +65,11 @@ struct StepOptions {
     bool commit_first = false; // what the turn has done before is committed before the step
 };
 StepOptions parse_step_options(std::string_view json); // throws 22023 with the JSON path
+// {"on_error": "continue" | "stop"}
+struct CompensateOptions {
+    bool stop = false;
+};
+CompensateOptions parse_compensate_options(std::string_view json); // throws 22023 with the JSON path
 
 // The newest execution of a workflow id.
 struct CurrentExecution {

@@ -5,6 +5,7 @@
 #include "core/json_path.hpp"
 #include "core/provider_choice.hpp"
 #include "engine/provider_health.hpp"
+#include "engine/workflow_types.hpp"
 #include "pg/deliveries.hpp"
 #include "pg/random.hpp"
 #include "pg/time_zone.hpp"
@@ -37,6 +38,8 @@ Target find_target(PauseScope scope, const std::optional<std::string> &name) {
     }
     case PauseScope::rule: // one that was dropped may still have cascades
         return {store::kPauseRule, name, 0};
+    case PauseScope::workflow_type: // one that was dropped may still have executions
+        return {store::kPauseWorkflowType, name, 0};
     case PauseScope::tenant:
         break;
     }
@@ -46,13 +49,19 @@ Target find_target(PauseScope scope, const std::optional<std::string> &name) {
     return {store::kPauseTenant, name, 0};
 }
 
+void check_target(PauseScope scope, const std::optional<std::string> &name) {
+    if (scope == PauseScope::rule) {
+        (void)definitions().current_rule(*name); // exists
+    } else if (scope == PauseScope::workflow_type) {
+        (void)current_workflow_type(*name);
+    }
+}
+
 } // namespace
 
 bool pause(PauseScope scope, const std::optional<std::string> &name, const std::optional<std::string> &reason) {
     const Target target = find_target(scope, name);
-    if (scope == PauseScope::rule) {
-        (void)definitions().current_rule(*name); // exists
-    }
+    check_target(scope, name);
     if (reason) {
         check_name(*reason, "reason");
     }
@@ -64,8 +73,8 @@ bool pause(PauseScope scope, const std::optional<std::string> &name, const std::
 bool resume(PauseScope scope, const std::optional<std::string> &name) {
     const Target target = find_target(scope, name);
     const bool changed = store::end_pause(target.scope, target.name, target.provider, pg::now());
-    if (!changed && scope == PauseScope::rule) {
-        (void)definitions().current_rule(*name); // exists
+    if (!changed) {
+        check_target(scope, name);
     }
     pg::invalidate_definitions();
     pg::note_task(pg::kTimerQueue, pg::now()); // the supervisor puts back what was put aside

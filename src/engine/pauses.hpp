@@ -10,9 +10,9 @@
 
 namespace hc::engine {
 
-enum class PauseScope : std::uint8_t { provider, tenant, rule };
+enum class PauseScope : std::uint8_t { provider, tenant, rule, workflow_type };
 
-// Each returns whether it changed something. Throws 42704 when there is no such provider or rule.
+// Each returns whether it changed something. Throws 42704 when there is no such provider, rule or workflow type.
 bool pause(PauseScope scope, const std::optional<std::string> &name, const std::optional<std::string> &reason);
 bool resume(PauseScope scope, const std::optional<std::string> &name);
 

@@ -68,6 +68,8 @@ void WorkflowBody::restart() {
     swallowed_ = 0;
     step_.reset();
     next_input_.reset();
+    watched_.clear();
+    compensations_.clear();
     raised_.reset();
     nondeterminism_.clear();
     query_results_.clear();

@@ -4,8 +4,10 @@
 #pragma once
 
 #include "core/activity.hpp"
+#include "core/execution_chain.hpp"
 #include "core/execution_replay.hpp"
 #include "core/workflow_failure.hpp"
+#include "pg/watch.hpp"
 
 #include <map>
 #include <optional>
@@ -30,7 +32,7 @@ struct ChildRequest {
     std::string type;
     std::string input; // JSON
     std::optional<std::string> workflow_id;
-    std::optional<core::Duration> run_timeout;
+    core::ExecutionChain chain; // the timeouts and the policy that it was given
 };
 
 struct ActivityRequest {
@@ -65,6 +67,11 @@ public:
     Value side_effect(const std::string &value);
     void sleep(core::Duration duration);
     Value wait_signal(const std::string &name, std::optional<core::Duration> timeout);
+    // True: the condition was seen to hold; false: the timeout came first.
+    bool wait_until(const std::string &condition, std::span<const Oid> tables, const std::string &arguments,
+                    std::optional<core::Duration> timeout);
+    void add_compensation(const std::string &name, const std::string &statement, const std::string &arguments);
+    std::int32_t compensate(const std::string &options_json); // how many it has run
     std::int64_t start_timer(core::Duration duration);
     std::int64_t start_child(const std::string &type, const std::string &input,
                              const std::optional<std::string> &workflow_id, const std::string &options_json);
@@ -87,8 +94,9 @@ public:
         return !requests_.children.empty() || !requests_.activities.empty() || !requests_.cancels.empty();
     }
     BodyRequests take_requests() { return std::exchange(requests_, {}); }
-    const std::optional<std::string> &next_input() const { return next_input_; } // of continue_as_new
-    const std::string &nondeterminism() const { return nondeterminism_; }        // empty: none was found
+    std::vector<pg::WatchedTable> take_watched() { return std::exchange(watched_, {}); } // of what it waits for
+    const std::optional<std::string> &next_input() const { return next_input_; }         // of continue_as_new
+    const std::string &nondeterminism() const { return nondeterminism_; }                // empty: none was found
     bool exhausted() const { return swallowed_ >= kMostSwallowed; }
     // Whether the error that left the function is one that a verb raised: a recorded failure or the cancel.
     bool raised(const std::string &sqlstate, const std::string &message) const;
@@ -103,6 +111,7 @@ private:
     Value finish(const core::CallAnswer &answer);
     Value wait(const core::Command &command, core::ExecutionEvent event);
     [[noreturn]] void diverged(const core::Nondeterminism &e);
+    void watch(std::span<const Oid> tables, bool known);
     void may_record(); // in a query the function ends here; throws 54000 when the history is full
 
     core::Replay &replay_;
@@ -112,6 +121,8 @@ private:
     int swallowed_ = 0;
     std::optional<StepRequest> step_;
     BodyRequests requests_;
+    std::vector<pg::WatchedTable> watched_;
+    std::vector<StepRequest> compensations_; // the newest is the last
     std::optional<std::string> next_input_;
     std::optional<core::WorkflowFailure> raised_;
     std::string nondeterminism_;

@@ -43,7 +43,11 @@ std::int64_t WorkflowBody::start_child(const std::string &type, const std::strin
                         .payload = std::string(core::to_string(options.parent_close)),
                         .text = core::to_string(id)});
         replay_.call(command);
-        requests_.children.push_back({replay_.command(), id, type, input, workflow_id, options.run_timeout});
+        core::ExecutionChain chain;
+        chain.run_timeout = options.run_timeout;
+        chain.execution_timeout = options.execution_timeout;
+        chain.retry = options.retry;
+        requests_.children.push_back({replay_.command(), id, type, input, workflow_id, std::move(chain)});
     } else {
         finish(answer); // raises when it is canceled
     }

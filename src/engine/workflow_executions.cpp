@@ -8,6 +8,7 @@
 #include "pg/random.hpp"
 #include "pg/wake.hpp"
 #include "store/activities.hpp"
+#include "store/condition_waiters.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -91,21 +92,29 @@ WorkflowId new_execution_id(const OptionalText &tenant, const OptionalText &work
 // ---- beginning ----
 
 void begin_execution(store::ExecutionRow row, std::optional<pg::jsonb_view> input, core::Duration delay,
-                     std::optional<core::Duration> run_timeout) {
+                     core::ExecutionChain chain) {
     const WorkflowType &type = workflow_type(row.type_id);
     const core::Time now = pg::now();
-    const ExecutionEvent started{
-        .type = ExecutionEventType::workflow_execution_started, .time = now, .name = type.name};
+    const std::optional<core::Duration> whole =
+        chain.execution_timeout ? chain.execution_timeout : type.options.execution_timeout;
+    if (chain.first_execution_id.empty() && whole) {
+        chain.expires = now + delay + *whole;
+    }
+    const ExecutionEvent started{.type = ExecutionEventType::workflow_execution_started,
+                                 .time = now,
+                                 .name = type.name,
+                                 .payload = core::chain_json(chain)};
     row.history.data = core::encode_execution({&started, 1}, std::nullopt);
     store::insert_execution(row, input);
     const std::int32_t queue = core::executor_queue(type.role_id);
     std::vector<store::Task> tasks{{row.id, store::kTurnNumber, store::Kind::turn, queue, now + delay, 0, 0, {}}};
-    if (!run_timeout) {
-        run_timeout = type.options.run_timeout;
+    const std::optional<core::Duration> run = chain.run_timeout ? chain.run_timeout : type.options.run_timeout;
+    std::optional<core::Time> ends = chain.expires;
+    if (run) {
+        ends = std::min(ends.value_or(core::kNever), now + delay + *run);
     }
-    if (run_timeout) {
-        tasks.push_back(
-            {row.id, store::kRunTimeoutNumber, store::Kind::run_timeout, queue, now + delay + *run_timeout, 0, 0, {}});
+    if (ends) {
+        tasks.push_back({row.id, store::kRunTimeoutNumber, store::Kind::run_timeout, queue, *ends, 0, 0, {}});
     }
     store::insert_tasks(tasks);
 }
@@ -125,6 +134,8 @@ std::string signal_detail(const std::string &name, const std::string &payload_js
     return detail.dump();
 }
 
+std::string cancel_detail(const std::string &reason) { return nlohmann::json{{"reason", reason}}.dump(); }
+
 // ---- the end ----
 
 namespace {
@@ -137,9 +148,9 @@ std::string failure_of_end(const ExecutionEvent &end) {
     return core::failure_json({sqlstate::child_ended, "child execution has ended: " + word, end.text, ""});
 }
 
-// What a parent is told of its child's end. Its next run stands for one that continues as new.
+// What a parent is told of its child's end: of its last run.
 bool tell_parent(const store::ExecutionRow &row, const ExecutionEvent &end, store::LockWait mode) {
-    if (!row.parent_id || end.type == ExecutionEventType::workflow_execution_continued_as_new) {
+    if (!row.parent_id || core::has_next_run(end)) {
         return true;
     }
     const std::optional<store::BriefRow> parent = store::share_execution(*row.parent_id, mode);
@@ -156,6 +167,24 @@ bool tell_parent(const store::ExecutionRow &row, const ExecutionEvent &end, stor
     return true;
 }
 
+// The run that is open of the execution whose first run is `id`; nullopt: it has ended.
+std::optional<std::pair<WorkflowId, std::int32_t>> open_run(WorkflowId id) {
+    constexpr int kMaxRuns = 10'000;
+    for (int run = 0; run < kMaxRuns; ++run) {
+        if (const std::optional<store::BriefRow> row = store::find_execution(id)) {
+            return std::pair(id, row->type_id);
+        }
+        const std::optional<std::string> history = store::closed_history(id);
+        const std::optional<WorkflowId> next =
+            history ? core::next_run_of(core::decode_execution(*history).back()) : std::nullopt;
+        if (!next) {
+            break;
+        }
+        id = *next;
+    }
+    return std::nullopt;
+}
+
 // Each by its policy. One that has ended meanwhile is sent what it has no use for: its executor drops it.
 void tell_children(const core::Replay &replay) {
     for (const core::OpenChild &child : replay.open_children()) {
@@ -164,9 +193,9 @@ void tell_children(const core::Replay &replay) {
         if (!id || policy == core::ParentClosePolicy::abandon) {
             continue;
         }
-        if (const std::optional<store::BriefRow> row = store::find_execution(*id)) {
+        if (const auto open = open_run(*id)) {
             const bool ends = policy == core::ParentClosePolicy::terminate;
-            bring(*id, row->type_id, ends ? store::Kind::terminate : store::Kind::cancel,
+            bring(open->first, open->second, ends ? store::Kind::terminate : store::Kind::cancel,
                   R"({"reason": "its parent has closed"})");
         }
     }
@@ -189,6 +218,9 @@ bool close_execution(const store::ExecutionRow &row, const core::Replay &replay,
     store::close_execution(row.id, row.chunks, core::encode_execution(added, base),
                            static_cast<std::int16_t>(core::status_after(added.back().type)), added.back().time);
     store::delete_execution_tasks(row.id);
+    if (replay.has_conditions()) {
+        store::delete_condition_waiter(row.id);
+    }
     return true;
 }
 

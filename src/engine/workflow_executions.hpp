@@ -2,6 +2,7 @@
 // other executions. As the extension's owner.
 #pragma once
 
+#include "core/execution_chain.hpp"
 #include "core/execution_replay.hpp"
 #include "core/workflow_options.hpp"
 #include "engine/workflow_types.hpp"
@@ -36,9 +37,10 @@ core::WorkflowId new_execution_id(const std::optional<std::string> &tenant,
 
 // ---- beginning ----
 
-// The row needs no history. `input` as for store::insert_execution.
+// The row needs no history. `input` as for store::insert_execution. `chain`: what the start gave, or the run before it
+// hands on.
 void begin_execution(store::ExecutionRow row, std::optional<pg::jsonb_view> input, core::Duration delay,
-                     std::optional<core::Duration> run_timeout);
+                     core::ExecutionChain chain);
 
 // ---- bringing ----
 
@@ -47,12 +49,13 @@ void bring(const core::WorkflowId &id, std::int32_t type_id, store::Kind kind, c
 
 // A signal as its task carries it; request_id empty: none.
 std::string signal_detail(const std::string &name, const std::string &payload_json, const std::string &request_id);
+std::string cancel_detail(const std::string &reason);
 
 // ---- the end ----
 
 // Ends an execution that is locked for its close by this event, whose time is set; `base` is the time of the last event
-// stored. Tells the parent and the children. False, and nothing done: the parent is held by somebody else (only with
-// LockWait::skip).
+// stored. Tells the parent, unless another run follows, and the children. False, and nothing done: the parent is held
+// by somebody else (only with LockWait::skip).
 bool close_execution(const store::ExecutionRow &row, const core::Replay &replay, core::ExecutionEvent end,
                      core::Time base, store::LockWait mode);
 

@@ -7,6 +7,7 @@
 #include "engine/activity_types.hpp"
 #include "engine/workflow_executions.hpp"
 #include "pg/values.hpp"
+#include "store/condition_waiters.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -21,7 +22,7 @@ using core::ExecutionEventType;
 using store::Kind;
 
 constexpr std::size_t kChunkBytes = 8192;
-constexpr auto kHeldRetry = std::chrono::milliseconds(20); // while somebody is about to bring something
+constexpr auto kLookAgainEvery = std::chrono::minutes(1); // at a condition, whatever was told of its tables
 
 std::string text_of(const nlohmann::json &json, const char *key) {
     return json.is_object() && json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : "";
@@ -44,6 +45,7 @@ WorkflowTurn::Begin WorkflowTurn::begin(const core::WorkflowId &id) {
     const std::string older = row_.chunks != 0 ? store::read_chunks(id) : std::string();
     replay_.emplace(id, core::decode_execution(older + row_.history.data));
     last_ = replay_->events().back().time;
+    waited_for_condition_ = replay_->pending_condition().has_value();
     bring();
     return Begin::ready;
 }
@@ -55,7 +57,10 @@ bool WorkflowTurn::bring() {
         const auto kind = static_cast<Kind>(task.kind);
         if (kind == Kind::turn) {
             has_turn_task_ = true;
+            turn_due_ = task.due;
             failures_ = std::max<std::uint32_t>(failures_, static_cast<std::uint32_t>(task.tries));
+        } else if (kind == Kind::look_again) {
+            look_due_ = task.due;
         } else if (kind == Kind::function_timer &&
                    std::find(known_timers_.begin(), known_timers_.end(), task.number) == known_timers_.end()) {
             known_timers_.push_back(task.number);
@@ -164,7 +169,7 @@ void WorkflowTurn::start_children(const std::vector<ChildRequest> &children) {
                 continue;
             }
         }
-        begin_execution(std::move(row), std::nullopt, {}, child.run_timeout);
+        begin_execution(std::move(row), std::nullopt, {}, child.chain);
     }
 }
 
@@ -215,8 +220,32 @@ void WorkflowTurn::wait() {
     if (has_turn_task_) {
         brought_.push_back({row_.id, store::kTurnNumber});
     }
-    delete_brought();
+    write_watch();
     write_cancels();
+}
+
+// Also deletes what was brought: the task of a look is put anew.
+void WorkflowTurn::write_watch() {
+    const std::optional<std::uint32_t> command = replay_->pending_condition();
+    if (!command) {
+        if (look_due_) {
+            brought_.push_back({row_.id, store::kLookAgainNumber});
+        }
+        delete_brought();
+        if (look_due_ || waited_for_condition_) {
+            store::delete_condition_waiter(row_.id);
+        }
+        return;
+    }
+    delete_brought();
+    const auto added = replay_->added();
+    const bool is_new = std::any_of(added.begin(), added.end(), [&command](const ExecutionEvent &event) {
+        return event.type == ExecutionEventType::condition_awaited && event.command == *command;
+    });
+    if (is_new || !look_due_ || *look_due_ <= pg::now()) {
+        store::put_condition_waiter(row_.id, static_cast<std::int32_t>(*command), watched_);
+        store::put_look_again(row_.id, core::executor_queue(type_->role_id), pg::now() + kLookAgainEvery);
+    }
 }
 
 void WorkflowTurn::go_on_soon() {
@@ -244,56 +273,6 @@ void WorkflowTurn::fail(const core::WorkflowFailure &failure) {
     const std::string reason = failure.sqlstate + ": " + failure.message;
     try_again(core::turn_retry_delay(failures_ + 1),
               failure.detail.empty() ? reason : reason + " (" + failure.detail + ")");
-}
-
-bool WorkflowTurn::close(ExecutionEvent end, core::Duration &wait_for) {
-    const bool by_code = end.type != ExecutionEventType::workflow_execution_timed_out &&
-                         end.type != ExecutionEventType::workflow_execution_terminated;
-    wait_for = core::Duration::zero();
-    if (!store::lock_execution_for_close(row_.id, store::LockWait::skip)) {
-        wait_for = kHeldRetry;
-        return false;
-    }
-    if (bring() && by_code) {
-        return false;
-    }
-    if (!close_execution(row_, *replay_, std::move(end), last_, store::LockWait::skip)) {
-        wait_for = kHeldRetry;
-        return false;
-    }
-    return true;
-}
-
-bool WorkflowTurn::continue_as_new(const std::string &input, core::Duration &wait_for) {
-    std::vector<std::string> signals; // details of those that nobody has taken
-    for (const ExecutionEvent *event : replay_->untaken_signals()) {
-        signals.push_back(signal_detail(event->name, event->payload, event->text));
-    }
-    store::ExecutionRow next;
-    next.id = new_execution_id(row_.tenant, row_.workflow_id);
-    const WorkflowType *type = find_current_workflow_type(type_->name);
-    next.type_id = type != nullptr ? type->id : row_.type_id; // of a dropped type the version that there is
-    next.tenant = row_.tenant;
-    next.workflow_id = row_.workflow_id;
-    next.parent_id = row_.parent_id;
-    next.command = row_.command;
-    next.input.text = input;
-    if (row_.workflow_id && !pass_on_workflow_id(row_.tenant, *row_.workflow_id, next.id)) {
-        wait_for = kHeldRetry; // somebody is about to start one of this id
-        return false;
-    }
-    if (!close({.type = ExecutionEventType::workflow_execution_continued_as_new, .text = core::to_string(next.id)},
-               wait_for)) {
-        if (row_.workflow_id) {
-            pass_on_workflow_id(row_.tenant, *row_.workflow_id, row_.id);
-        }
-        return false;
-    }
-    begin_execution(next, std::nullopt, {}, std::nullopt);
-    for (const std::string &detail : signals) {
-        engine::bring(next.id, next.type_id, Kind::signal, detail);
-    }
-    return true;
 }
 
 void put_off_turn(const store::TaskKey &key, std::uint32_t failures, const std::string &reason) {

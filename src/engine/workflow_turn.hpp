@@ -16,6 +16,8 @@
 
 namespace hc::engine {
 
+inline constexpr auto kHeldCloseRetry = std::chrono::milliseconds(20); // while somebody is about to bring something
+
 class WorkflowTurn {
 public:
     enum class Begin : std::uint8_t {
@@ -38,6 +40,12 @@ public:
     const std::string &reason() const { return *terminated_; }
     bool timed_out() const { return timed_out_; } // the run timeout is over
     std::uint32_t failures() const { return failures_; }
+    // The tables whose change the function waits for; to be compared once the turn is committed.
+    void watch(std::vector<pg::WatchedTable> tables) { watched_ = std::move(tables); }
+    const std::vector<pg::WatchedTable> &watched() const { return watched_; }
+
+    // Nothing is to be called now: it is paused, or its retry is not due. Then everything is written.
+    bool rest();
 
     // ---- ends; each writes everything ----
 
@@ -48,12 +56,18 @@ public:
     // Its code failed: tried again later and later.
     void fail(const core::WorkflowFailure &failure);
     // Ends the execution. False: something came meanwhile (it is in the replay), or may be about to: `wait_for` is how
-    // long the turn is to be put off then; zero: call the function again.
+    // long the turn is to be put off then; zero: call the function again. A run that has failed or timed out begins the
+    // next one where its policy says so.
     bool close(core::ExecutionEvent end, core::Duration &wait_for);
     // Ends it by beginning the next execution of its workflow id; otherwise as close().
     bool continue_as_new(const std::string &input, core::Duration &wait_for);
 
 private:
+    bool close_now(core::ExecutionEvent end, core::Duration &wait_for);
+    bool close_for_next(core::ExecutionEvent end, const std::string &input, core::Duration delay,
+                        core::ExecutionChain chain, core::Duration &wait_for);
+    bool pause_concerns() const;
+    bool is_early() const;
     void bring_task(const store::ExecutionTaskRow &task);
     void start_children(const std::vector<ChildRequest> &children);
     void start_activities(const std::vector<ActivityRequest> &activities);
@@ -65,6 +79,7 @@ private:
     void write_cancels();
     void write_events();
     void write_timers();
+    void write_watch();
     void delete_brought();
     void put_turn(core::Time due, std::uint32_t tries, const std::string &error);
 
@@ -76,6 +91,10 @@ private:
     std::vector<std::int32_t> seen_;         // numbers of tasks that were brought
     std::vector<std::int32_t> known_timers_; // numbers of tasks of timers
     bool has_turn_task_ = false;
+    std::optional<core::Time> turn_due_;
+    std::vector<pg::WatchedTable> watched_;
+    std::optional<core::Time> look_due_; // when the condition that it waits for is looked at again
+    bool waited_for_condition_ = false;  // at the begin
     bool timed_out_ = false;
     bool cancel_again_ = false;      // some activities could not be asked to cancel
     bool cancel_task_waits_ = false; // a look at them is planned

@@ -83,7 +83,11 @@ WorkflowId start_workflow(const WorkflowStart &request, Oid user) {
         if (course.course == core::StartCourse::terminate_existing) {
             terminate(course.existing, "replaced by a new execution of its workflow id");
         }
-        begin_execution(row, request.input, options.start_delay, options.run_timeout);
+        core::ExecutionChain chain;
+        chain.run_timeout = options.run_timeout;
+        chain.execution_timeout = options.execution_timeout;
+        chain.retry = options.retry;
+        begin_execution(row, request.input, options.start_delay, std::move(chain));
     }
     const bool open =
         course.course != core::StartCourse::use_existing || course.status == core::ExecutionStatus::running;
@@ -115,7 +119,7 @@ SignalResult signal_workflow(const WorkflowSignal &signal, Oid user) {
 
 SignalResult cancel_workflow(const WorkflowId &id, const OptionalText &reason, Oid user) {
     const std::string text(core::cut_utf8(reason.value_or(""), kMaxReason));
-    const bool open = bring_as(user, id, store::Kind::cancel, nlohmann::json{{"reason", text}}.dump());
+    const bool open = bring_as(user, id, store::Kind::cancel, cancel_detail(text));
     return open ? SignalResult::buffered : SignalResult::closed;
 }
 
@@ -161,8 +165,25 @@ std::string word_of(std::int16_t kind) {
         return "terminate";
     case store::Kind::activity_closed:
         return "activity_closed";
+    case store::Kind::look_again:
+        return "look_again";
     default:
         return "";
+    }
+}
+
+// The runs around it, where there are any.
+void add_chain(Json &status, const std::vector<ExecutionEvent> &events) {
+    const core::ExecutionChain chain = core::chain_of(events.front());
+    if (!chain.first_execution_id.empty()) {
+        status["attempt"] = chain.attempt;
+        status["first_execution_id"] = chain.first_execution_id;
+    }
+    if (chain.expires) {
+        status["expires_at"] = core::format_iso8601(*chain.expires);
+    }
+    if (core::has_next_run(events.back())) {
+        status["next_execution_id"] = events.back().text;
     }
 }
 
@@ -190,16 +211,18 @@ std::string workflow_status(const WorkflowId &id, Oid user) {
     const bool requested = std::any_of(found.events.begin(), found.events.end(), [](const ExecutionEvent &e) {
         return e.type == ExecutionEventType::cancel_requested;
     });
+    const bool paused = !found.closed_at && core::Replay(id, found.events).is_paused();
     Json status{{"execution_id", core::to_string(id)},
                 {"workflow_type", type.name},
                 {"version", type.version},
                 {"workflow_id", or_null(found.workflow_id)},
                 {"tenant", or_null(found.tenant)},
-                {"status", core::to_string(core::status_after(last.type))},
+                {"status", paused ? "Paused" : core::to_string(core::status_after(last.type))},
                 {"events", found.events.size()},
                 {"started_at", core::format_iso8601(found.events.front().time)},
                 {"closed_at", found.closed_at ? Json(core::format_iso8601(*found.closed_at)) : Json(nullptr)},
                 {"cancel_requested", requested}};
+    add_chain(status, found.events);
     if (!found.closed_at) {
         add_tasks(status, id);
     }

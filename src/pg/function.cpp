@@ -183,6 +183,20 @@ std::vector<std::int64_t> Arguments::bigints(int i, const char *name) const {
     return result;
 }
 
+std::vector<Oid> Arguments::oids(int i, const char *name) const {
+    require(i, name);
+    const Elements e = deconstruct(fcinfo_->args[i].value, REGCLASSOID, name);
+    std::vector<Oid> result;
+    result.reserve(static_cast<std::size_t>(e.count));
+    for (int k = 0; k < e.count; ++k) {
+        if (e.nulls[k]) {
+            null_element(name);
+        }
+        result.push_back(DatumGetObjectId(e.datums[k]));
+    }
+    return result;
+}
+
 std::vector<std::optional<std::string>> Arguments::texts(int i, const char *name) const {
     require(i, name);
     const Elements e = deconstruct(fcinfo_->args[i].value, TEXTOID, name);

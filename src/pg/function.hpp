@@ -38,6 +38,7 @@ public:
     // Arrays of one dimension.
     std::vector<core::WorkflowId> uuids(int i, const char *name) const;
     std::vector<std::int64_t> bigints(int i, const char *name) const;
+    std::vector<Oid> oids(int i, const char *name) const; // regclass[]
     std::vector<std::optional<std::string>> texts(int i, const char *name) const;
     std::vector<std::string> jsons(int i, const char *name) const;
     std::vector<jsonb_view> jsonbs(int i, const char *name) const;

@@ -39,6 +39,15 @@ void clear_database(DatabaseSlot &slot) noexcept {
     for (LostTaskSlot &lost : slot.lost_tasks) {
         lost.state = 0;
     }
+    for (auto &changes : slot.watch_changes) {
+        changes = 0;
+    }
+    for (auto &bits : slot.watch_waited) { // who waits is not known yet
+        bits = ~std::uint64_t{0};
+    }
+    for (auto &bits : slot.watch_dirty) {
+        bits = 0;
+    }
     for (auto &queue : slot.failed_starts) {
         queue = 0;
     }

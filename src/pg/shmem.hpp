@@ -24,6 +24,7 @@ inline constexpr int kEndpointPauses = 1024;      // webhook endpoints that paus
 inline constexpr int kTenantSlots = 1024;         // tenants with a start rate
 inline constexpr int kFairSlots = 4096;           // tenants and queues that are told apart
 inline constexpr int kQueueBounds = 256;          // indexed by bound_index()
+inline constexpr int kWatchSlots = 1024;          // of watched tables, by oid (watch.hpp)
 inline constexpr std::int64_t kNoDue = INT64_MAX; // no task known
 
 inline constexpr int kLostTasks = 16;    // of executors that had to end themselves
@@ -119,6 +120,8 @@ struct DatabaseSlot {
     TenantSlot tenants[kTenantSlots];
     EndpointPause pauses[kEndpointPauses];
     LostTaskSlot lost_tasks[kLostTasks];
+    std::atomic<std::uint32_t> watch_changes[kWatchSlots]; // commits that have changed a watched table of the slot
+    std::atomic<std::uint64_t> watch_waited[kWatchSlots / 64], watch_dirty[kWatchSlots / 64]; // bits of slots
     std::atomic<std::int32_t> failed_starts[kFailedStarts]; // queues of executors; 0: free
     Counters counters;
 };

@@ -208,6 +208,22 @@ std::string fetch_rows(const std::string &query, const std::string &arguments, s
     return rows;
 }
 
+bool condition_holds(const std::string &query, const std::string &arguments) {
+    spi_scope spi;
+    const bool holds = call([&]() -> bool {
+        execute(prepare(query), arguments, 1);
+        const SPITupleTable *table = SPI_tuptable;
+        if (table == nullptr || table->tupdesc->natts != 1 || SPI_gettypeid(table->tupdesc, 1) != BOOLOID) {
+            ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("condition is not of type boolean")));
+        }
+        bool is_null = true;
+        const Datum value = SPI_processed == 1 ? SPI_getbinval(table->vals[0], table->tupdesc, 1, &is_null) : Datum{};
+        return !is_null && DatumGetBool(value);
+    });
+    spi.finish();
+    return holds;
+}
+
 void rethrow(const Failure &failure) {
     if (failure.data != nullptr) {
         throw error(failure.data);

@@ -39,6 +39,9 @@ UserSqlEnd replay_body(const std::string &statement, const std::string &input, F
 std::string fetch_rows(const std::string &query, const std::string &arguments, std::size_t max_rows,
                        std::size_t max_bytes);
 
+// A query of one boolean with $1 = arguments; false when it is NULL. Throws 42804 when it is no boolean.
+bool condition_holds(const std::string &query, const std::string &arguments);
+
 [[noreturn]] void rethrow(const Failure &failure);
 
 // Raises an error that was recorded: any SQLSTATE, not only ours.

@@ -5,6 +5,7 @@
 #include "pg/executor_state.hpp"
 #include "pg/series.hpp"
 #include "pg/values.hpp"
+#include "pg/watch.hpp"
 
 namespace hc::pg {
 
@@ -159,6 +160,7 @@ void on_transaction(XactEvent event, void * /*arg*/) {
         }
         publish_series();
         publish_deliveries();
+        publish_changes();
         break;
     case XACT_EVENT_ABORT:
     case XACT_EVENT_PARALLEL_ABORT:
@@ -166,6 +168,7 @@ void on_transaction(XactEvent event, void * /*arg*/) {
         forget();
         forget_series();
         forget_deliveries();
+        forget_changes();
         break;
     default:
         break;

@@ -1,4 +1,4 @@
-// Pauses of providers, tenants and rules, and the tasks that were put aside.
+// Pauses of providers, tenants, rules and workflow types, and the tasks that were put aside.
 #pragma once
 
 #include "core/time.hpp"
@@ -14,6 +14,7 @@ namespace hc::store {
 inline constexpr const char *kPauseProvider = "provider";
 inline constexpr const char *kPauseTenant = "tenant";
 inline constexpr const char *kPauseRule = "rule";
+inline constexpr const char *kPauseWorkflowType = "workflow_type";
 
 struct PauseRow {
     std::string scope;

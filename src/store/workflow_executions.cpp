@@ -141,6 +141,12 @@ void chunk_execution_history(const WorkflowId &id, std::int32_t chunks, const st
     update.execute(id, chunks, {events});
 }
 
+void pause_execution(const WorkflowId &id, const std::string &event, std::optional<Time> since) {
+    constinit static pg::statement<void(WorkflowId, pg::bytes_view, std::optional<Time>)> update(
+        "UPDATE hermes.execution SET history = history || $2, paused_at = $3 WHERE id = $1");
+    update.execute(id, {event}, since);
+}
+
 void close_execution(const WorkflowId &id, std::int32_t chunks, const std::string &events, std::int16_t status,
                      Time at) {
     constinit static pg::statement<void(WorkflowId, pg::bytes_view, std::int16_t, Time)> close(
@@ -173,6 +179,13 @@ std::optional<ClosedBriefRow> find_closed_execution(const WorkflowId &id) {
     constinit static pg::statement<ClosedBriefRow(WorkflowId)> find(
         "SELECT status, tenant FROM hermes.execution_closed WHERE id = $1", pg::Plan::custom);
     return find.query_one(id);
+}
+
+std::optional<std::string> closed_history(const WorkflowId &id) {
+    constinit static pg::statement<BytesRow(WorkflowId)> find(
+        "SELECT history FROM hermes.execution_closed WHERE id = $1", pg::Plan::custom);
+    std::optional<BytesRow> row = find.query_one(id);
+    return row ? std::optional(std::move(row->value.data)) : std::nullopt;
 }
 
 // ---- tasks ----

@@ -18,7 +18,8 @@ inline constexpr std::int32_t kRunTimeoutNumber = 0;
 // 1 and up: timers, by the number of their command.
 inline constexpr std::int32_t kTurnNumber = 1 << 20;
 inline constexpr std::int32_t kCancelActivitiesNumber = kTurnNumber + 1;
-std::int32_t next_execution_task_number(); // of what comes from outside
+inline constexpr std::int32_t kLookAgainNumber = kTurnNumber + 2; // of the wait_until that it is in
+std::int32_t next_execution_task_number();                        // of what comes from outside
 
 // ---- workflow ids ----
 
@@ -67,6 +68,8 @@ std::string read_chunks(const core::WorkflowId &id); // one after the other: a h
 void append_execution_history(const core::WorkflowId &id, const std::string &events);
 // The newest part becomes chunk number `chunks`, and `events` the newest part.
 void chunk_execution_history(const core::WorkflowId &id, std::int32_t chunks, const std::string &events);
+// Its history goes on by this event; paused since then, or not any more.
+void pause_execution(const core::WorkflowId &id, const std::string &event, std::optional<core::Time> since);
 void close_execution(const core::WorkflowId &id, std::int32_t chunks, const std::string &events, std::int16_t status,
                      core::Time at);
 
@@ -91,6 +94,8 @@ struct ClosedBriefRow {
     auto fields() { return std::tie(status, tenant); }
 };
 std::optional<ClosedBriefRow> find_closed_execution(const core::WorkflowId &id); // with a new snapshot
+
+std::optional<std::string> closed_history(const core::WorkflowId &id); // with a new snapshot
 
 // ---- tasks ----
 

@@ -31,7 +31,14 @@ TEST(WorkflowOptions, OfAType) {
     EXPECT_EQ(all.step_timeout, 1h);
     EXPECT_EQ(all.run_timeout, Duration(std::chrono::days(30)));
     EXPECT_TRUE(all.in_place);
+    EXPECT_FALSE(none.execution_timeout || none.retry);
+    const WorkflowTypeOptions retried =
+        parse_workflow_type_options(R"({"execution_timeout": "1d", "retry": {"max_attempts": 4}})");
+    EXPECT_EQ(retried.execution_timeout, Duration(std::chrono::days(1)));
+    EXPECT_EQ(retried.retry->maximum_attempts, 4);
+    EXPECT_TRUE(parse_workflow_type_options(R"({"retry": {}})").retry);
     for (const char *bad : {"[]", "{", R"({"runas": "x"})", R"({"task_timeout": "3m"})", R"({"run_timeout": 0})",
+                            R"({"execution_timeout": 0})", R"({"retry": null})", R"({"retry": {"max": 1}})",
                             R"({"in_place": "yes"})", R"({"run_as": ""})"})
         EXPECT_THROW(parse_workflow_type_options(bad), hc::Error) << bad;
 }
@@ -45,6 +52,10 @@ TEST(WorkflowOptions, OfAStart) {
     EXPECT_EQ(all.request_id, "r");
     EXPECT_EQ(all.start_delay, 0s);
     EXPECT_EQ(all.run_timeout, Duration(1min));
+    const WorkflowStartOptions retried =
+        parse_workflow_start_options(R"({"execution_timeout": "1d", "retry": {"coefficient": 3}})");
+    EXPECT_EQ(retried.execution_timeout, Duration(std::chrono::days(1)));
+    EXPECT_EQ(retried.retry->backoff_coefficient, 3);
     for (const char *bad : {R"({"conflict_policy": "no"})", R"({"reuse_policy": 1})", R"({"start_delay": "-1s"})",
                             R"({"conflict_policy": "terminate_existing", "reuse_policy": "reject_duplicate"})"})
         EXPECT_THROW(parse_workflow_start_options(bad), hc::Error) << bad;
@@ -70,6 +81,7 @@ TEST(WorkflowOptions, OfAChild) {
     }
     EXPECT_EQ(parse_parent_close("nonsense"), ParentClosePolicy::terminate);
     EXPECT_EQ(parse_child_options(R"({"run_timeout": "1h"})").run_timeout, Duration(1h));
+    EXPECT_EQ(parse_child_options(R"({"retry": {"max_attempts": 4}})").retry->maximum_attempts, 4);
     for (const char *bad : {R"({"parent_close_policy": "kill"})", R"({"policy": "abandon"})", "[]"})
         EXPECT_THROW(parse_child_options(bad), hc::Error) << bad;
 }
@@ -131,4 +143,12 @@ TEST(WorkflowFailure, Kinds) {
     for (const char *fault : {"P0002", "P0004", "22012", "42703", "XX000", "WF020", "57014", "53200", "F0000", "HV000",
                               "00000", "72000", "1", ""})
         EXPECT_FALSE(is_application_error(fault)) << fault;
+}
+
+TEST(WorkflowOptions, OfCompensations) {
+    EXPECT_FALSE(parse_compensate_options("{}").stop);
+    EXPECT_FALSE(parse_compensate_options(R"({"on_error": "continue"})").stop);
+    EXPECT_TRUE(parse_compensate_options(R"({"on_error": "stop"})").stop);
+    for (const char *bad : {R"({"on_error": "go"})", R"({"error": "stop"})", "[]", "3"})
+        EXPECT_THROW(parse_compensate_options(bad), hc::Error) << bad;
 }
