@@ -15,7 +15,10 @@ GRANT EXECUTE ON FUNCTION
     hermes.suppress(text, text, text, text, text), hermes.suppress_many(text, text, text[], text, text),
     hermes.unsuppress(text, text, text, text),
     hermes.start_workflow(text, jsonb, text, text, jsonb), hermes.signal_workflow(uuid, text, jsonb, text),
-    hermes.cancel_workflow(uuid, text), hermes.query_workflow(uuid, text),
+    hermes.cancel_workflow(uuid, text), hermes.query_workflow(uuid, text, jsonb),
+    hermes.update_workflow(uuid, text, jsonb, text), hermes.update_with_start(text, text, text, jsonb, jsonb, text, jsonb),
+    hermes.update_result(uuid, text, interval), hermes.workflow_result(uuid, interval),
+    hermes.wait_update(text, interval), hermes.complete_update(text, jsonb), hermes.fail_update(text, text, text, text, text),
     hermes.step(text, text, jsonb), hermes.fetch(text, jsonb), hermes.side_effect(jsonb), hermes.sleep(interval),
     hermes.wait_signal(text, interval), hermes.now(), hermes.random(), hermes.uuid(),
     hermes.get_version(text, integer, integer), hermes.set_query_result(text, jsonb),
@@ -33,6 +36,9 @@ GRANT EXECUTE ON FUNCTION
     hermes.is_suppressed(text, text, text, text), hermes.workflow_status(uuid), hermes.workflow_history(uuid),
     hermes.decode_execution(bytea)
 TO hermes_admin, hermes_app, hermes_monitor;
+
+REVOKE ALL ON PROCEDURE hermes.execute_update(uuid, text, jsonb, text, interval, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON PROCEDURE hermes.execute_update(uuid, text, jsonb, text, interval, jsonb) TO hermes_admin, hermes_app;
 
 GRANT EXECUTE ON FUNCTION hermes.delivery_series() TO hermes_admin, hermes_app, hermes_monitor;
 GRANT EXECUTE ON FUNCTION hermes.metrics() TO hermes_admin, hermes_monitor;

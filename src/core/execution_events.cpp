@@ -145,6 +145,10 @@ const char *word_of_payload(ExecutionEventType type) {
         return "failure";
     case ExecutionEventType::signal_received:
         return "payload";
+    case ExecutionEventType::update_accepted:
+        return "args";
+    case ExecutionEventType::update_completed:
+        return "outcome";
     default:
         return "result";
     }
@@ -160,6 +164,9 @@ const char *word_of_text(ExecutionEventType type) {
         return "execution_id";
     case ExecutionEventType::child_failed:
         return "status";
+    case ExecutionEventType::update_accepted:
+    case ExecutionEventType::update_completed:
+        return "update_id";
     default:
         return "reason";
     }
@@ -173,6 +180,8 @@ const char *word_of_name(ExecutionEventType type) {
     case ExecutionEventType::signal_awaited:
     case ExecutionEventType::signal_received:
         return "signal";
+    case ExecutionEventType::update_accepted:
+        return "update";
     default:
         return "name";
     }

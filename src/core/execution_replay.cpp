@@ -29,6 +29,8 @@ CommandKind kind_of(const ExecutionEvent &event) {
         return CommandKind::child;
     case Type::signal_awaited:
         return CommandKind::wait_signal;
+    case Type::update_completed:
+        return CommandKind::complete_update;
     default:
         return CommandKind::none;
     }
@@ -37,7 +39,7 @@ CommandKind kind_of(const ExecutionEvent &event) {
 // Whether the event that records a command ends it as well.
 bool ends_itself(CommandKind kind) {
     return kind == CommandKind::step || kind == CommandKind::fetch || kind == CommandKind::side_effect ||
-           kind == CommandKind::version;
+           kind == CommandKind::version || kind == CommandKind::complete_update;
 }
 
 // Whether a command only begins something: the body goes on, and awaits it where it likes.
@@ -45,7 +47,7 @@ bool only_begins(CommandKind kind) { return kind == CommandKind::timer || kind =
 
 bool is_end(Type type) {
     return type == Type::timer_fired || type == Type::child_start_failed || type == Type::child_completed ||
-           type == Type::child_failed;
+           type == Type::child_failed || type == Type::update_accepted;
 }
 
 bool is_failure(Type type) {
@@ -55,7 +57,7 @@ bool is_failure(Type type) {
 // Whether a cancel request is delivered to it: the others are over at once, whatever has been requested.
 bool is_cancelable(CommandKind kind) {
     return kind == CommandKind::step || kind == CommandKind::sleep || kind == CommandKind::wait_signal ||
-           kind == CommandKind::timer || kind == CommandKind::child;
+           kind == CommandKind::timer || kind == CommandKind::child || kind == CommandKind::wait_update;
 }
 
 std::string words_of(CommandKind kind, const std::string &name) {
@@ -73,6 +75,8 @@ Replay::Replay(const WorkflowId &id, std::vector<ExecutionEvent> events)
 
 void Replay::restart() {
     next_ = 1;
+    pending_update_ = 0;
+    open_updates_.clear();
     cancel_delivered_ = false;
     now_ = events_.empty() ? Time{} : events_.front().time;
     randoms_ = 0;
@@ -188,11 +192,17 @@ CallAnswer Replay::answer(Recorded &known) {
         known.over = true;
         return deliver_cancel();
     }
-    if (!end)
+    if (!end) {
+        pending_update_ = kind_of(events_[known.event]) == CommandKind::wait_update ? next_ - 1 : 0;
         return {CallAnswer::Kind::pending};
+    }
     known.over = true;
     const ExecutionEvent &event = events_[*end];
     now_ = std::max(now_, event.time);
+    if (event.type == Type::update_accepted)
+        open_updates_.insert(event.text);
+    else if (event.type == Type::update_completed)
+        open_updates_.erase(event.text);
     if (signals != nullptr)
         ++signals->taken;
     return {is_failure(event.type) ? CallAnswer::Kind::failure : CallAnswer::Kind::result, event.payload};
@@ -275,6 +285,17 @@ bool Replay::knows_request(const std::string &request_id) const { return request
 bool Replay::timer_is_pending(std::uint32_t command) const {
     const Recorded *known = command != 0 ? recorded(command) : nullptr;
     return known != nullptr && !known->over && !known->fired && events_[known->event].due.has_value();
+}
+
+const ExecutionEvent *Replay::pending_update() const {
+    const Recorded *known = pending_update_ != 0 ? recorded(pending_update_) : nullptr;
+    return known != nullptr && !known->fired ? &events_[known->event] : nullptr;
+}
+
+const ExecutionEvent *Replay::accepted_by(std::uint32_t command) const {
+    const Recorded *known = command != 0 ? recorded(command) : nullptr;
+    const bool accepted = known != nullptr && known->fired && events_[*known->fired].type == Type::update_accepted;
+    return accepted ? &events_[*known->fired] : nullptr;
 }
 
 std::vector<const ExecutionEvent *> Replay::untaken_signals() const {

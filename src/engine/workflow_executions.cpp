@@ -5,8 +5,10 @@
 #include "core/error.hpp"
 #include "core/executor_queue.hpp"
 #include "engine/workflow_verbs.hpp"
+#include "pg/outcomes.hpp"
 #include "pg/random.hpp"
 #include "pg/wake.hpp"
+#include "store/workflow_updates.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -79,6 +81,10 @@ bool pass_on_workflow_id(const OptionalText &tenant, const std::string &workflow
     }
     store::pass_on_workflow_id(hash, next, "");
     return true;
+}
+
+std::optional<WorkflowId> newest_execution(const OptionalText &tenant, const std::string &workflow_id) {
+    return store::newest_of_workflow_id(hash_of_workflow_id(tenant, workflow_id));
 }
 
 WorkflowId new_execution_id(const OptionalText &tenant, const OptionalText &workflow_id) {
@@ -185,6 +191,7 @@ bool close_execution(const store::ExecutionRow &row, const core::Replay &replay,
     store::close_execution(row.id, row.chunks, core::encode_execution(added, base),
                            static_cast<std::int16_t>(core::status_after(added.back().type)), added.back().time);
     store::delete_execution_tasks(row.id);
+    pg::note_outcome(row.id);
     return true;
 }
 

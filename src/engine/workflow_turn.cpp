@@ -154,6 +154,7 @@ void WorkflowTurn::write_events() {
     if (replay_->added().empty()) {
         return;
     }
+    write_updates();
     const std::string bytes = core::encode_execution(replay_->added(), last_);
     const std::size_t size = row_.history.data.size();
     if (size > kChunkBytes / 2 && size + bytes.size() > kChunkBytes) {
@@ -240,6 +241,7 @@ bool WorkflowTurn::close(ExecutionEvent end, core::Duration &wait_for) {
         wait_for = kHeldRetry;
         return false;
     }
+    write_updates();
     return true;
 }
 
@@ -271,6 +273,9 @@ bool WorkflowTurn::continue_as_new(const std::string &input, core::Duration &wai
     begin_execution(next, std::nullopt, {}, std::nullopt);
     for (const std::string &detail : signals) {
         engine::bring(next.id, next.type_id, Kind::signal, detail);
+    }
+    if (!type_->options.updates.empty()) {
+        store::move_updates(row_.id, next.id);
     }
     return true;
 }

@@ -7,6 +7,7 @@
 #include "engine/workflow_body.hpp"
 #include "engine/workflow_types.hpp"
 #include "store/workflow_executions.hpp"
+#include "store/workflow_updates.hpp"
 
 #include <optional>
 #include <string>
@@ -31,6 +32,10 @@ public:
     const std::string &input() const { return row_.input.text; }
     // Begins the children that the body has asked for. True: some could not be, which the replay knows by now.
     bool start_children(const std::vector<ChildRequest> &children);
+    // The first update that the function waits for; nullopt: none. Then one of:
+    std::optional<store::AdmittedUpdate> next_update();
+    void accept_update(const store::AdmittedUpdate &update); // the function is to be called again
+    void reject_update(const store::AdmittedUpdate &update, const core::WorkflowFailure &failure);
     bool terminated() const { return terminated_.has_value(); } // by the close of its parent
     const std::string &reason() const { return *terminated_; }
     bool timed_out() const { return timed_out_; } // the run timeout is over
@@ -53,6 +58,7 @@ public:
 private:
     void bring_task(const store::ExecutionTaskRow &task);
     void write_events();
+    void write_updates();
     void write_timers();
     void delete_brought();
     void put_turn(core::Time due, std::uint32_t tries, const std::string &error);

@@ -159,6 +159,8 @@ std::string word_of(std::int16_t kind) {
         return "child_closed";
     case store::Kind::terminate:
         return "terminate";
+    case store::Kind::update:
+        return "update";
     default:
         return "";
     }

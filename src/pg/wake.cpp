@@ -3,6 +3,7 @@
 
 #include "pg/deliveries.hpp"
 #include "pg/executor_state.hpp"
+#include "pg/outcomes.hpp"
 #include "pg/series.hpp"
 #include "pg/values.hpp"
 
@@ -158,6 +159,7 @@ void on_transaction(XactEvent event, void * /*arg*/) {
         }
         publish_series();
         publish_deliveries();
+        publish_outcomes();
         break;
     case XACT_EVENT_ABORT:
     case XACT_EVENT_PARALLEL_ABORT:
@@ -165,6 +167,7 @@ void on_transaction(XactEvent event, void * /*arg*/) {
         forget();
         forget_series();
         forget_deliveries();
+        forget_outcomes();
         break;
     default:
         break;
