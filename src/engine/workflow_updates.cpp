@@ -138,8 +138,7 @@ std::optional<WorkflowId> try_update(WorkflowId id, const UpdateRequest &request
 
 } // namespace
 
-std::string update_workflow(const WorkflowId &execution, const UpdateRequest &given, Oid user) {
-    UpdateRequest request = given;
+std::string update_workflow(const WorkflowId &execution, UpdateRequest request, Oid user) {
     check_request(request);
     std::int16_t status = 0;
     if (!try_update(execution, request, user, status)) {

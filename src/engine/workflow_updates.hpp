@@ -19,7 +19,7 @@ struct UpdateRequest {
 };
 // The id of the update. One that the execution knows is attached to; one that goes on as another is followed. Throws
 // WF001, 54000, 55000.
-std::string update_workflow(const core::WorkflowId &execution, const UpdateRequest &request, Oid user);
+std::string update_workflow(const core::WorkflowId &execution, UpdateRequest request, Oid user);
 
 struct StartedUpdate {
     core::WorkflowId execution_id;

@@ -320,6 +320,35 @@ def started_by_an_update(world: World) -> None:
     equal(len({sender.end() for sender in senders}), 1, "executions of six senders")
 
 
+def named_and_timed(world: World) -> None:
+    """a wait for one name leaves the others to later ones, and its timeout comes; what is not open cannot be completed"""
+    define(world, "desk", """
+    item := hermes.wait_update('open', '10 s');
+    PERFORM hermes.complete_update(item->>'id', item->'args');
+    log := log || (item->'name') || coalesce(hermes.wait_update('pay', '80 ms'), '"nobody pays"');
+    item := hermes.wait_update(NULL, '10 s');
+    PERFORM hermes.complete_update(item->>'id');
+    BEGIN
+        PERFORM hermes.complete_update(item->>'id');
+    EXCEPTION WHEN object_not_in_prerequisite_state THEN
+        log := log || to_jsonb(SQLERRM);
+    END;
+    RETURN log || (item->'name');""", declare="item jsonb; log jsonb := '[]';", updates={"open": {}, "pay": {}, "leave": {}})
+    desk = start(world, "desk")
+    wait_event(world, desk, "MarkerRecorded")
+    send(world, desk, "leave", {}, "l1")
+    equal(outcome(world, desk, send(world, desk, "open", [1, {"a": 12345678901234567890}])), {"stage": "completed", "result": [1, {"a": 12345678901234567890}]}, "open")
+    equal(ends(world, desk)["result"], ["open", "nobody pays", 'workflow update "l1" is not open', "leave"], "result")
+    equal(outcome(world, desk, "l1"), {"stage": "completed", "result": None}, "the one that waited")
+    kinds = events(world, desk)
+    equal((kinds.count("TimerFired"), kinds.count("WorkflowTaskFailed")), (1, 0), "events")
+    # a cancel ends the wait
+    desk = start(world, "desk")
+    wait_event(world, desk, "MarkerRecorded")
+    world.sql("SELECT hermes.cancel_workflow(%s)", desk)
+    ends(world, desk, "Canceled")
+
+
 def results(world: World) -> None:
     """the result of an execution, its failure with its SQLSTATE, and what is told at the timeout"""
     define(world, "ended", """
@@ -372,4 +401,4 @@ def kills(world: World) -> None:
 
 
 if __name__ == "__main__":
-    main(prepare, prepare_carts, validated, rejected, deduplicated, awaited, closed_before, continued, in_flight, started_by_an_update, results, kills)
+    main(prepare, prepare_carts, validated, rejected, deduplicated, awaited, closed_before, continued, in_flight, started_by_an_update, named_and_timed, results, kills)
