@@ -26,6 +26,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('complete_activity', 'execution_id uuid, activity_id text, result jsonb DEFAULT ''null''::jsonb', 'void', 'volatile', 'c'),
     ('complete_task', 'token text, result jsonb DEFAULT ''null''::jsonb', 'void', 'volatile', 'c'),
     ('compensate', 'options jsonb DEFAULT ''{}''::jsonb', 'integer', 'volatile', 'c'),
+    ('complete_update', 'id text, result jsonb DEFAULT NULL::jsonb', 'void', 'volatile', 'c'),
     ('confirm_restore', '', 'void', 'volatile', 'c'),
     ('connectors_changed', '', 'trigger', 'volatile', 'c'),
     ('continue_as_new', 'input jsonb', 'void', 'volatile', 'c'),
@@ -49,8 +50,10 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('enable_endpoint', 'id integer', 'void', 'volatile', 'c'),
     ('execute_activity', 'activity text, input jsonb DEFAULT ''{}''::jsonb, options jsonb DEFAULT ''{}''::jsonb', 'jsonb', 'volatile', 'c'),
     ('execute_child', 'type text, input jsonb DEFAULT ''{}''::jsonb, workflow_id text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb', 'jsonb', 'volatile', 'c'),
+    ('execute_update', 'IN execution_id uuid, IN name text, IN args jsonb DEFAULT ''{}''::jsonb, IN update_id text DEFAULT NULL::text, IN timeout interval DEFAULT ''00:00:20''::interval, INOUT result jsonb DEFAULT NULL::jsonb', NULL, 'volatile', 'c'),
     ('fail_activity', 'execution_id uuid, activity_id text, failure jsonb', 'void', 'volatile', 'c'),
     ('fail_task', 'token text, failure jsonb', 'void', 'volatile', 'c'),
+    ('fail_update', 'id text, message text, sqlstate text DEFAULT ''P0001''::text, detail text DEFAULT NULL::text, hint text DEFAULT NULL::text', 'void', 'volatile', 'c'),
     ('fetch', 'query text, arguments jsonb DEFAULT ''{}''::jsonb', 'jsonb', 'volatile', 'c'),
     ('first_id_at', 'at timestamp with time zone', 'uuid', 'immutable', 'c'),
     ('generate_webhook_secret', '', 'text', 'volatile', 'c'),
@@ -74,7 +77,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('pause_workflow', 'execution_id uuid, reason text DEFAULT NULL::text, request_id text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('pause_workflow_type', 'name text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
     ('provider_states', '', 'TABLE(provider_id integer, in_flight integer, breaker text, open_until timestamp with time zone, throttled_until timestamp with time zone, accepted bigint, failed bigint, throttled bigint, consecutive_failures integer, last_failure_at timestamp with time zone, last_failure text, delivered_share double precision)', 'volatile', 'c'),
-    ('query_workflow', 'execution_id uuid, name text', 'jsonb', 'volatile', 'c'),
+    ('query_workflow', 'execution_id uuid, name text, args jsonb DEFAULT ''{}''::jsonb', 'jsonb', 'volatile', 'c'),
     ('random', '', 'double precision', 'volatile', 'c'),
     ('receive_receipts', 'provider text, payload text, headers jsonb DEFAULT ''{}''::jsonb, options jsonb DEFAULT ''{}''::jsonb', 'TABLE(ordinal integer, cascade_id uuid, attempt integer, state text, failure_kind text, result hermes.signal_result)', 'volatile', 'c'),
     ('refuse_shipped_row', '', 'trigger', 'volatile', 'plpgsql'),
@@ -124,13 +127,18 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('unsuppress', 'tenant text, channel text, address text, category text DEFAULT ''''::text', 'boolean', 'volatile', 'c'),
     ('update_activity_options', 'execution_id uuid, activity_id text, options jsonb', 'void', 'volatile', 'c'),
     ('unwatch_table', 'relation regclass', 'boolean', 'volatile', 'plpgsql'),
+    ('update_result', 'execution_id uuid, update_id text, timeout interval DEFAULT ''00:00:20''::interval', 'jsonb', 'volatile', 'c'),
+    ('update_with_start', 'type text, workflow_id text, update text, args jsonb DEFAULT ''{}''::jsonb, input jsonb DEFAULT ''{}''::jsonb, tenant text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb, OUT execution_id uuid, OUT update_id text', 'record', 'volatile', 'c'),
+    ('update_workflow', 'execution_id uuid, name text, args jsonb DEFAULT ''{}''::jsonb, update_id text DEFAULT NULL::text', 'text', 'volatile', 'c'),
     ('uuid', '', 'uuid', 'volatile', 'c'),
     ('verify_signature', 'scheme text, secret text, headers jsonb, body text, url text DEFAULT NULL::text, now timestamp with time zone DEFAULT clock_timestamp()', 'boolean', 'stable', 'c'),
     ('wait_signal', 'name text, timeout interval DEFAULT NULL::interval', 'jsonb', 'volatile', 'c'),
     ('wait_until', 'condition text, tables regclass[], args jsonb DEFAULT ''{}''::jsonb, timeout interval DEFAULT NULL::interval', 'boolean', 'volatile', 'c'),
+    ('wait_update', 'name text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval', 'jsonb', 'volatile', 'c'),
     ('watch_table', 'relation regclass', 'boolean', 'volatile', 'plpgsql'),
     ('worker_slots', '', 'TABLE(role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer, database_role text)', 'volatile', 'c'),
     ('workflow_history', 'execution_id uuid', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
+    ('workflow_result', 'execution_id uuid, timeout interval DEFAULT ''00:00:20''::interval', 'jsonb', 'volatile', 'c'),
     ('workflow_status', 'execution_id uuid', 'jsonb', 'stable', 'c');
 
 SELECT unnest(ARRAY[
@@ -145,8 +153,8 @@ FROM contract c
 ORDER BY c.name;
 SELECT bag_eq('SELECT proname::text FROM pg_proc WHERE pronamespace = ''hermes''::regnamespace', 'SELECT name FROM contract',
               'schema hermes has these functions, each once, and no other');
-SELECT is_empty($$ SELECT p.proname FROM pg_proc p WHERE p.pronamespace = 'hermes'::regnamespace AND p.prokind <> 'f' $$,
-                'none is a procedure, an aggregate or a window function');
+SELECT is_empty($$ SELECT p.proname FROM pg_proc p WHERE p.pronamespace = 'hermes'::regnamespace AND p.prokind <> CASE p.proname WHEN 'execute_update' THEN 'p' ELSE 'f' END $$,
+                'none is an aggregate or a window function, and only what commits is a procedure');
 -- applications pass literals: no function may be strict (NULL has a meaning or is an error), but for the pure readers
 SELECT bag_eq($$ SELECT proname::text FROM pg_proc WHERE pronamespace = 'hermes'::regnamespace AND proisstrict $$,
               ARRAY['channel_of_step', 'decode_execution', 'decode_history', 'first_id_at', 'summarize_history', 'time_of_id'], 'only the pure readers are strict');
@@ -162,7 +170,7 @@ FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
                   'signal_workflow', 'cancel_workflow', 'terminate_workflow', 'workflow_status', 'workflow_history', 'query_workflow', 'step', 'fetch', 'sleep', 'wait_signal', 'start_child', 'await', 'await_any', 'signal_with_start',
                   'register_activity', 'drop_activity', 'poll_tasks', 'complete_task', 'fail_task', 'cancel_task', 'heartbeat_task', 'complete_activity', 'fail_activity',
                   'pause_activity', 'resume_activity', 'reset_activity', 'update_activity_options', 'alter_activity_queue', 'start_activity', 'execute_activity', 'cancel',
-                  'pause_workflow', 'resume_workflow', 'wait_until', 'watch_table', 'unwatch_table', 'add_compensation', 'compensate', 'pause_workflow_type', 'resume_workflow_type');
+                  'pause_workflow', 'resume_workflow', 'wait_until', 'watch_table', 'unwatch_table', 'add_compensation', 'compensate', 'pause_workflow_type', 'resume_workflow_type', 'update_workflow', 'update_with_start', 'update_result', 'execute_update', 'workflow_result', 'wait_update', 'complete_update', 'fail_update');
 
 -- ---- views ----
 CREATE TEMP TABLE contract_view (name, columns) AS VALUES

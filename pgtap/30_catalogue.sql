@@ -42,6 +42,7 @@ SELECT DISTINCT c.relname, a.attname::text AS attname FROM pg_index i JOIN pg_cl
 WHERE c.relnamespace = 'hermes'::regnamespace;
 SELECT bag_eq($$ SELECT attname FROM indexed WHERE relname = 'workflow' $$, ARRAY['id'], 'workflow: only the id is indexed, and nothing updates it');
 SELECT bag_eq($$ SELECT attname FROM indexed WHERE relname = 'execution' $$, ARRAY['id'], 'execution: only the id is indexed, and nothing updates it');
+SELECT bag_eq($$ SELECT attname FROM indexed WHERE relname = 'execution_update' $$, ARRAY['execution_id', 'update_id', 'admitted_at', 'number'], 'execution_update: the outcome is in no index');
 SELECT bag_eq($$ SELECT attname FROM indexed WHERE relname = 'task' $$, ARRAY['workflow_id', 'number', 'queue', 'due'], 'task: owner, claims, tries and last_error are in no index');
 SELECT bag_eq($$ SELECT DISTINCT attname FROM indexed WHERE relname ~ '^closed' $$, ARRAY['id', 'closed_at'], 'closed: history and reported_at are in no index');
 SELECT bag_eq($$ SELECT attname FROM indexed WHERE relname = 'recipient_contact' $$, ARRAY['hash'], 'recipient_contact: what a send changes is in no index');

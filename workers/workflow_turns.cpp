@@ -2,6 +2,7 @@
 #include "workers/workflow_turns.hpp"
 
 #include "core/error.hpp"
+#include "engine/workflow_handlers.hpp"
 #include "pg/catalog.hpp"
 #include "pg/guc.hpp"
 
@@ -131,10 +132,40 @@ WorkflowTurns::Next WorkflowTurns::call(engine::WorkflowTurn &turn, const pg::Ru
         if (body.next_input()) {
             return continue_as_new(turn, *body.next_input());
         }
-        as_owner([&] { return turn.wait(), true; });
-        return Next::over;
+        return offer_updates(turn, body, task);
     }
     return end == pg::UserSqlEnd::done ? returned(turn, result) : failed(turn, body, failure);
+}
+
+// The function waits. When it waits for an update, the first one that its validator lets pass ends that.
+WorkflowTurns::Next WorkflowTurns::offer_updates(engine::WorkflowTurn &turn, const engine::WorkflowBody &body,
+                                                 const pg::RunningTask &task) {
+    const std::string state = turn.replay().pending_update() != nullptr ? body.query_results() : "";
+    while (const auto update = as_owner([&] { return turn.next_update(); })) {
+        const std::string &validator = turn.type().options.updates.at(update->name);
+        const std::string activity = "validator of update " + update->name;
+        const pg::UserCall user_call{task, turn.type().options.task_timeout, activity.c_str()};
+        pg::Failure failure;
+        pg::UserSqlEnd end = pg::UserSqlEnd::done;
+        if (!validator.empty()) {
+            end = pg::run_check(validators_, user_call, engine::handler_statement(validator), update->arguments.text,
+                                state, failure);
+        }
+        if (end == pg::UserSqlEnd::stopped) {
+            return Next::stopped;
+        }
+        if (end == pg::UserSqlEnd::done) {
+            as_owner([&] { return turn.accept_update(*update), true; });
+            return Next::again;
+        }
+        const WorkflowFailure reason =
+            end == pg::UserSqlEnd::timed_out
+                ? WorkflowFailure{sqlstate::query_canceled, "validator ran into the task_timeout", "", ""}
+                : failure_of(failure);
+        as_owner([&] { return turn.reject_update(*update, reason), true; });
+    }
+    as_owner([&] { return turn.wait(), true; });
+    return Next::over;
 }
 
 WorkflowTurns::Next WorkflowTurns::run_step(engine::WorkflowTurn &turn, const engine::StepRequest &step,

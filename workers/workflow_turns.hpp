@@ -27,6 +27,7 @@ private:
     enum class Next : std::uint8_t { again, over, stopped };
 
     Next call(engine::WorkflowTurn &turn, const pg::RunningTask &task);
+    Next offer_updates(engine::WorkflowTurn &turn, const engine::WorkflowBody &body, const pg::RunningTask &task);
     Next run_step(engine::WorkflowTurn &turn, const engine::StepRequest &step, const pg::RunningTask &task);
     Next returned(engine::WorkflowTurn &turn, const std::optional<std::string> &result);
     Next failed(engine::WorkflowTurn &turn, const engine::WorkflowBody &body, const pg::Failure &failure);
@@ -36,6 +37,7 @@ private:
     Next fail(engine::WorkflowTurn &turn, const core::WorkflowFailure &failure);
 
     pg::UserPlans plans_;
+    pg::UserPlans validators_; // of their own: they have two parameters
     bool ran_steps_ = false;
 };
 

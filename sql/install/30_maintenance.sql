@@ -127,6 +127,9 @@ BEGIN
             EXECUTE pg_catalog.format(CASE part.parent WHEN 'hermes.closed'::pg_catalog.regclass
                 THEN 'DELETE FROM hermes.execution_key k USING %s c WHERE k.workflow_id = c.id'
                 ELSE 'DELETE FROM hermes.execution_current k USING %s c WHERE k.execution_id = c.id' END, part.name);
+            IF part.parent = 'hermes.execution_closed'::pg_catalog.regclass THEN
+                EXECUTE pg_catalog.format('DELETE FROM hermes.execution_update u USING %s c WHERE u.execution_id = c.id', part.name);
+            END IF;
         END IF;
         EXECUTE pg_catalog.format('ALTER TABLE %s DETACH PARTITION %s', part.parent, part.name);
         EXECUTE pg_catalog.format('DROP TABLE %s', part.name);

@@ -3,7 +3,7 @@
 CREATE FUNCTION hermes.register_workflow(name text, function regprocedure, options jsonb DEFAULT '{}') RETURNS integer
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_register_workflow';
 COMMENT ON FUNCTION hermes.register_workflow(text, regprocedure, jsonb) IS
-'Registers a function as the next version of a workflow type; new executions take it, running ones stay with theirs. The function takes one jsonb (the input) and returns jsonb (the result) or void. options: run_as (role that runs it; default: the current role; must be able to log in, without rights of an administrator, and a member of hermes_app), task_timeout (of the body between two waits, default 10s), step_timeout (of one SQL step, default 60s), run_timeout (of one run, default none), execution_timeout (of all runs of an execution: retries, continue_as_new; default none), retry (of a run that Failed or TimedOut, default never: initial_interval 1s, coefficient 2, max_interval 100 times the first, max_attempts 0 for no limit, non_retryable a list of SQLSTATEs or their first two characters), in_place (true: the function of the current version was replaced compatibly; no new version). Returns the version. Errors: 22023, 42501, 42704. Example: SELECT hermes.register_workflow(''payment'', ''app.payment(jsonb)'');';
+'Registers a function as the next version of a workflow type; new executions take it, running ones stay with theirs. The function takes one jsonb (the input) and returns jsonb (the result) or void. options: run_as (role that runs it; default: the current role; must be able to log in, without rights of an administrator, and a member of hermes_app), task_timeout (of the body between two waits, default 10s), step_timeout (of one SQL step, default 60s), run_timeout (of one run, default none), execution_timeout (of all runs of an execution: retries, continue_as_new; default none), retry (of a run that Failed or TimedOut, default never: initial_interval 1s, coefficient 2, max_interval 100 times the first, max_attempts 0 for no limit, non_retryable a list of SQLSTATEs or their first two characters), updates (names of updates it takes, {"add_item": {"validator": "app.check(jsonb, jsonb)"}}: the validator, which may be left out, gets the arguments and the query results, is run by run_as, read-only, and raises to reject), queries (names of queries with arguments, {"total": "app.total(jsonb, jsonb)"}: gets arguments and query results, returns jsonb, is run by who asks), in_place (true: the function of the current version was replaced compatibly; no new version). Returns the version. Errors: 22023, 42501, 42704. Example: SELECT hermes.register_workflow(''payment'', ''app.payment(jsonb)'');';
 
 CREATE FUNCTION hermes.drop_workflow(name text) RETURNS void
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_drop_workflow';
@@ -43,11 +43,6 @@ CREATE FUNCTION hermes.workflow_history(execution_id uuid)
 COMMENT ON FUNCTION hermes.workflow_history(uuid) IS
 'The events of an execution, in order. Read-only; works on a standby. Errors: WF001.';
 
-CREATE FUNCTION hermes.query_workflow(execution_id uuid, name text) RETURNS jsonb
-    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_query_workflow';
-COMMENT ON FUNCTION hermes.query_workflow(uuid, text) IS
-'What the function of an execution last gave under this name to hermes.set_query_result: its history is replayed, read-only, as the calling role, up to now or to its end. NULL when it gave nothing. Needs EXECUTE on the function. Errors: 42501, WF001, WF021.';
-
 CREATE FUNCTION hermes.decode_execution(history bytea)
     RETURNS TABLE (event_id integer, event_time timestamptz, event_type text, attributes jsonb)
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 20 AS 'MODULE_PATHNAME', 'hc_decode_execution';
@@ -71,7 +66,7 @@ SELECT t.workflow_id AS execution_id, y.name AS workflow_type, e.workflow_id, e.
        t.due, t.owner IS NOT NULL AS claimed, t.tries::integer AS tries, t.last_error
 FROM hermes.task t JOIN hermes.execution e ON e.id = t.workflow_id JOIN hermes.workflow_type y ON y.id = e.type_id
 WHERE t.kind >= 7 AND hermes.tenant_visible(e.tenant);
-COMMENT ON VIEW hermes.workflow_tasks IS 'What open executions wait for: turns (the function is to be called), timers, signals and cancel requests not taken yet, run timeouts, looks at a condition (look_again). tries and last_error of a turn: how often its code has failed in a row, and how; due: when it is tried again.';
+COMMENT ON VIEW hermes.workflow_tasks IS 'What open executions wait for: turns (the function is to be called), timers, signals, cancel requests and updates not taken yet, run timeouts, looks at a condition (look_again). tries and last_error of a turn: how often its code has failed in a row, and how; due: when it is tried again.';
 
 -- ---- in workflow functions ----
 

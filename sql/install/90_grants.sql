@@ -15,7 +15,7 @@ GRANT EXECUTE ON FUNCTION
     hermes.suppress(text, text, text, text, text), hermes.suppress_many(text, text, text[], text, text),
     hermes.unsuppress(text, text, text, text),
     hermes.start_workflow(text, jsonb, text, text, jsonb), hermes.signal_workflow(uuid, text, jsonb, text),
-    hermes.cancel_workflow(uuid, text), hermes.query_workflow(uuid, text),
+    hermes.cancel_workflow(uuid, text), 
     hermes.wait_until(text, regclass[], jsonb, interval),
     hermes.add_compensation(text, text, jsonb), hermes.compensate(jsonb),
     hermes.watch_table(regclass), hermes.unwatch_table(regclass), hermes.note_change(),
@@ -29,7 +29,8 @@ GRANT EXECUTE ON FUNCTION
     hermes.cancel_task(text, jsonb), hermes.heartbeat_task(text, jsonb),
     hermes.complete_activity(uuid, text, jsonb), hermes.fail_activity(uuid, text, jsonb),
     hermes.await(bigint), hermes.await_all(bigint[]), hermes.await_any(bigint[]), hermes.continue_as_new(jsonb),
-    hermes.signal_with_start(text, text, text, jsonb, jsonb, text, jsonb)
+    hermes.signal_with_start(text, text, text, jsonb, jsonb, text, jsonb),
+    hermes.query_workflow(uuid, text, jsonb), hermes.update_workflow(uuid, text, jsonb, text), hermes.update_with_start(text, text, text, jsonb, jsonb, text, jsonb), hermes.update_result(uuid, text, interval), hermes.workflow_result(uuid, interval), hermes.wait_update(text, interval), hermes.complete_update(text, jsonb), hermes.fail_update(text, text, text, text, text)
 TO hermes_admin, hermes_app;
 
 GRANT EXECUTE ON FUNCTION
@@ -63,6 +64,8 @@ GRANT EXECUTE ON FUNCTION
     hermes.pause_activity(uuid, text), hermes.resume_activity(uuid, text), hermes.reset_activity(uuid, text, jsonb),
     hermes.update_activity_options(uuid, text, jsonb)
 TO hermes_admin;
+
+GRANT EXECUTE ON PROCEDURE hermes.execute_update(uuid, text, jsonb, text, interval, jsonb) TO hermes_admin, hermes_app;
 
 GRANT SELECT ON
     hermes.cascades, hermes.history, hermes.tasks, hermes.timers, hermes.deliveries, hermes.dead_letters, hermes.workers,

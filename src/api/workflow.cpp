@@ -122,10 +122,10 @@ HC_FUNCTION(hc_decode_execution) {
 
 HC_FUNCTION(hc_query_workflow) {
     const core::WorkflowId id = args.uuid(0, "execution_id");
-    const std::string name = args.text(1, "name");
+    const std::string name = args.text(1, "name"), arguments = args.json(2, "args");
     engine::Verb verb;
     engine::WorkflowQuery query(id, verb.user());
     verb.finish(); // the function runs as the caller
-    const std::optional<std::string> value = query.run(name);
+    const std::optional<std::string> value = query.run(name, arguments);
     return value ? pg::make_jsonb(*value) : pg::make_null();
 }

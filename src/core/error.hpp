@@ -23,18 +23,21 @@ inline constexpr const char *feature_not_supported = "0A000";
 inline constexpr const char *invalid_authorization = "28000"; // a signature that does not verify
 inline constexpr const char *internal_error = "XX000";        // cannot happen
 inline constexpr const char *out_of_memory = "53200";
-inline constexpr const char *cascade_not_found = "WF001";  // no cascade with this id
-inline constexpr const char *key_conflict = "WF002";       // same key, other rule or message, on_conflict = error
-inline constexpr const char *too_many_signals = "WF003";   // history limit of one cascade reached
-inline constexpr const char *corrupt_state = "WF004";      // stored state or history does not decode
-inline constexpr const char *already_started = "WF005";    // an open execution has this workflow id
-inline constexpr const char *canceled = "WF020";           // in a workflow function: its cancel was requested
-inline constexpr const char *nondeterminism = "WF021";     // the function does something else than its history says
-inline constexpr const char *child_ended = "WF022";        // a child execution was canceled, terminated or timed out
-inline constexpr const char *activity_failed = "WF023";    // an activity failed, and its failure names no SQLSTATE
-inline constexpr const char *activity_timed_out = "WF024"; // an activity ran into one of its timeouts
-inline constexpr const char *stale_token = "WF025";        // the attempt is over, or its activity
-inline constexpr const char *query_canceled = "57014";     // in a workflow function: it waits
+inline constexpr const char *cascade_not_found = "WF001";   // no cascade with this id
+inline constexpr const char *key_conflict = "WF002";        // same key, other rule or message, on_conflict = error
+inline constexpr const char *too_many_signals = "WF003";    // history limit of one cascade reached
+inline constexpr const char *corrupt_state = "WF004";       // stored state or history does not decode
+inline constexpr const char *already_started = "WF005";     // an open execution has this workflow id
+inline constexpr const char *canceled = "WF020";            // in a workflow function: its cancel was requested
+inline constexpr const char *nondeterminism = "WF021";      // the function does something else than its history says
+inline constexpr const char *child_ended = "WF022";         // a child execution was canceled, terminated or timed out
+inline constexpr const char *activity_failed = "WF023";     // an activity failed, and its failure names no SQLSTATE
+inline constexpr const char *activity_timed_out = "WF024";  // an activity ran into one of its timeouts
+inline constexpr const char *stale_token = "WF025";         // the attempt is over, or its activity
+inline constexpr const char *update_unfinished = "WF030";   // an execution closed before it completed an update
+inline constexpr const char *still_running = "WF031";       // its result was waited for, and has not come
+inline constexpr const char *invalid_termination = "2D000"; // a commit where there can be none
+inline constexpr const char *query_canceled = "57014";      // in a workflow function: it waits
 } // namespace sqlstate
 
 // Message text follows the PostgreSQL error style guide: lower case start, no full stop; detail and hint are sentences.

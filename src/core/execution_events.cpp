@@ -161,6 +161,10 @@ const char *word_of_payload(ExecutionEventType type) {
         return "tables";
     case ExecutionEventType::signal_received:
         return "payload";
+    case ExecutionEventType::update_accepted:
+        return "args";
+    case ExecutionEventType::update_completed:
+        return "outcome";
     default:
         return "result";
     }
@@ -186,6 +190,9 @@ const char *word_of_text(ExecutionEventType type) {
         return "retry_state";
     case ExecutionEventType::activity_timed_out:
         return "timeout";
+    case ExecutionEventType::update_accepted:
+    case ExecutionEventType::update_completed:
+        return "update_id";
     default:
         return "reason";
     }
@@ -206,6 +213,8 @@ const char *word_of_name(ExecutionEventType type) {
     case ExecutionEventType::signal_awaited:
     case ExecutionEventType::signal_received:
         return "signal";
+    case ExecutionEventType::update_accepted:
+        return "update";
     default:
         return "name";
     }

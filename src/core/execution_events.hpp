@@ -30,7 +30,7 @@ enum class ExecutionEventType : std::uint8_t {
     workflow_task_failed = 7,          // payload: failure; of several in a row only the first
     step_completed = 8,                // command, name, hash, payload: first row of the statement
     step_failed = 9,                   // command, name, hash, payload: failure
-    marker_recorded = 10,              // command (0: of a version), kind, name, hash, payload
+    marker_recorded = 10,              // command (0: of a version), kind, name, hash, payload; due of a wait_update
     timer_started = 11,                // command, kind (absent: of a sleep), due
     timer_fired = 12,                  // command
     signal_awaited = 13,               // command, name, due (absent: no timeout)
@@ -50,8 +50,8 @@ enum class ExecutionEventType : std::uint8_t {
     activity_timed_out = 25,                  // command, payload: failure, text: timeout type
     activity_cancel_requested = 26,           // command, kind cancel, payload: command of the activity
     activity_canceled = 27,                   // command, payload: failure
-    update_accepted = 28,                     // name, payload: arguments, text: update id
-    update_completed = 29,                    // command, payload: outcome, text: update id
+    update_accepted = 28,                     // command: of the wait that takes it, name, payload: arguments, text: id
+    update_completed = 29,                    // command, hash, payload: outcome, text: update id
     timer_canceled = 30,                      // command, kind cancel, payload: command of the timer
     condition_awaited = 31,                   // command, hash, due (absent: no timeout), payload: tables
     condition_met = 32,                       // command

@@ -35,6 +35,8 @@ CommandKind kind_of(const ExecutionEvent &event) {
         return CommandKind::wait_signal;
     case Type::condition_awaited:
         return CommandKind::wait_until;
+    case Type::update_completed:
+        return CommandKind::complete_update;
     default:
         return CommandKind::none;
     }
@@ -43,7 +45,7 @@ CommandKind kind_of(const ExecutionEvent &event) {
 // Whether the event that records a command ends it as well.
 bool ends_itself(CommandKind kind) {
     return kind == CommandKind::step || kind == CommandKind::fetch || kind == CommandKind::side_effect ||
-           kind == CommandKind::version || kind == CommandKind::cancel;
+           kind == CommandKind::version || kind == CommandKind::cancel || kind == CommandKind::complete_update;
 }
 
 // Whether a command only begins something: the body goes on, and awaits it where it likes.
@@ -62,6 +64,7 @@ bool is_end(Type type) {
     case Type::activity_timed_out:
     case Type::activity_canceled:
     case Type::condition_met:
+    case Type::update_accepted:
         return true;
     default:
         return false;
@@ -100,7 +103,7 @@ std::uint32_t number_in(const std::string &text) {
 bool is_cancelable(CommandKind kind) {
     return kind == CommandKind::step || kind == CommandKind::sleep || kind == CommandKind::wait_signal ||
            kind == CommandKind::timer || kind == CommandKind::child || kind == CommandKind::activity ||
-           kind == CommandKind::wait_until;
+           kind == CommandKind::wait_until || kind == CommandKind::wait_update;
 }
 
 std::string words_of(CommandKind kind, const std::string &name) {
@@ -118,6 +121,8 @@ Replay::Replay(const WorkflowId &id, std::vector<ExecutionEvent> events)
 
 void Replay::restart() {
     next_ = 1;
+    pending_update_ = 0;
+    open_updates_.clear();
     cancel_delivered_ = false;
     shielded_ = false;
     now_ = events_.empty() ? Time{} : events_.front().time;
@@ -249,11 +254,17 @@ CallAnswer Replay::answer(Recorded &known) {
         known.over = true;
         return deliver_cancel();
     }
-    if (!end)
+    if (!end) {
+        pending_update_ = kind_of(events_[known.event]) == CommandKind::wait_update ? next_ - 1 : 0;
         return {CallAnswer::Kind::pending};
+    }
     known.over = true;
     const ExecutionEvent &event = events_[*end];
     now_ = std::max(now_, event.time);
+    if (event.type == Type::update_accepted)
+        open_updates_.insert(event.text);
+    else if (event.type == Type::update_completed)
+        open_updates_.erase(event.text);
     if (signals != nullptr)
         ++signals->taken;
     // the event of a cancel is the end of what is canceled; the cancel itself has succeeded
@@ -361,6 +372,17 @@ bool Replay::knows_request(const std::string &request_id) const { return request
 bool Replay::timer_is_pending(std::uint32_t command) const {
     const Recorded *known = command != 0 ? recorded(command) : nullptr;
     return known != nullptr && !known->over && !known->fired && events_[known->event].due.has_value();
+}
+
+const ExecutionEvent *Replay::pending_update() const {
+    const Recorded *known = pending_update_ != 0 ? recorded(pending_update_) : nullptr;
+    return known != nullptr && !known->fired ? &events_[known->event] : nullptr;
+}
+
+const ExecutionEvent *Replay::accepted_by(std::uint32_t command) const {
+    const Recorded *known = command != 0 ? recorded(command) : nullptr;
+    const bool accepted = known != nullptr && known->fired && events_[*known->fired].type == Type::update_accepted;
+    return accepted ? &events_[*known->fired] : nullptr;
 }
 
 std::vector<const ExecutionEvent *> Replay::untaken_signals() const {

@@ -6,7 +6,9 @@
 // - a wait for a signal takes the first signal of its name that no wait before it has taken, unless its own timer fired
 //   before that signal came;
 // - a cancel request is delivered once: to the first command that was not over when it came (Temporal: the cancellation
-//   of the root scope). What the body does after that is clean-up and runs as ever.
+//   of the root scope). What the body does after that is clean-up and runs as ever;
+// - an update is accepted by the wait that takes it: until then it is no part of the history, and never if it is
+//   rejected. A wait takes one unless its own timer fired before.
 #pragma once
 
 #include "core/execution_events.hpp"
@@ -15,6 +17,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -96,6 +99,14 @@ public:
     // when it is earlier.
     void add(ExecutionEvent event);
 
+    // The wait for an update at which this pass of the body has come to a stop; its event has the name that it wants
+    // (empty: any). Whoever has one that fits adds update_accepted of this command, and calls the body again.
+    const ExecutionEvent *pending_update() const;
+    // What ended a wait for an update: nullptr, its timeout.
+    const ExecutionEvent *accepted_by(std::uint32_t command) const;
+    // The body has taken it in this pass, and not completed it.
+    bool has_open_update(const std::string &update_id) const { return open_updates_.contains(update_id); }
+
     // The body has come to its end: throws Nondeterminism when the history has commands that it did not issue.
     void check_end() const;
 
@@ -159,6 +170,8 @@ private:
     bool has_conditions_ = false;
     // of this pass of the body
     std::uint32_t next_ = 1;
+    std::uint32_t pending_update_ = 0; // command; 0: none
+    std::set<std::string> open_updates_;
     bool cancel_delivered_ = false;
     bool shielded_ = false;
     Time now_{};

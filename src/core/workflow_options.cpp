@@ -12,9 +12,12 @@ namespace hc::core {
 namespace {
 
 constexpr std::size_t kMaxBytes = 4096;
+constexpr std::size_t kMaxTypeBytes = 65'536;
 constexpr std::size_t kMaxDepth = 4;
 constexpr std::size_t kMaxRoleName = 63;
 constexpr std::size_t kMaxRequestId = 200;
+constexpr std::size_t kMaxHandlerName = 200; // of an update or query
+constexpr std::size_t kMaxSignature = 300;
 constexpr Duration kShortest = std::chrono::milliseconds(1);
 constexpr Duration kLongestTask = std::chrono::minutes(2); // Temporal's cap of a workflow task
 constexpr Duration kLongestStep = std::chrono::hours(24);
@@ -27,12 +30,37 @@ void read_chain_options(const JsonObject &object, std::optional<Duration> &execu
         retry = read_retry_policy(*policy);
 }
 
+// {"name": value, ..}; `read` makes the signature of the value.
+template <class Read>
+DeclaredHandlers read_handlers(const JsonNode &node, Read read) {
+    if (!node.value().is_object())
+        node.fail_type("an object", "Its members are the names.");
+    if (node.value().size() > kMaxHandlers)
+        node.fail_limit("has too many members", "At most 100 are declared.");
+    DeclaredHandlers handlers;
+    for (const auto &[name, value] : node.value().items()) {
+        const JsonNode member = node.child(value, name);
+        if (name.empty() || name.size() > kMaxHandlerName)
+            member.fail("has a name that is empty or longer than 200 bytes", "");
+        handlers[name] = read(member);
+    }
+    return handlers;
+}
+
+std::string read_update(const JsonNode &node) {
+    static constexpr std::array<std::string_view, 1> kKeys{"validator"};
+    const JsonObject object(node, kKeys);
+    const auto validator = object.find("validator");
+    return validator ? validator->text(kMaxSignature) : std::string();
+}
+
 } // namespace
 
 WorkflowTypeOptions parse_workflow_type_options(std::string_view json) {
-    static constexpr JsonDocumentRules kRules{"invalid workflow options", kMaxBytes, kMaxDepth};
-    static constexpr std::array<std::string_view, 7> kKeys{
-        "run_as", "task_timeout", "step_timeout", "run_timeout", "execution_timeout", "retry", "in_place"};
+    static constexpr JsonDocumentRules kRules{"invalid workflow options", kMaxTypeBytes, kMaxDepth};
+    static constexpr std::array<std::string_view, 9> kKeys{"run_as",      "task_timeout",      "step_timeout",
+                                                           "run_timeout", "execution_timeout", "retry",
+                                                           "in_place",    "updates",           "queries"};
     const nlohmann::json document = parse_json_document(json, kRules);
     const JsonObject object(JsonNode(document, "$", kRules.message), kKeys);
     WorkflowTypeOptions options;
@@ -47,6 +75,10 @@ WorkflowTypeOptions parse_workflow_type_options(std::string_view json) {
     read_chain_options(object, options.execution_timeout, options.retry);
     if (const auto in_place = object.find("in_place"))
         options.in_place = in_place->boolean();
+    if (const auto updates = object.find("updates"))
+        options.updates = read_handlers(*updates, read_update);
+    if (const auto queries = object.find("queries"))
+        options.queries = read_handlers(*queries, [](const JsonNode &node) { return node.text(kMaxSignature); });
     return options;
 }
 

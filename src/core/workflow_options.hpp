@@ -6,6 +6,7 @@
 #include "core/retry_policy.hpp"
 #include "core/time.hpp"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,8 +15,15 @@ namespace hc::core {
 
 inline constexpr Duration kLongestWait = std::chrono::days(36'500);
 
+// What a type declares by name, each with the signature of a function as it was given: "app.check(jsonb, jsonb)";
+// empty: none.
+using DeclaredHandlers = std::map<std::string, std::string>;
+inline constexpr std::size_t kMaxHandlers = 100; // of a kind
+
 // {"run_as": "app", "task_timeout": "10s", "step_timeout": "60s", "run_timeout": "30d", "execution_timeout": "90d",
-//  "retry": {..}, "in_place": false}
+//  "retry": {..}, "in_place": false,
+//  "updates": {"add_item": {"validator": "app.check_add_item(jsonb, jsonb)"}}, "queries": {"total": "app.total(jsonb,
+//  jsonb)"}}
 struct WorkflowTypeOptions {
     std::string run_as; // empty: the role that registers it
     Duration task_timeout = std::chrono::seconds(10);
@@ -24,6 +32,8 @@ struct WorkflowTypeOptions {
     std::optional<Duration> execution_timeout;
     std::optional<RetryPolicy> retry; // without: never retried
     bool in_place = false;
+    DeclaredHandlers updates; // with their validators
+    DeclaredHandlers queries; // with their functions
 };
 WorkflowTypeOptions parse_workflow_type_options(std::string_view json); // throws 22023 with the JSON path
 

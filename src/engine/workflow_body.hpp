@@ -80,6 +80,9 @@ public:
     Value await(std::int64_t handle);
     std::string await_all(std::span<const std::int64_t> handles);
     std::int64_t await_any(std::span<const std::int64_t> handles);
+    Value wait_update(const std::optional<std::string> &name, std::optional<core::Duration> timeout);
+    void complete_update(const std::string &id, const std::string &result);
+    void fail_update(const std::string &id, const core::WorkflowFailure &failure);
     [[noreturn]] void continue_as_new(const std::string &input);
     std::int32_t version(const std::string &change, std::int32_t oldest, std::int32_t newest);
     void set_query_result(const std::string &name, Value value);
@@ -100,7 +103,10 @@ public:
     bool exhausted() const { return swallowed_ >= kMostSwallowed; }
     // Whether the error that left the function is one that a verb raised: a recorded failure or the cancel.
     bool raised(const std::string &sqlstate, const std::string &message) const;
+    bool has_query_result(const std::string &name) const { return query_results_.contains(name); }
     Value query_result(const std::string &name) const;
+    const std::map<std::string, Value> &all_query_results() const { return query_results_; }
+    std::string query_results() const; // all of them, a JSON object
 
 private:
     static constexpr int kMostSwallowed = 100; // suspensions caught by the function, and gone on after
@@ -110,6 +116,7 @@ private:
     core::CallAnswer call(const core::Command &command);
     Value finish(const core::CallAnswer &answer);
     Value wait(const core::Command &command, core::ExecutionEvent event);
+    void end_update(const std::string &id, const std::string &outcome);
     [[noreturn]] void diverged(const core::Nondeterminism &e);
     void watch(std::span<const Oid> tables, bool known);
     void may_record(); // in a query the function ends here; throws 54000 when the history is full

@@ -5,10 +5,12 @@
 #include "core/error.hpp"
 #include "core/executor_queue.hpp"
 #include "engine/workflow_verbs.hpp"
+#include "pg/outcomes.hpp"
 #include "pg/random.hpp"
 #include "pg/wake.hpp"
 #include "store/activities.hpp"
 #include "store/condition_waiters.hpp"
+#include "store/workflow_updates.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -81,6 +83,10 @@ bool pass_on_workflow_id(const OptionalText &tenant, const std::string &workflow
     }
     store::pass_on_workflow_id(hash, next, "");
     return true;
+}
+
+std::optional<WorkflowId> newest_execution(const OptionalText &tenant, const std::string &workflow_id) {
+    return store::newest_of_workflow_id(hash_of_workflow_id(tenant, workflow_id));
 }
 
 WorkflowId new_execution_id(const OptionalText &tenant, const OptionalText &workflow_id) {
@@ -221,6 +227,7 @@ bool close_execution(const store::ExecutionRow &row, const core::Replay &replay,
     if (replay.has_conditions()) {
         store::delete_condition_waiter(row.id);
     }
+    pg::note_outcome(row.id);
     return true;
 }
 

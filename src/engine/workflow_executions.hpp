@@ -32,6 +32,10 @@ core::WorkflowFailure refusal_of(const std::string &workflow_id, const IdCourse 
 bool pass_on_workflow_id(const std::optional<std::string> &tenant, const std::string &workflow_id,
                          const core::WorkflowId &next);
 
+// The newest execution of a workflow id, open or closed.
+std::optional<core::WorkflowId> newest_execution(const std::optional<std::string> &tenant,
+                                                 const std::string &workflow_id);
+
 core::WorkflowId new_execution_id(const std::optional<std::string> &tenant,
                                   const std::optional<std::string> &workflow_id);
 

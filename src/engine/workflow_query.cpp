@@ -3,6 +3,7 @@
 
 #include "core/error.hpp"
 #include "engine/workflow_body.hpp"
+#include "engine/workflow_handlers.hpp"
 #include "engine/workflow_types.hpp"
 #include "engine/workflow_verbs.hpp"
 #include "pg/user_turn.hpp"
@@ -27,10 +28,27 @@ WorkflowQuery::WorkflowQuery(const core::WorkflowId &id, Oid user) {
         throw Error(sqlstate::nondeterminism, problem->message, problem->detail, problem->hint);
     }
     statement_ = type.statement;
+    handlers_ = type.options.queries;
     replay_.emplace(id, std::move(events));
 }
 
-std::optional<std::string> WorkflowQuery::run(const std::string &name) {
+void WorkflowQuery::throw_unknown(const std::string &name, const WorkflowBody &body) const {
+    std::string known;
+    const auto add = [&known](const std::string &word) { known += (known.empty() ? "" : ", ") + word; };
+    for (const auto &[word, handler] : handlers_) {
+        add(word);
+    }
+    for (const auto &[word, value] : body.all_query_results()) {
+        add(word);
+    }
+    throw Error(
+        sqlstate::undefined_object, fmt::format("workflow query \"{}\" does not exist", name),
+        known.empty() ? "The execution answers none yet." : fmt::format("The execution answers: {}.", known),
+        "It answers what its function gives to hermes.set_query_result, and what its type declares in the option "
+        "queries.");
+}
+
+std::optional<std::string> WorkflowQuery::run(const std::string &name, const std::string &arguments) {
     WorkflowBody body(*replay_, true);
     body.restart();
     std::optional<std::string> result;
@@ -48,6 +66,12 @@ std::optional<std::string> WorkflowQuery::run(const std::string &name) {
     const bool fails = end == pg::UserSqlEnd::failed && !body.suspended();
     if (fails && (!replay_->is_closed() || pg::is_cancel_or_shutdown(failure))) {
         pg::rethrow(failure);
+    }
+    if (const auto handler = handlers_.find(name); handler != handlers_.end()) {
+        return pg::call_handler(handler_statement(handler->second), arguments, body.query_results());
+    }
+    if (!body.has_query_result(name)) {
+        throw_unknown(name, body);
     }
     return body.query_result(name);
 }

@@ -177,6 +177,7 @@ void WorkflowTurn::write_events() {
     if (replay_->added().empty()) {
         return;
     }
+    write_updates();
     const std::string bytes = core::encode_execution(replay_->added(), last_);
     const std::size_t size = row_.history.data.size();
     if (size > kChunkBytes / 2 && size + bytes.size() > kChunkBytes) {

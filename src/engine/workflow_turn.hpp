@@ -7,6 +7,7 @@
 #include "engine/workflow_body.hpp"
 #include "engine/workflow_types.hpp"
 #include "store/workflow_executions.hpp"
+#include "store/workflow_updates.hpp"
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -36,6 +37,10 @@ public:
     // Begins and cancels what the body has asked for. True: something of it has ended at once, which the replay knows
     // by now.
     bool carry_out(const BodyRequests &requests);
+    // The first update that the function waits for; nullopt: none. Then one of:
+    std::optional<store::AdmittedUpdate> next_update();
+    void accept_update(const store::AdmittedUpdate &update); // the function is to be called again
+    void reject_update(const store::AdmittedUpdate &update, const core::WorkflowFailure &failure);
     bool terminated() const { return terminated_.has_value(); } // by the close of its parent
     const std::string &reason() const { return *terminated_; }
     bool timed_out() const { return timed_out_; } // the run timeout is over
@@ -78,6 +83,7 @@ private:
     void cancel_activities(std::optional<std::uint32_t> only);
     void write_cancels();
     void write_events();
+    void write_updates();
     void write_timers();
     void write_watch();
     void delete_brought();

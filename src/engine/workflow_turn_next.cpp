@@ -61,6 +61,9 @@ bool WorkflowTurn::close_for_next(ExecutionEvent end, const std::string &input, 
     for (const ExecutionEvent *event : replay_->untaken_signals()) {
         engine::bring(next.id, next.type_id, Kind::signal, signal_detail(event->name, event->payload, event->text));
     }
+    if (!type_->options.updates.empty()) {
+        store::move_updates(row_.id, next.id);
+    }
     if (const std::optional<std::string> reason = replay_->undelivered_cancel()) {
         engine::bring(next.id, next.type_id, Kind::cancel, cancel_detail(*reason));
     }
@@ -82,6 +85,7 @@ bool WorkflowTurn::close_now(ExecutionEvent end, core::Duration &wait_for) {
         wait_for = kHeldCloseRetry;
         return false;
     }
+    write_updates();
     return true;
 }
 

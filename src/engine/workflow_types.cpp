@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "engine/definitions.hpp"
 #include "engine/executor_roles.hpp"
+#include "engine/workflow_handlers.hpp"
 #include "pg/catalog.hpp"
 
 #include <fmt/format.h>
@@ -90,6 +91,7 @@ std::int32_t register_workflow(Oid user, const std::string &name, Oid function, 
     row.function = found->signature;
     row.digest = found->digest;
     row.role_id = role_for(user, options, found->signature);
+    check_handlers(options, options.run_as.empty() ? pg::role_name(user) : options.run_as);
     row.options.text = options_json;
     std::int32_t version = 0;
     if (options.in_place) {

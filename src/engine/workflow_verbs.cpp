@@ -167,6 +167,8 @@ std::string word_of(std::int16_t kind) {
         return "activity_closed";
     case store::Kind::look_again:
         return "look_again";
+    case store::Kind::update:
+        return "update";
     default:
         return "";
     }

@@ -301,4 +301,18 @@ void ResultSet::put(const Param *params, int count) const {
     tuplestore_putvalues(info_->setResult, info_->setDesc, values, nulls);
 }
 
+Datum detail::form_row(FunctionCallInfo fcinfo, const Param *params, int count) {
+    TupleDesc desc = nullptr;
+    if (get_call_result_type(fcinfo, nullptr, &desc) != TYPEFUNC_COMPOSITE || desc->natts != count) {
+        elog(ERROR, "return type must be a row of %d columns", count);
+    }
+    Datum values[32];
+    bool nulls[32];
+    for (int i = 0; i < count; ++i) {
+        values[i] = params[i].datum;
+        nulls[i] = params[i].is_null;
+    }
+    return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}
+
 } // namespace hc::pg

@@ -82,6 +82,20 @@ private:
     ReturnSetInfo *info_;
 };
 
+// A row of a function with several OUT parameters, or of a procedure with INOUT ones.
+namespace detail {
+Datum form_row(FunctionCallInfo fcinfo, const Param *params, int count); // in pg::call
+}
+template <class... T>
+Return make_row(const Arguments &args, const T &...values) {
+    constexpr int n = sizeof...(T);
+    return {call([&] {
+                const Param params[n] = {param_of<T>::make(values)...};
+                return detail::form_row(args.raw(), params, n);
+            }),
+            false};
+}
+
 // jsonb from text, and an enum label, as columns of a ResultSet.
 struct json_value {
     std::string_view text;

@@ -65,6 +65,9 @@ void initialize(Shared *memory) {
     for (WorkerSlot &slot : memory->workers) {
         slot.process_number = -1;
     }
+    for (ConditionVariable &channel : memory->outcomes) {
+        ConditionVariableInit(&channel);
+    }
 }
 
 void request() {

@@ -27,8 +27,9 @@ inline constexpr int kQueueBounds = 256;          // indexed by bound_index()
 inline constexpr int kWatchSlots = 1024;          // of watched tables, by oid (watch.hpp)
 inline constexpr std::int64_t kNoDue = INT64_MAX; // no task known
 
-inline constexpr int kLostTasks = 16;    // of executors that had to end themselves
-inline constexpr int kFailedStarts = 16; // roles whose executor could not start
+inline constexpr int kOutcomeChannels = 64; // of those who wait for executions (outcomes.hpp)
+inline constexpr int kLostTasks = 16;       // of executors that had to end themselves
+inline constexpr int kFailedStarts = 16;    // roles whose executor could not start
 
 enum class WorkerRole : std::uint32_t { none, launcher, supervisor, dispatcher, executor };
 
@@ -132,6 +133,7 @@ struct Shared {
     std::atomic<std::uint32_t> launcher_wake;
     DatabaseSlot databases[kMaxDatabases];
     WorkerSlot workers[kMaxWorkers];
+    ConditionVariable outcomes[kOutcomeChannels];
 };
 static_assert(std::is_trivially_destructible_v<Shared> && std::atomic<std::int64_t>::is_always_lock_free);
 

@@ -8,7 +8,7 @@ namespace hc::pg {
 
 namespace {
 
-constexpr Oid kJsonb[] = {JSONBOID};
+constexpr Oid kJsonb[] = {JSONBOID}, kTwoJsonb[] = {JSONBOID, JSONBOID};
 
 struct Level {
     MemoryContext context;
@@ -80,8 +80,7 @@ struct Text {
     bool is_null;
 };
 
-void execute(SPIPlanPtr plan, const std::string &argument, long limit) {
-    Datum values[1] = {jsonb_of(argument)};
+void execute(SPIPlanPtr plan, Datum *values, long limit) {
     const int code = SPI_execute_plan(plan, values, nullptr, false, limit);
     if (code < 0) {
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -89,13 +88,32 @@ void execute(SPIPlanPtr plan, const std::string &argument, long limit) {
     }
 }
 
+void execute(SPIPlanPtr plan, const std::string &argument, long limit) {
+    Datum values[1] = {jsonb_of(argument)};
+    execute(plan, values, limit);
+}
+
+// The first column of the first row, when it is jsonb.
+Text first_jsonb() {
+    bool is_null = true;
+    Datum datum = 0;
+    if (SPI_tuptable != nullptr && SPI_processed > 0 && SPI_gettypeid(SPI_tuptable->tupdesc, 1) == JSONBOID) {
+        datum = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+    }
+    if (is_null) {
+        return {nullptr, true};
+    }
+    Jsonb *jsonb = DatumGetJsonbP(datum);
+    return {JsonbToCString(nullptr, &jsonb->root, VARSIZE(jsonb)), false};
+}
+
 const char *row_text(HeapTuple tuple, TupleDesc desc) {
     const Datum row = heap_copy_tuple_as_datum(tuple, BlessTupleDesc(desc));
     return text_to_cstring(DatumGetTextPP(DirectFunctionCall1(row_to_json, row)));
 }
 
-SPIPlanPtr prepare(const std::string &statement) {
-    SPIPlanPtr plan = SPI_prepare(statement.c_str(), 1, const_cast<Oid *>(kJsonb));
+SPIPlanPtr prepare(const std::string &statement, int arguments = 1) {
+    SPIPlanPtr plan = SPI_prepare(statement.c_str(), arguments, const_cast<Oid *>(kTwoJsonb));
     if (plan == nullptr) {
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("statement cannot be run here: %s", SPI_result_code_string(SPI_result))));
@@ -112,16 +130,7 @@ UserSqlEnd call_body(UserPlans &plans, const UserCall &user_call, const std::str
         SPIPlanPtr plan = plans.find(key_of(statement), statement, kJsonb);
         const Text text = call([plan, &input]() -> Text {
             execute(plan, input, 1);
-            bool is_null = true;
-            Datum datum = 0;
-            if (SPI_tuptable != nullptr && SPI_processed > 0 && SPI_gettypeid(SPI_tuptable->tupdesc, 1) == JSONBOID) {
-                datum = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
-            }
-            if (is_null) {
-                return {nullptr, true};
-            }
-            Jsonb *jsonb = DatumGetJsonbP(datum);
-            return {JsonbToCString(nullptr, &jsonb->root, VARSIZE(jsonb)), false};
+            return first_jsonb();
         });
         if (!text.is_null) {
             result = text.data;
@@ -177,6 +186,43 @@ UserSqlEnd replay_body(const std::string &statement, const std::string &input, F
     end_level(level, false);
     call([] { CHECK_FOR_INTERRUPTS(); });
     return good ? UserSqlEnd::done : UserSqlEnd::failed;
+}
+
+UserSqlEnd run_check(UserPlans &plans, const UserCall &user_call, const std::string &statement,
+                     const std::string &arguments, const std::string &state, Failure &failure) {
+    const auto body = [&] {
+        SPIPlanPtr plan = plans.find(key_of(statement), statement, kTwoJsonb);
+        call([plan, &arguments, &state] {
+            Datum values[2] = {jsonb_of(arguments), jsonb_of(state)};
+            execute(plan, values, 1);
+        });
+    };
+    return run_level(user_call, true, false, body, failure);
+}
+
+std::optional<std::string> call_handler(const std::string &statement, const std::string &arguments,
+                                        const std::string &state) {
+    std::optional<std::string> result;
+    Failure failure;
+    const Level level = begin_level({}, true);
+    auto body = [&] {
+        spi_scope spi;
+        const Text text = call([&]() -> Text {
+            Datum values[2] = {jsonb_of(arguments), jsonb_of(state)};
+            execute(prepare(statement, 2), values, 1);
+            return first_jsonb();
+        });
+        if (!text.is_null) {
+            result = text.data;
+        }
+        spi.finish();
+    };
+    const bool good = detail::run_captured(body, failure);
+    end_level(level, false);
+    if (!good) {
+        rethrow(failure);
+    }
+    return result;
 }
 
 std::string fetch_rows(const std::string &query, const std::string &arguments, std::size_t max_rows,

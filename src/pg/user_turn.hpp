@@ -27,11 +27,19 @@ UserSqlEnd call_body(UserPlans &plans, const UserCall &call, const std::string &
 UserSqlEnd run_step(UserPlans &plans, const UserCall &call, const std::string &statement, const std::string &arguments,
                     std::size_t max_bytes, std::optional<std::string> &row, Failure &failure);
 
+// Calls a function of two jsonb arguments, read-only, for what it raises.
+UserSqlEnd run_check(UserPlans &plans, const UserCall &call, const std::string &statement, const std::string &arguments,
+                     const std::string &state, Failure &failure);
+
 // ---- in the backend of who queries ----
 
 // Calls the body as the current role, read-only, in a subtransaction that is rolled back; under the timeouts of the
 // session. done or failed. A cancel or shutdown of the session is passed on, a suspension is not taken for one.
 UserSqlEnd replay_body(const std::string &statement, const std::string &input, Failure &failure);
+
+// Calls a function of two jsonb arguments in the same way; its result as text. Throws what it raises.
+std::optional<std::string> call_handler(const std::string &statement, const std::string &arguments,
+                                        const std::string &state);
 
 // ---- in verbs that a body calls ----
 

@@ -3,6 +3,7 @@
 
 #include "pg/deliveries.hpp"
 #include "pg/executor_state.hpp"
+#include "pg/outcomes.hpp"
 #include "pg/series.hpp"
 #include "pg/values.hpp"
 #include "pg/watch.hpp"
@@ -161,6 +162,7 @@ void on_transaction(XactEvent event, void * /*arg*/) {
         publish_series();
         publish_deliveries();
         publish_changes();
+        publish_outcomes();
         break;
     case XACT_EVENT_ABORT:
     case XACT_EVENT_PARALLEL_ABORT:
@@ -169,6 +171,7 @@ void on_transaction(XactEvent event, void * /*arg*/) {
         forget_series();
         forget_deliveries();
         forget_changes();
+        forget_outcomes();
         break;
     default:
         break;

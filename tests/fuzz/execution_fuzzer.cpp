@@ -36,11 +36,13 @@ void check_replay(const std::vector<ExecutionEvent> &events) {
             replay.restart();
             for (std::size_t i = 0; i <= events.size(); ++i) {
                 const ExecutionEvent &event = events[i % events.size()];
-                const auto kind = static_cast<CommandKind>(1 + i % 6);
+                const auto kind = static_cast<CommandKind>(1 + i % static_cast<std::size_t>(kLastCommandKind));
                 try {
                     replay.call({kind == CommandKind::version ? CommandKind::step : kind, event.name, event.hash});
                     bool fresh = false;
                     replay.version(event.name, -1, 5, fresh);
+                    const ExecutionEvent *wait = replay.pending_update();
+                    must(wait == nullptr || replay.accepted_by(wait->command) == nullptr);
                 } catch (const Nondeterminism &) {
                 }
             }

@@ -112,8 +112,34 @@ public:
         return 0;
     }
     Replay &replay() { return *replay_; }
+    // "id name args", or "" when the time is over
+    std::string wait_update(const std::string &name = "", std::optional<int> seconds = {}) {
+        const std::string args =
+            wait({CommandKind::wait_update, name, 0}, Type::marker_recorded, seconds, CommandKind::wait_update);
+        const ExecutionEvent *accepted = replay_->accepted_by(replay_->command());
+        return accepted != nullptr ? accepted->text + " " + accepted->name + " " + args : "";
+    }
+    void complete_update(const std::string &id, const std::string &outcome = "{}") {
+        ASSERT_TRUE(replay_->has_open_update(id)) << id;
+        const Command command{CommandKind::complete_update, "", std::hash<std::string>{}(id)};
+        if (replay_->call(command).kind == Kind::fresh) {
+            replay_->record(
+                {.type = Type::update_completed, .time = clock_, .hash = command.hash, .payload = outcome, .text = id});
+            replay_->call(command);
+        }
+    }
 
     // ---- the world ----
+
+    struct Update {
+        std::string id, name, args;
+    };
+    void update(const std::string &id, const std::string &name, const std::string &args = "{}") {
+        admitted.push_back({id, name, args});
+    }
+    std::vector<Update> admitted; // in order; those that are not taken stay
+    std::function<bool(const Update &)> validator;
+    std::vector<std::string> rejected;
 
     void signal(const std::string &name, const std::string &payload, const std::string &request = "") {
         inbox_.push_back({.type = Type::signal_received, .name = name, .payload = payload, .text = request});
@@ -173,6 +199,8 @@ private:
             } catch (const Nondeterminism &e) {
                 return std::string("nondeterminism: ") + e.what();
             }
+            if (!step_ && accept_update())
+                continue;
             if (!step_)
                 return "waiting";
             step_->time = clock_;
@@ -181,6 +209,31 @@ private:
                 step_->type = Type::step_failed;
             replay_->record(*std::exchange(step_, {}));
         }
+    }
+
+    // Of those that the wait of the body wants the first one that passes.
+    bool accept_update() {
+        const ExecutionEvent *wait = replay_->pending_update();
+        for (std::size_t i = 0; wait != nullptr && i < admitted.size();) {
+            const Update update = admitted[i];
+            if (!wait->name.empty() && wait->name != update.name) {
+                ++i;
+                continue;
+            }
+            admitted.erase(admitted.begin() + static_cast<std::ptrdiff_t>(i));
+            if (validator && !validator(update)) {
+                rejected.push_back(update.id);
+                continue;
+            }
+            replay_->add({.type = Type::update_accepted,
+                          .time = clock_,
+                          .command = wait->command,
+                          .name = update.name,
+                          .payload = update.args,
+                          .text = update.id});
+            return true;
+        }
+        return false;
     }
 
     std::string wait(const Command &command, Type type, std::optional<int> seconds,

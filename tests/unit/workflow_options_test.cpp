@@ -43,6 +43,24 @@ TEST(WorkflowOptions, OfAType) {
         EXPECT_THROW(parse_workflow_type_options(bad), hc::Error) << bad;
 }
 
+TEST(WorkflowOptions, UpdatesAndQueriesOfAType) {
+    const WorkflowTypeOptions all = parse_workflow_type_options(
+        R"x({"updates": {"add": {"validator": "app.check(jsonb, jsonb)"}, "drop": {}},
+             "queries": {"total": "app.total(jsonb,jsonb)"}})x");
+    EXPECT_EQ(all.updates, (DeclaredHandlers{{"add", "app.check(jsonb, jsonb)"}, {"drop", ""}}));
+    EXPECT_EQ(all.queries, (DeclaredHandlers{{"total", "app.total(jsonb,jsonb)"}}));
+    const std::string long_name = "{\"updates\": {\"" + std::string(201, 'n') + "\": {}}}";
+    std::string many = "{\"updates\": {\"0\": {}";
+    for (int i = 1; i < 101; ++i)
+        many += ", \"" + std::to_string(i) + "\": {}";
+    many += "}}";
+    for (const char *bad :
+         {R"({"updates": []})", R"({"updates": {"add": null}})", R"({"updates": {"add": {"validate": "f"}}})",
+          R"({"updates": {"": {}}})", R"({"queries": {"total": ""}})", R"({"queries": {"total": {}}})",
+          long_name.c_str(), many.c_str()})
+        EXPECT_THROW(parse_workflow_type_options(bad), hc::Error) << bad;
+}
+
 TEST(WorkflowOptions, OfAStart) {
     const WorkflowStartOptions all = parse_workflow_start_options(
         R"({"conflict_policy": "use_existing", "reuse_policy": "allow_duplicate_failed_only", "request_id": "r",
