@@ -1,5 +1,5 @@
-// Supervisor: one per database that has the extension. Fires timers, keeps the dispatchers at their number, starts
-// executors as they are needed, creates and drops partitions, checks the restore fence.
+// Supervisor: one per database that has the extension. Fires timers, looks at schedules, keeps the dispatchers at their
+// number, starts executors as they are needed, creates and drops partitions, checks the restore fence.
 #include "engine/definitions.hpp"
 #include "engine/dispatch.hpp"
 #include "engine/fence.hpp"
@@ -14,6 +14,7 @@
 #include "store/pauses.hpp"
 #include "store/receipts.hpp"
 #include "workers/executors.hpp"
+#include "workers/schedules.hpp"
 #include "workers/session.hpp"
 #include "workers/workers.hpp"
 
@@ -58,6 +59,7 @@ private:
     pg::WorkerSlot &slot_;
     ExtensionWatch extension_;
     Executors executors_;
+    Schedules schedules_;
     Backoff backoff_;            // after errors of a pass
     Backoff dispatcher_backoff_; // starts of dispatchers
     int dispatchers_wanted_ = 0;
@@ -256,6 +258,7 @@ void Supervisor::pass() {
             std::chrono::milliseconds(
                 pg::guc::fallback_poll_ms)) { // covers what no latch told: PREPARE TRANSACTION, a dead worker's claims
         pg::give_bound(pg::kTimerQueue, core::from_unix_micros(0));
+        Schedules::rescan();
         executors_.rescan();
         check_fence();
         last_rescan_ = now;
@@ -286,6 +289,7 @@ long Supervisor::wait_milliseconds() {
         most = std::clamp<long>(left, 0, most);
     }
     most = executors_.wait_milliseconds(most);
+    most = schedules_.wait_milliseconds(most);
     if (now < retry_timers_at_) {
         return std::min<long>(most, std::chrono::ceil<std::chrono::milliseconds>(retry_timers_at_ - now).count());
     }
@@ -343,6 +347,9 @@ void Supervisor::run() {
         }
         if (due && !gone_ && open() && !attempt("firing timers", [this] { fire_timers(); })) {
             transient(failure_) ? backoff_.failed(Clock::now()) : split_timers();
+        }
+        if (due && !gone_ && open()) {
+            schedules_.pass([this](const char *what, const auto &body) { return attempt(what, body); });
         }
         if (due && !gone_ && open() && !attempt("following pauses", [this] { follow_pauses(), release_paused(); })) {
             transient(failure_) ? backoff_.failed(Clock::now()) : split_timers();

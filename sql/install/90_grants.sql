@@ -21,7 +21,10 @@ GRANT EXECUTE ON FUNCTION
     hermes.get_version(text, integer, integer), hermes.set_query_result(text, jsonb),
     hermes.start_timer(interval), hermes.start_child(text, jsonb, text, jsonb), hermes.execute_child(text, jsonb, text, jsonb),
     hermes.await(bigint), hermes.await_all(bigint[]), hermes.await_any(bigint[]), hermes.continue_as_new(jsonb),
-    hermes.signal_with_start(text, text, text, jsonb, jsonb, text, jsonb)
+    hermes.signal_with_start(text, text, text, jsonb, jsonb, text, jsonb),
+    hermes.create_schedule(text, jsonb, jsonb, jsonb, text), hermes.alter_schedule(text, jsonb, jsonb, jsonb, text, integer),
+    hermes.drop_schedule(text, text), hermes.pause_schedule(text, text, text), hermes.resume_schedule(text, text, text),
+    hermes.trigger_schedule(text, text, text), hermes.backfill_schedule(text, timestamptz, timestamptz, text, text)
 TO hermes_admin, hermes_app;
 
 GRANT EXECUTE ON FUNCTION
@@ -31,7 +34,7 @@ GRANT EXECUTE ON FUNCTION
     hermes.time_of_id(uuid), hermes.parse_receipts(text, text, jsonb, jsonb), hermes.parse_response(text, integer, jsonb, text),
     hermes.provider_states(), hermes.verify_signature(text, text, jsonb, text, text, timestamptz),
     hermes.is_suppressed(text, text, text, text), hermes.workflow_status(uuid), hermes.workflow_history(uuid),
-    hermes.decode_execution(bytea)
+    hermes.decode_execution(bytea), hermes.schedule_times(jsonb, timestamptz, integer)
 TO hermes_admin, hermes_app, hermes_monitor;
 
 GRANT EXECUTE ON FUNCTION hermes.delivery_series() TO hermes_admin, hermes_app, hermes_monitor;
@@ -48,14 +51,15 @@ GRANT EXECUTE ON FUNCTION
     hermes.pause_provider(text, text), hermes.resume_provider(text), hermes.pause_tenant(text, text), hermes.resume_tenant(text),
     hermes.pause_cascade_rule(text, text), hermes.resume_cascade_rule(text),
     hermes.replay_webhook(uuid, integer, integer), hermes.replay_webhooks(integer, timestamptz, timestamptz, boolean),
-    hermes.register_workflow(text, regprocedure, jsonb), hermes.drop_workflow(text), hermes.terminate_workflow(uuid, text)
+    hermes.register_workflow(text, regprocedure, jsonb), hermes.drop_workflow(text), hermes.terminate_workflow(uuid, text),
+    hermes.maintain(), hermes.schedule_maintenance(text)
 TO hermes_admin;
 
 GRANT SELECT ON
     hermes.cascades, hermes.history, hermes.tasks, hermes.timers, hermes.deliveries, hermes.dead_letters, hermes.workers,
     hermes.stats, hermes.receipts_parked, hermes.providers_status, hermes.endpoints, hermes.delivery_log, hermes.pauses,
     hermes.delivery_stats, hermes.receipt_log,
-    hermes.suppressions, hermes.tenant_spend, hermes.workflows, hermes.workflow_tasks
+    hermes.suppressions, hermes.tenant_spend, hermes.workflows, hermes.workflow_tasks, hermes.schedules
 TO hermes_admin, hermes_app, hermes_monitor;
 
 -- Operators extend connectors by rows of their own; shipped rows are not theirs to change.

@@ -5,8 +5,10 @@
 #include "core/error.hpp"
 #include "core/executor_queue.hpp"
 #include "engine/workflow_verbs.hpp"
+#include "pg/catalog.hpp"
 #include "pg/random.hpp"
 #include "pg/wake.hpp"
+#include "store/schedules.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -25,13 +27,6 @@ using OptionalText = std::optional<std::string>;
 
 constexpr int kMaxRounds = 100;
 
-WorkflowId hash_of_workflow_id(const OptionalText &tenant, const std::string &workflow_id) {
-    const core::Sha256 digest = core::sha256(tenant.value_or("") + '\x1f' + workflow_id);
-    WorkflowId hash;
-    std::copy_n(digest.begin(), hash.bytes.size(), hash.bytes.begin());
-    return hash;
-}
-
 ExecutionStatus status_of(const WorkflowId &id) {
     if (store::find_execution(id)) {
         return ExecutionStatus::running;
@@ -44,6 +39,13 @@ ExecutionStatus status_of(const WorkflowId &id) {
 } // namespace
 
 // ---- workflow ids ----
+
+WorkflowId hash_of_workflow_id(const OptionalText &tenant, const std::string &workflow_id) {
+    const core::Sha256 digest = core::sha256(tenant.value_or("") + '\x1f' + workflow_id);
+    WorkflowId hash;
+    std::copy_n(digest.begin(), hash.bytes.size(), hash.bytes.begin());
+    return hash;
+}
 
 IdCourse take_workflow_id(const OptionalText &tenant, const std::string &workflow_id,
                           const core::WorkflowStartOptions &options, const WorkflowId &id) {
@@ -171,6 +173,17 @@ void tell_children(const core::Replay &replay) {
     }
 }
 
+// A schedule that has started it, or one before it of its workflow id, looks whether it goes on. An installation
+// without schedules pays with a look at the size of a file.
+void tell_schedule(const store::ExecutionRow &row) {
+    if (!row.workflow_id || !pg::may_have_rows("schedule_run")) {
+        return;
+    }
+    if (const auto schedule = store::schedule_of_run(hash_of_workflow_id(row.tenant, *row.workflow_id))) {
+        store::call_schedule(*schedule, pg::now());
+    }
+}
+
 } // namespace
 
 bool close_execution(const store::ExecutionRow &row, const core::Replay &replay, ExecutionEvent end, core::Time base,
@@ -185,6 +198,7 @@ bool close_execution(const store::ExecutionRow &row, const core::Replay &replay,
     store::close_execution(row.id, row.chunks, core::encode_execution(added, base),
                            static_cast<std::int16_t>(core::status_after(added.back().type)), added.back().time);
     store::delete_execution_tasks(row.id);
+    tell_schedule(row);
     return true;
 }
 

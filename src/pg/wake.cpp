@@ -66,7 +66,7 @@ void publish_counters(DatabaseSlot *slot) noexcept {
     }
 }
 
-// The supervisor serves the timer queue, executors those of their roles, dispatchers all others.
+// The supervisor serves the queues of timers and schedules, executors those of their roles, dispatchers all others.
 void wake_workers(bool supervisor, bool dispatchers) noexcept {
     for (WorkerSlot &slot : shared()->workers) {
         if (slot.database.load(std::memory_order_relaxed) != MyDatabaseId) {
@@ -102,7 +102,8 @@ void publish() noexcept {
         }
         // a later task than the one already waited for wakes nobody
         if (lower(slot->bounds[bound_index(note.queue)], note.due)) {
-            (note.queue == kTimerQueue || core::is_executor_queue(note.queue) ? supervisor : dispatchers) = true;
+            const bool supervised = note.queue == kTimerQueue || note.queue == kScheduleQueue;
+            (supervised || core::is_executor_queue(note.queue) ? supervisor : dispatchers) = true;
         }
     }
     if (g_pending.overflow) {
