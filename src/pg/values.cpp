@@ -29,9 +29,8 @@ std::string jsonb_text(jsonb_view v) {
 
 jsonb_view jsonb_of(const std::string &json_text) {
     const char *text = json_text.c_str();
-    return {call([text]() -> const void * {
-        return DatumGetPointer(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
-    })};
+    return {call(
+        [text]() -> const void * { return DatumGetPointer(DirectFunctionCall1(jsonb_in, CStringGetDatum(text))); })};
 }
 
 bool jsonb_is_object(jsonb_view v) noexcept { return JB_ROOT_IS_OBJECT(static_cast<const Jsonb *>(v.datum)); }
