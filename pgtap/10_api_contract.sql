@@ -11,10 +11,12 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('alter_cascade_rule', 'name text, rule jsonb', 'integer', 'volatile', 'c'),
     ('alter_endpoint', 'id integer, url text, options jsonb DEFAULT ''{}''::jsonb', 'void', 'volatile', 'c'),
     ('alter_provider', 'name text, config jsonb', 'void', 'volatile', 'c'),
+    ('alter_schedule', 'id text, spec jsonb DEFAULT NULL::jsonb, action jsonb DEFAULT NULL::jsonb, options jsonb DEFAULT NULL::jsonb, tenant text DEFAULT NULL::text, expected_version integer DEFAULT NULL::integer', 'integer', 'volatile', 'c'),
     ('apply_receipt', 'provider text, provider_message_id text, payload jsonb', 'hermes.signal_result', 'volatile', 'c'),
     ('await', 'handle bigint', 'jsonb', 'volatile', 'c'),
     ('await_all', 'handles bigint[]', 'jsonb', 'volatile', 'c'),
     ('await_any', 'handles bigint[]', 'bigint', 'volatile', 'c'),
+    ('backfill_schedule', 'id text, since timestamp with time zone, until timestamp with time zone, overlap text DEFAULT NULL::text, tenant text DEFAULT NULL::text', 'void', 'volatile', 'c'),
     ('cancel', 'handle bigint', 'void', 'volatile', 'c'),
     ('cancel_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('cancel_task', 'token text, details jsonb DEFAULT NULL::jsonb', 'void', 'volatile', 'c'),
@@ -35,6 +37,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('create_endpoint', 'tenant text, url text, options jsonb DEFAULT ''{}''::jsonb', 'integer', 'volatile', 'c'),
     ('create_partitions', '', 'integer', 'volatile', 'sql'),
     ('create_provider', 'name text, config jsonb', 'integer', 'volatile', 'c'),
+    ('create_schedule', 'id text, spec jsonb, action jsonb, options jsonb DEFAULT ''{}''::jsonb, tenant text DEFAULT NULL::text', 'integer', 'volatile', 'c'),
     ('decode_execution', 'history bytea', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'immutable', 'c'),
     ('decode_history', 'history bytea', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'immutable', 'c'),
     ('delivery_series', '', 'TABLE(tenant text, channel text, provider_id integer, accepted bigint, ambiguous bigint, retried bigint, timed_out bigint, delivered bigint, failed_soft bigint, failed_hard bigint, failed_policy bigint, failed_config bigint, corrected bigint, states jsonb, receipts_timed bigint, latency_p50_ms double precision, latency_p95_ms double precision, latency_p99_ms double precision)', 'volatile', 'c'),
@@ -43,6 +46,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('drop_endpoint', 'id integer', 'void', 'volatile', 'c'),
     ('drop_old_partitions', 'history_age interval, attempt_age interval, key_age interval, delivery_age interval DEFAULT ''7 days''::interval, receipt_age interval DEFAULT ''00:00:00''::interval', 'SETOF text', 'volatile', 'plpgsql'),
     ('drop_provider', 'name text', 'void', 'volatile', 'c'),
+    ('drop_schedule', 'id text, tenant text DEFAULT NULL::text', 'void', 'volatile', 'c'),
     ('drop_secret', 'name text', 'void', 'volatile', 'c'),
     ('drop_workflow', 'name text', 'void', 'volatile', 'c'),
     ('dry_run', 'rule text, message jsonb, script jsonb DEFAULT ''{}''::jsonb', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
@@ -62,6 +66,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('heartbeat_task', 'token text, details jsonb DEFAULT NULL::jsonb, OUT cancel_requested boolean, OUT pause_requested boolean, OUT reset_requested boolean', 'SETOF record', 'volatile', 'c'),
     ('hold_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('is_suppressed', 'tenant text, channel text, address text, category text DEFAULT ''''::text', 'boolean', 'stable', 'c'),
+    ('maintain', '', 'integer', 'volatile', 'c'),
     ('metrics', '', 'text', 'volatile', 'c'),
     ('missing_partitions', '', 'TABLE(parent regclass, day timestamp with time zone)', 'stable', 'sql'),
     ('note_change', '', 'trigger', 'volatile', 'c'),
@@ -72,6 +77,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('pause_activity_queue', 'name text', 'void', 'volatile', 'c'),
     ('pause_cascade_rule', 'name text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
     ('pause_provider', 'name text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
+    ('pause_schedule', 'id text, note text DEFAULT NULL::text, tenant text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
     ('pause_tenant', 'tenant text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
     ('poll_tasks', 'queue text, worker text DEFAULT NULL::text, max_tasks integer DEFAULT 1, lease interval DEFAULT NULL::interval', 'TABLE(token text, activity text, input jsonb, attempt integer, execution_id uuid, activity_id text, tenant text, scheduled_at timestamp with time zone, deadline timestamp with time zone, heartbeat jsonb, last_failure jsonb)', 'volatile', 'c'),
     ('pause_workflow', 'execution_id uuid, reason text DEFAULT NULL::text, request_id text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
@@ -91,6 +97,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('resume_activity_queue', 'name text', 'void', 'volatile', 'c'),
     ('resume_cascade_rule', 'name text', 'boolean', 'volatile', 'c'),
     ('resume_provider', 'name text', 'boolean', 'volatile', 'c'),
+    ('resume_schedule', 'id text, note text DEFAULT NULL::text, tenant text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
     ('resume_tenant', 'tenant text', 'boolean', 'volatile', 'c'),
     ('resume_workflow', 'execution_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('resume_workflow_type', 'name text', 'boolean', 'volatile', 'c'),
@@ -98,6 +105,8 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('retry_parked_receipts', 'provider text, max_receipts integer DEFAULT 1000, after_id bigint DEFAULT 0', 'TABLE(ordinal integer, cascade_id uuid, attempt integer, state text, failure_kind text, result hermes.signal_result)', 'volatile', 'c'),
     ('revoke_tenant', 'role_name name, tenant text', 'void', 'volatile', 'c'),
     ('rotate_endpoint_secret', 'id integer, new_secret_name text, keep_old interval DEFAULT ''24:00:00''::interval', 'void', 'volatile', 'c'),
+    ('schedule_maintenance', 'cron text DEFAULT ''*/10 * * * *''::text', 'bigint', 'volatile', 'c'),
+    ('schedule_times', 'spec jsonb, since timestamp with time zone DEFAULT now(), count integer DEFAULT 10', 'SETOF timestamp with time zone', 'stable', 'c'),
     ('set_query_result', 'name text, value jsonb', 'void', 'volatile', 'c'),
     ('set_secret', 'name text, value text', 'void', 'volatile', 'c'),
     ('set_tenant_limits', 'tenant text, limits jsonb', 'void', 'volatile', 'c'),
@@ -124,6 +133,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('terminate_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('terminate_workflow', 'execution_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('time_of_id', 'id uuid', 'timestamp with time zone', 'immutable', 'c'),
+    ('trigger_schedule', 'id text, overlap text DEFAULT NULL::text, tenant text DEFAULT NULL::text', 'text', 'volatile', 'c'),
     ('unsuppress', 'tenant text, channel text, address text, category text DEFAULT ''''::text', 'boolean', 'volatile', 'c'),
     ('update_activity_options', 'execution_id uuid, activity_id text, options jsonb', 'void', 'volatile', 'c'),
     ('unwatch_table', 'relation regclass', 'boolean', 'volatile', 'plpgsql'),
@@ -170,7 +180,7 @@ FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
                   'signal_workflow', 'cancel_workflow', 'terminate_workflow', 'workflow_status', 'workflow_history', 'query_workflow', 'step', 'fetch', 'sleep', 'wait_signal', 'start_child', 'await', 'await_any', 'signal_with_start',
                   'register_activity', 'drop_activity', 'poll_tasks', 'complete_task', 'fail_task', 'cancel_task', 'heartbeat_task', 'complete_activity', 'fail_activity',
                   'pause_activity', 'resume_activity', 'reset_activity', 'update_activity_options', 'alter_activity_queue', 'start_activity', 'execute_activity', 'cancel',
-                  'pause_workflow', 'resume_workflow', 'wait_until', 'watch_table', 'unwatch_table', 'add_compensation', 'compensate', 'pause_workflow_type', 'resume_workflow_type', 'update_workflow', 'update_with_start', 'update_result', 'execute_update', 'workflow_result', 'wait_update', 'complete_update', 'fail_update');
+                  'pause_workflow', 'resume_workflow', 'wait_until', 'watch_table', 'unwatch_table', 'add_compensation', 'compensate', 'pause_workflow_type', 'resume_workflow_type', 'update_workflow', 'update_with_start', 'update_result', 'execute_update', 'workflow_result', 'wait_update', 'complete_update', 'fail_update', 'create_schedule', 'alter_schedule', 'drop_schedule', 'pause_schedule', 'resume_schedule', 'trigger_schedule', 'backfill_schedule', 'schedule_times', 'maintain', 'schedule_maintenance');
 
 -- ---- views ----
 CREATE TEMP TABLE contract_view (name, columns) AS VALUES
@@ -188,6 +198,7 @@ CREATE TEMP TABLE contract_view (name, columns) AS VALUES
     ('providers_status', 'provider text, channel text, kind text, in_flight integer, concurrency integer, paused_since timestamp with time zone, breaker text, open_until timestamp with time zone, rate jsonb, throttled_until timestamp with time zone, accepted bigint, failed bigint, throttled bigint, consecutive_failures integer, last_failure_at timestamp with time zone, last_failure text, delivered_share numeric, oldest_waiting timestamp with time zone'),
     ('receipt_log', 'received_at timestamp with time zone, provider text, receipts integer, headers jsonb, payload text'),
     ('receipts_parked', 'id bigint, provider text, provider_message_id text, cascade_id uuid, reason text, payload text, received_at timestamp with time zone'),
+    ('schedules', 'schedule_id text, tenant text, owner text, version integer, spec jsonb, action jsonb, overlap text, catchup_window interval, pause_on_failure boolean, paused boolean, note text, remaining_actions bigint, next_time timestamp with time zone, actions bigint, missed bigint, skipped bigint, dropped bigint, errors bigint, buffered bigint, backfills bigint, running bigint, last_error text, recent jsonb, created_at timestamp with time zone, updated_at timestamp with time zone'),
     ('stats', 'name text, value bigint'),
     ('suppressions', 'tenant text, channel text, address text, category text, reason text, source text, cascade_id uuid, created_at timestamp with time zone'),
     ('tenant_spend', 'tenant text, day date, estimated_cost numeric, cost_per_day numeric'),
@@ -204,7 +215,7 @@ ORDER BY v.name;
 SELECT bag_eq($$ SELECT relname::text FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relkind IN ('v', 'm') $$,
               'SELECT name FROM contract_view', 'schema hermes has these views and no other');
 SELECT bag_eq($$ SELECT relname::text FROM pg_class WHERE relnamespace = 'hermes'::regnamespace AND relkind = 'v' AND reloptions @> ARRAY['security_barrier=true'] $$,
-              ARRAY['activities', 'cascades', 'dead_letters', 'deliveries', 'delivery_log', 'delivery_stats', 'endpoints', 'history', 'pauses', 'receipt_log', 'receipts_parked', 'suppressions', 'tasks', 'tenant_spend', 'timers', 'workflow_tasks', 'workflows'], 'every view with rows of tenants is a security barrier');
+              ARRAY['activities', 'cascades', 'dead_letters', 'deliveries', 'delivery_log', 'delivery_stats', 'endpoints', 'history', 'pauses', 'receipt_log', 'receipts_parked', 'suppressions', 'tasks', 'tenant_spend', 'timers', 'workflow_tasks', 'workflows', 'schedules'], 'every view with rows of tenants is a security barrier');
 
 -- ---- connectors: the tables that operators write by hand ----
 CREATE TEMP TABLE contract_table (name, columns) AS VALUES

@@ -1,5 +1,5 @@
-// Supervisor: one per database that has the extension. Fires timers, keeps the dispatchers at their number, starts
-// executors as they are needed, creates and drops partitions, checks the restore fence.
+// Supervisor: one per database that has the extension. Fires timers, looks at schedules, keeps the dispatchers at their
+// number, starts executors as they are needed, creates and drops partitions, checks the restore fence.
 #include "engine/activities.hpp"
 #include "engine/definitions.hpp"
 #include "engine/dispatch.hpp"
@@ -16,6 +16,7 @@
 #include "store/pauses.hpp"
 #include "store/receipts.hpp"
 #include "workers/executors.hpp"
+#include "workers/schedules.hpp"
 #include "workers/session.hpp"
 #include "workers/workers.hpp"
 
@@ -64,6 +65,7 @@ private:
     pg::WorkerSlot &slot_;
     ExtensionWatch extension_;
     Executors executors_;
+    Schedules schedules_;
     Backoff backoff_;            // after errors of a pass
     Backoff dispatcher_backoff_; // starts of dispatchers
     int dispatchers_wanted_ = 0;
@@ -307,6 +309,7 @@ void Supervisor::pass() {
                 pg::guc::fallback_poll_ms)) { // covers what no latch told: PREPARE TRANSACTION, a dead worker's claims
         pg::give_bound(pg::kTimerQueue, core::from_unix_micros(0));
         pg::give_bound(pg::kActivityQueue, core::from_unix_micros(0));
+        Schedules::rescan();
         executors_.rescan();
         check_fence();
         last_rescan_ = now;
@@ -344,6 +347,7 @@ long Supervisor::wait_milliseconds() {
         std::max<long>(milliseconds_until(pg::peek_bound(pg::kActivityQueue), pg::now(), most),
                        std::chrono::ceil<std::chrono::milliseconds>(retry_activities_at_ - now).count());
     most = std::min(most, activities);
+    most = schedules_.wait_milliseconds(most);
     if (now < retry_timers_at_) {
         return std::min<long>(most, std::chrono::ceil<std::chrono::milliseconds>(retry_timers_at_ - now).count());
     }
@@ -407,6 +411,9 @@ void Supervisor::run() {
         }
         if (due && !gone_ && open() && !attempt("waking workflow functions", [this] { wake_waiters(); })) {
             backoff_.failed(Clock::now());
+        }
+        if (due && !gone_ && open()) {
+            schedules_.pass([this](const char *what, const auto &body) { return attempt(what, body); });
         }
         if (due && !gone_ && open() && !attempt("following pauses", [this] { follow_pauses(), release_paused(); })) {
             transient(failure_) ? backoff_.failed(Clock::now()) : split_timers();

@@ -98,7 +98,7 @@ CREATE TABLE hermes.task (
     PRIMARY KEY (workflow_id, number)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
 CREATE INDEX task_due ON hermes.task (queue, due);
-COMMENT ON TABLE hermes.task IS 'Outstanding work: one row a send, timer, condition, sandbox receipt, rematch or report of a cascade; a turn, timer, signal, cancel request or end of a child of an execution (workflow_id is its id). owner: incarnation of the worker that claimed it; a negative queue: put aside by a hold or pause.';
+COMMENT ON TABLE hermes.task IS 'Outstanding work: one row a send, timer, condition, sandbox receipt, rematch or report of a cascade; a turn, timer, signal, cancel request or end of a child of an execution (workflow_id is its id); a look at a schedule (likewise). owner: incarnation of the worker that claimed it; a negative queue: put aside by a hold or pause.';
 
 -- Archive, partitioned by range of the UUIDv7 id (start time). No key or index on the parent.
 CREATE TABLE hermes.closed (

@@ -42,7 +42,8 @@ SELECT t.workflow_id AS cascade_id, t.number AS task,
        CASE WHEN t.kind = 3 THEN t.target END AS endpoint_id,
        t.claims::integer AS claims, t.tries::integer AS tries, t.last_error
 FROM hermes.task t
-WHERE (t.kind <> 5 OR hermes.tenant_visible('*')) -- a rematch belongs to no cascade: for who may act for all tenants
+WHERE t.kind < 7 -- those of executions: hermes.workflow_tasks
+  AND (t.kind <> 5 OR hermes.tenant_visible('*')) -- a rematch belongs to no cascade: for who may act for all tenants
   AND hermes.tenant_visible((SELECT w.tenant FROM hermes.workflow w WHERE w.id = t.workflow_id
                              UNION ALL SELECT c.tenant FROM hermes.closed c WHERE c.id = t.workflow_id LIMIT 1));
 COMMENT ON VIEW hermes.tasks IS 'Outstanding work: sends, timers, reports. put_aside: it waits for release_cascade or the end of a pause; incarnation names the row of hermes.workers that claimed it.';

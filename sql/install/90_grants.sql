@@ -30,7 +30,8 @@ GRANT EXECUTE ON FUNCTION
     hermes.complete_activity(uuid, text, jsonb), hermes.fail_activity(uuid, text, jsonb),
     hermes.await(bigint), hermes.await_all(bigint[]), hermes.await_any(bigint[]), hermes.continue_as_new(jsonb),
     hermes.signal_with_start(text, text, text, jsonb, jsonb, text, jsonb),
-    hermes.query_workflow(uuid, text, jsonb), hermes.update_workflow(uuid, text, jsonb, text), hermes.update_with_start(text, text, text, jsonb, jsonb, text, jsonb), hermes.update_result(uuid, text, interval), hermes.workflow_result(uuid, interval), hermes.wait_update(text, interval), hermes.complete_update(text, jsonb), hermes.fail_update(text, text, text, text, text)
+    hermes.query_workflow(uuid, text, jsonb), hermes.update_workflow(uuid, text, jsonb, text), hermes.update_with_start(text, text, text, jsonb, jsonb, text, jsonb), hermes.update_result(uuid, text, interval), hermes.workflow_result(uuid, interval), hermes.wait_update(text, interval), hermes.complete_update(text, jsonb), hermes.fail_update(text, text, text, text, text),
+    hermes.create_schedule(text, jsonb, jsonb, jsonb, text), hermes.alter_schedule(text, jsonb, jsonb, jsonb, text, integer), hermes.drop_schedule(text, text), hermes.pause_schedule(text, text, text), hermes.resume_schedule(text, text, text), hermes.trigger_schedule(text, text, text), hermes.backfill_schedule(text, timestamptz, timestamptz, text, text)
 TO hermes_admin, hermes_app;
 
 GRANT EXECUTE ON FUNCTION
@@ -40,7 +41,8 @@ GRANT EXECUTE ON FUNCTION
     hermes.time_of_id(uuid), hermes.parse_receipts(text, text, jsonb, jsonb), hermes.parse_response(text, integer, jsonb, text),
     hermes.provider_states(), hermes.verify_signature(text, text, jsonb, text, text, timestamptz),
     hermes.is_suppressed(text, text, text, text), hermes.workflow_status(uuid), hermes.workflow_history(uuid),
-    hermes.decode_execution(bytea)
+    hermes.decode_execution(bytea),
+    hermes.schedule_times(jsonb, timestamptz, integer)
 TO hermes_admin, hermes_app, hermes_monitor;
 
 GRANT EXECUTE ON FUNCTION hermes.delivery_series() TO hermes_admin, hermes_app, hermes_monitor;
@@ -62,7 +64,8 @@ GRANT EXECUTE ON FUNCTION
     hermes.register_activity(text, jsonb), hermes.drop_activity(text),
     hermes.alter_activity_queue(text, jsonb), hermes.pause_activity_queue(text), hermes.resume_activity_queue(text),
     hermes.pause_activity(uuid, text), hermes.resume_activity(uuid, text), hermes.reset_activity(uuid, text, jsonb),
-    hermes.update_activity_options(uuid, text, jsonb)
+    hermes.update_activity_options(uuid, text, jsonb),
+    hermes.maintain(), hermes.schedule_maintenance(text)
 TO hermes_admin;
 
 GRANT EXECUTE ON PROCEDURE hermes.execute_update(uuid, text, jsonb, text, interval, jsonb) TO hermes_admin, hermes_app;
@@ -71,7 +74,7 @@ GRANT SELECT ON
     hermes.cascades, hermes.history, hermes.tasks, hermes.timers, hermes.deliveries, hermes.dead_letters, hermes.workers,
     hermes.stats, hermes.receipts_parked, hermes.providers_status, hermes.endpoints, hermes.delivery_log, hermes.pauses,
     hermes.delivery_stats, hermes.receipt_log,
-    hermes.suppressions, hermes.tenant_spend, hermes.workflows, hermes.workflow_tasks, hermes.activities, hermes.activity_queues
+    hermes.suppressions, hermes.tenant_spend, hermes.workflows, hermes.workflow_tasks, hermes.activities, hermes.activity_queues, hermes.schedules
 TO hermes_admin, hermes_app, hermes_monitor;
 
 -- Operators extend connectors by rows of their own; shipped rows are not theirs to change.

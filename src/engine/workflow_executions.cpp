@@ -5,11 +5,13 @@
 #include "core/error.hpp"
 #include "core/executor_queue.hpp"
 #include "engine/workflow_verbs.hpp"
+#include "pg/catalog.hpp"
 #include "pg/outcomes.hpp"
 #include "pg/random.hpp"
 #include "pg/wake.hpp"
 #include "store/activities.hpp"
 #include "store/condition_waiters.hpp"
+#include "store/schedules.hpp"
 #include "store/workflow_updates.hpp"
 
 #include <fmt/format.h>
@@ -29,13 +31,6 @@ using OptionalText = std::optional<std::string>;
 
 constexpr int kMaxRounds = 100;
 
-WorkflowId hash_of_workflow_id(const OptionalText &tenant, const std::string &workflow_id) {
-    const core::Sha256 digest = core::sha256(tenant.value_or("") + '\x1f' + workflow_id);
-    WorkflowId hash;
-    std::copy_n(digest.begin(), hash.bytes.size(), hash.bytes.begin());
-    return hash;
-}
-
 ExecutionStatus status_of(const WorkflowId &id) {
     if (store::find_execution(id)) {
         return ExecutionStatus::running;
@@ -48,6 +43,13 @@ ExecutionStatus status_of(const WorkflowId &id) {
 } // namespace
 
 // ---- workflow ids ----
+
+WorkflowId hash_of_workflow_id(const OptionalText &tenant, const std::string &workflow_id) {
+    const core::Sha256 digest = core::sha256(tenant.value_or("") + '\x1f' + workflow_id);
+    WorkflowId hash;
+    std::copy_n(digest.begin(), hash.bytes.size(), hash.bytes.begin());
+    return hash;
+}
 
 IdCourse take_workflow_id(const OptionalText &tenant, const std::string &workflow_id,
                           const core::WorkflowStartOptions &options, const WorkflowId &id) {
@@ -207,6 +209,17 @@ void tell_children(const core::Replay &replay) {
     }
 }
 
+// A schedule that has started it, or one before it of its workflow id, looks whether it goes on. An installation
+// without schedules pays with a look at the size of a file.
+void tell_schedule(const store::ExecutionRow &row) {
+    if (!row.workflow_id || !pg::may_have_rows("schedule_run")) {
+        return;
+    }
+    if (const auto schedule = store::schedule_of_run(hash_of_workflow_id(row.tenant, *row.workflow_id))) {
+        store::call_schedule(*schedule, pg::now());
+    }
+}
+
 } // namespace
 
 bool close_execution(const store::ExecutionRow &row, const core::Replay &replay, ExecutionEvent end, core::Time base,
@@ -228,6 +241,7 @@ bool close_execution(const store::ExecutionRow &row, const core::Replay &replay,
         store::delete_condition_waiter(row.id);
     }
     pg::note_outcome(row.id);
+    tell_schedule(row);
     return true;
 }
 

@@ -16,6 +16,9 @@ namespace hc::engine {
 
 // ---- workflow ids ----
 
+// As it stands in hermes.execution_current.
+core::WorkflowId hash_of_workflow_id(const std::optional<std::string> &tenant, const std::string &workflow_id);
+
 struct IdCourse {
     core::StartCourse course{};
     core::WorkflowId existing;      // unless the id was free

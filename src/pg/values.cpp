@@ -3,6 +3,7 @@
 
 #include "core/error.hpp"
 #include "pg/call.hpp"
+#include "pg/jsonb.hpp"
 
 namespace hc::pg {
 
@@ -24,6 +25,12 @@ std::string jsonb_text(jsonb_view v) {
         return {text.data, static_cast<std::size_t>(text.len)};
     });
     return {span.data, span.size};
+}
+
+jsonb_view jsonb_of(const std::string &json_text) {
+    const char *text = json_text.c_str();
+    return {call(
+        [text]() -> const void * { return DatumGetPointer(DirectFunctionCall1(jsonb_in, CStringGetDatum(text))); })};
 }
 
 bool jsonb_is_object(jsonb_view v) noexcept { return JB_ROOT_IS_OBJECT(static_cast<const Jsonb *>(v.datum)); }

@@ -68,7 +68,7 @@ void publish_counters(DatabaseSlot *slot) noexcept {
     }
 }
 
-// The supervisor serves the timer queue, executors those of their roles, dispatchers all others.
+// The supervisor serves the queues of timers and schedules, executors those of their roles, dispatchers all others.
 void wake_workers(bool supervisor, bool dispatchers) noexcept {
     for (WorkerSlot &slot : shared()->workers) {
         if (slot.database.load(std::memory_order_relaxed) != MyDatabaseId) {
@@ -104,7 +104,8 @@ void publish() noexcept {
         }
         // a later task than the one already waited for wakes nobody
         if (lower(slot->bounds[bound_index(note.queue)], note.due)) {
-            const bool of_supervisor = note.queue == kTimerQueue || note.queue == kActivityQueue;
+            const bool of_supervisor =
+                note.queue == kTimerQueue || note.queue == kActivityQueue || note.queue == kScheduleQueue;
             (of_supervisor || core::is_executor_queue(note.queue) ? supervisor : dispatchers) = true;
         }
     }
