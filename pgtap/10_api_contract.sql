@@ -40,6 +40,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('dry_run_rule', 'rule jsonb, message jsonb, script jsonb DEFAULT ''{}''::jsonb', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
     ('enable_endpoint', 'id integer', 'void', 'volatile', 'c'),
     ('execute_child', 'type text, input jsonb DEFAULT ''{}''::jsonb, workflow_id text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb', 'jsonb', 'volatile', 'c'),
+    ('export_history', 'execution_id uuid', 'jsonb', 'stable', 'c'),
     ('fetch', 'query text, arguments jsonb DEFAULT ''{}''::jsonb', 'jsonb', 'volatile', 'c'),
     ('first_id_at', 'at timestamp with time zone', 'uuid', 'immutable', 'c'),
     ('generate_webhook_secret', '', 'text', 'volatile', 'c'),
@@ -49,6 +50,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('is_suppressed', 'tenant text, channel text, address text, category text DEFAULT ''''::text', 'boolean', 'stable', 'c'),
     ('metrics', '', 'text', 'volatile', 'c'),
     ('missing_partitions', '', 'TABLE(parent regclass, day timestamp with time zone)', 'stable', 'sql'),
+    ('move_workflows', 'type text, to_version integer, predicate text DEFAULT ''true''::text, options jsonb DEFAULT ''{}''::jsonb', 'integer', 'volatile', 'c'),
     ('now', '', 'timestamp with time zone', 'volatile', 'c'),
     ('parse_receipts', 'connector text, payload text, headers jsonb DEFAULT ''{}''::jsonb, options jsonb DEFAULT ''{}''::jsonb', 'TABLE(ordinal integer, disposition text, correlation_id text, client_ref text, recipient text, event_id text, event_time timestamp with time zone, sequence bigint, raw_status text, raw_code text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text)', 'stable', 'c'),
     ('parse_response', 'connector text, http_status integer, headers jsonb, body text', 'TABLE(ordinal integer, disposition text, correlation_id text, client_ref text, recipient text, event_id text, event_time timestamp with time zone, sequence bigint, raw_status text, raw_code text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text)', 'stable', 'c'),
@@ -62,8 +64,12 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('refuse_shipped_row', '', 'trigger', 'volatile', 'plpgsql'),
     ('register_workflow', 'name text, function regprocedure, options jsonb DEFAULT ''{}''::jsonb', 'integer', 'volatile', 'c'),
     ('release_cascade', 'cascade_id uuid', 'hermes.signal_result', 'volatile', 'c'),
+    ('replay_check', 'function regprocedure, type text, predicate text DEFAULT ''true''::text, max_executions integer DEFAULT 1000', 'TABLE(execution_id uuid, workflow_id text, status text, ok boolean, problem text, event_id bigint, command integer)', 'volatile', 'c'),
+    ('replay_history', 'function regprocedure, history jsonb, timeout interval DEFAULT ''00:00:10''::interval', 'TABLE(ok boolean, problem text, event_id bigint, command integer)', 'volatile', 'c'),
     ('replay_webhook', 'cascade_id uuid, sequence integer DEFAULT NULL::integer, endpoint_id integer DEFAULT NULL::integer', 'integer', 'volatile', 'c'),
     ('replay_webhooks', 'endpoint_id integer, since timestamp with time zone, until timestamp with time zone DEFAULT now(), failed_only boolean DEFAULT false', 'bigint', 'volatile', 'c'),
+    ('replays_ok', 'function regprocedure, history jsonb, description text DEFAULT NULL::text', 'SETOF text', 'volatile', 'plpgsql'),
+    ('reset_workflow', 'execution_id uuid, event_id bigint DEFAULT NULL::bigint, reason text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb', 'uuid', 'volatile', 'c'),
     ('resume_cascade_rule', 'name text', 'boolean', 'volatile', 'c'),
     ('resume_provider', 'name text', 'boolean', 'volatile', 'c'),
     ('resume_tenant', 'tenant text', 'boolean', 'volatile', 'c'),
@@ -130,7 +136,8 @@ FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
   AND proname IN ('start_cascade', 'signal_cascade', 'apply_receipt', 'cancel_cascade', 'terminate_cascade', 'cascade_status', 'cascade_history',
                   'create_cascade_rule', 'create_provider', 'create_endpoint', 'rotate_endpoint_secret', 'enable_endpoint', 'replay_webhook', 'replay_webhooks', 'retry_dead_letter', 'receive_receipts', 'parse_receipts', 'parse_response',
                   'verify_signature', 'suppress', 'suppress_many', 'unsuppress', 'is_suppressed', 'register_workflow', 'drop_workflow', 'start_workflow',
-                  'signal_workflow', 'cancel_workflow', 'terminate_workflow', 'workflow_status', 'workflow_history', 'query_workflow', 'step', 'fetch', 'sleep', 'wait_signal', 'start_child', 'await', 'await_any', 'signal_with_start');
+                  'signal_workflow', 'cancel_workflow', 'terminate_workflow', 'workflow_status', 'workflow_history', 'query_workflow', 'step', 'fetch', 'sleep', 'wait_signal', 'start_child', 'await', 'await_any', 'signal_with_start',
+                  'replay_check', 'replay_history', 'replays_ok', 'move_workflows', 'reset_workflow', 'export_history');
 
 -- ---- views ----
 CREATE TEMP TABLE contract_view (name, columns) AS VALUES

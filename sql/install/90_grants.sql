@@ -21,7 +21,9 @@ GRANT EXECUTE ON FUNCTION
     hermes.get_version(text, integer, integer), hermes.set_query_result(text, jsonb),
     hermes.start_timer(interval), hermes.start_child(text, jsonb, text, jsonb), hermes.execute_child(text, jsonb, text, jsonb),
     hermes.await(bigint), hermes.await_all(bigint[]), hermes.await_any(bigint[]), hermes.continue_as_new(jsonb),
-    hermes.signal_with_start(text, text, text, jsonb, jsonb, text, jsonb)
+    hermes.signal_with_start(text, text, text, jsonb, jsonb, text, jsonb),
+    hermes.replay_check(regprocedure, text, text, integer), hermes.replay_history(regprocedure, jsonb, interval),
+    hermes.replays_ok(regprocedure, jsonb, text)
 TO hermes_admin, hermes_app;
 
 GRANT EXECUTE ON FUNCTION
@@ -31,7 +33,7 @@ GRANT EXECUTE ON FUNCTION
     hermes.time_of_id(uuid), hermes.parse_receipts(text, text, jsonb, jsonb), hermes.parse_response(text, integer, jsonb, text),
     hermes.provider_states(), hermes.verify_signature(text, text, jsonb, text, text, timestamptz),
     hermes.is_suppressed(text, text, text, text), hermes.workflow_status(uuid), hermes.workflow_history(uuid),
-    hermes.decode_execution(bytea)
+    hermes.decode_execution(bytea), hermes.export_history(uuid)
 TO hermes_admin, hermes_app, hermes_monitor;
 
 GRANT EXECUTE ON FUNCTION hermes.delivery_series() TO hermes_admin, hermes_app, hermes_monitor;
@@ -48,7 +50,8 @@ GRANT EXECUTE ON FUNCTION
     hermes.pause_provider(text, text), hermes.resume_provider(text), hermes.pause_tenant(text, text), hermes.resume_tenant(text),
     hermes.pause_cascade_rule(text, text), hermes.resume_cascade_rule(text),
     hermes.replay_webhook(uuid, integer, integer), hermes.replay_webhooks(integer, timestamptz, timestamptz, boolean),
-    hermes.register_workflow(text, regprocedure, jsonb), hermes.drop_workflow(text), hermes.terminate_workflow(uuid, text)
+    hermes.register_workflow(text, regprocedure, jsonb), hermes.drop_workflow(text), hermes.terminate_workflow(uuid, text),
+    hermes.move_workflows(text, integer, text, jsonb), hermes.reset_workflow(uuid, bigint, text, jsonb)
 TO hermes_admin;
 
 GRANT SELECT ON

@@ -145,6 +145,10 @@ const char *word_of_payload(ExecutionEventType type) {
         return "failure";
     case ExecutionEventType::signal_received:
         return "payload";
+    case ExecutionEventType::workflow_execution_terminated:
+        return "reset";
+    case ExecutionEventType::workflow_execution_options_updated:
+        return "options";
     default:
         return "result";
     }
@@ -157,6 +161,7 @@ const char *word_of_text(ExecutionEventType type) {
         return "request_id";
     case ExecutionEventType::child_started:
     case ExecutionEventType::workflow_execution_continued_as_new:
+    case ExecutionEventType::workflow_execution_options_updated:
         return "execution_id";
     case ExecutionEventType::child_failed:
         return "status";

@@ -23,6 +23,8 @@ using core::ExecutionEventType;
 
 constexpr std::size_t kMaxFetchedRows = 1000;
 
+std::size_t max_bytes() { return static_cast<std::size_t>(pg::guc::max_message_size) * 1024; }
+
 WorkflowBody *g_running = nullptr;
 
 } // namespace
@@ -35,10 +37,9 @@ void check_command_name(const std::string &name, const char *what) {
 }
 
 void check_size(const std::string &payload, const char *what) {
-    if (payload.size() > static_cast<std::size_t>(pg::guc::max_message_size)) {
+    if (payload.size() > max_bytes()) {
         throw Error(sqlstate::limit_exceeded, fmt::format("{} is too large", what),
-                    fmt::format("At most {} bytes are recorded.", pg::guc::max_message_size),
-                    "See hermes.max_message_size.");
+                    fmt::format("At most {} bytes are recorded.", max_bytes()), "See hermes.max_message_size.");
     }
 }
 
@@ -65,6 +66,8 @@ RunningBody::~RunningBody() { g_running = outer_; }
 void WorkflowBody::restart() {
     replay_.restart();
     suspended_ = false;
+    asked_for_more_ = false;
+    last_ = {};
     swallowed_ = 0;
     step_.reset();
     next_input_.reset();
@@ -75,6 +78,7 @@ void WorkflowBody::restart() {
 
 void WorkflowBody::may_record() {
     if (for_query_) {
+        asked_for_more_ = true;
         suspend();
     }
     if (replay_.events().size() >= core::kMaxExecutionEvents || children_.size() >= core::kMaxPendingCommands) {
@@ -99,12 +103,13 @@ void WorkflowBody::enter() {
 
 void WorkflowBody::suspend() {
     suspended_ = true;
-    throw Error(sqlstate::query_canceled, "workflow function waits", {},
+    throw Error(sqlstate::query_canceled, kWaits, {},
                 "This is how a workflow function is suspended. A handler must let it pass.");
 }
 
 CallAnswer WorkflowBody::call(const Command &command) {
     enter();
+    last_ = command;
     try {
         return replay_.call(command);
     } catch (const core::Nondeterminism &e) {
@@ -155,8 +160,7 @@ WorkflowBody::Value WorkflowBody::fetch(const std::string &query, const std::str
     CallAnswer answer = call(command);
     if (answer.kind == CallAnswer::Kind::fresh) {
         may_record();
-        std::string rows =
-            pg::fetch_rows(query, arguments, kMaxFetchedRows, static_cast<std::size_t>(pg::guc::max_message_size));
+        std::string rows = pg::fetch_rows(query, arguments, kMaxFetchedRows, max_bytes());
         replay_.record({.type = ExecutionEventType::marker_recorded,
                         .time = replay_.now(),
                         .kind = CommandKind::fetch,
@@ -211,6 +215,7 @@ WorkflowBody::Value WorkflowBody::wait_signal(const std::string &name, std::opti
 std::int32_t WorkflowBody::version(const std::string &change, std::int32_t oldest, std::int32_t newest) {
     enter();
     check_command_name(change, "change");
+    last_ = {CommandKind::version, change, 0};
     if (oldest > newest || oldest < -1) {
         throw Error(sqlstate::invalid_parameter, "invalid versions of a change",
                     "oldest must be -1 or more, and at most newest.");

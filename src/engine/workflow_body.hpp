@@ -33,6 +33,8 @@ struct ChildRequest {
 
 class WorkflowBody {
 public:
+    static constexpr const char *kWaits = "workflow function waits"; // the message of a suspension
+
     // `for_query`: nothing new is recorded, the function stops where its history does.
     WorkflowBody(core::Replay &replay, bool for_query) : replay_(replay), for_query_(for_query) {}
 
@@ -69,6 +71,9 @@ public:
     // Whether the error that left the function is one that a verb raised: a recorded failure or the cancel.
     bool raised(const std::string &sqlstate, const std::string &message) const;
     Value query_result(const std::string &name) const;
+    // In a query: whether it came to a command that the history does not have, and which.
+    bool asked_for_more() const { return asked_for_more_; }
+    std::string last_command() const { return core::words_of(last_.kind, last_.name); }
 
 private:
     static constexpr int kMostSwallowed = 100; // suspensions caught by the function, and gone on after
@@ -84,6 +89,8 @@ private:
     core::Replay &replay_;
     const bool for_query_;
     bool suspended_ = false;
+    bool asked_for_more_ = false;
+    core::Command last_; // that was called
     int swallowed_ = 0;
     std::optional<StepRequest> step_;
     std::vector<ChildRequest> children_; // to be started, whatever becomes of the call: they are recorded

@@ -7,6 +7,7 @@
 #include "engine/workflow_verbs.hpp"
 #include "pg/random.hpp"
 #include "pg/wake.hpp"
+#include "store/workflow_moves.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -81,6 +82,28 @@ bool pass_on_workflow_id(const OptionalText &tenant, const std::string &workflow
     return true;
 }
 
+std::optional<WorkflowId> take_over_workflow_id(const OptionalText &tenant, const std::string &workflow_id,
+                                                const WorkflowId &next) {
+    const WorkflowId hash = hash_of_workflow_id(tenant, workflow_id);
+    while (!store::claim_workflow_id(hash, next, "")) {
+        if (const std::optional<store::CurrentRow> current = store::lock_workflow_id(hash, store::LockWait::wait)) {
+            store::pass_on_workflow_id(hash, next, current->request_id.value_or(""));
+            return current->execution_id;
+        }
+    }
+    return std::nullopt;
+}
+
+WorkflowId take_reset_request(const WorkflowId &id, const std::string &request_id, const WorkflowId &next) {
+    const WorkflowId hash = hash_of_workflow_id("\x1freset", core::to_string(id) + '\x1f' + request_id);
+    while (!store::claim_workflow_id(hash, next, request_id)) {
+        if (const std::optional<store::CurrentRow> known = store::lock_workflow_id(hash, store::LockWait::wait)) {
+            return known->execution_id;
+        }
+    }
+    return next;
+}
+
 WorkflowId new_execution_id(const OptionalText &tenant, const OptionalText &workflow_id) {
     const std::uint16_t bucket = workflow_id ? core::bucket_of_key(tenant.value_or(""), *workflow_id)
                                              : static_cast<std::uint16_t>(pg::random64() % core::kBuckets);
@@ -126,8 +149,6 @@ std::string signal_detail(const std::string &name, const std::string &payload_js
 
 // ---- the end ----
 
-namespace {
-
 std::string failure_of_end(const ExecutionEvent &end) {
     if (end.type == ExecutionEventType::workflow_execution_failed) {
         return end.payload;
@@ -135,6 +156,19 @@ std::string failure_of_end(const ExecutionEvent &end) {
     const std::string word(core::to_string(core::status_after(end.type)));
     return core::failure_json({sqlstate::child_ended, "child execution has ended: " + word, end.text, ""});
 }
+
+std::optional<WorkflowId> following_execution(const ExecutionEvent &end) {
+    if (end.type == ExecutionEventType::workflow_execution_continued_as_new) {
+        return core::parse_workflow_id(end.text);
+    }
+    if (end.type != ExecutionEventType::workflow_execution_terminated || end.payload.empty()) {
+        return std::nullopt;
+    }
+    const nlohmann::json reset = nlohmann::json::parse(end.payload, nullptr, false);
+    return reset.is_object() ? core::parse_workflow_id(reset.value("execution_id", "")) : std::nullopt;
+}
+
+namespace {
 
 // What a parent is told of its child's end. Its next run stands for one that continues as new.
 bool tell_parent(const store::ExecutionRow &row, const ExecutionEvent &end, store::LockWait mode) {
@@ -155,18 +189,27 @@ bool tell_parent(const store::ExecutionRow &row, const ExecutionEvent &end, stor
     return true;
 }
 
-// Each by its policy. One that has ended meanwhile is sent what it has no use for: its executor drops it.
-void tell_children(const core::Replay &replay) {
-    for (const core::OpenChild &child : replay.open_children()) {
-        const std::optional<WorkflowId> id = core::parse_workflow_id(child.execution_id);
-        const core::ParentClosePolicy policy = core::parse_parent_close(child.policy);
-        if (!id || policy == core::ParentClosePolicy::abandon) {
-            continue;
+// By what it was started as, or the one that goes on for it.
+void tell_child(const WorkflowId &parent, std::optional<WorkflowId> id, store::Kind kind) {
+    for (int i = 0; id && i < kLongestChain; ++i) {
+        if (const std::optional<store::BriefRow> row = store::find_child(*id, parent)) {
+            bring(*id, row->type_id, kind, R"({"reason": "its parent has closed"})");
+            return;
         }
-        if (const std::optional<store::BriefRow> row = store::find_execution(*id)) {
+        const std::optional<store::ClosedExecutionRow> closed = store::read_closed_execution(*id);
+        id = closed ? following_execution(core::decode_execution(closed->history.data).back()) : std::nullopt;
+    }
+}
+
+// Each by its policy, unless it has another parent by now. One that has ended meanwhile is sent what it has no use for:
+// its executor drops it.
+void tell_children(const WorkflowId &parent, const core::Replay &replay) {
+    for (const core::OpenChild &child : replay.open_children()) {
+        const core::ParentClosePolicy policy = core::parse_parent_close(child.policy);
+        if (policy != core::ParentClosePolicy::abandon) {
             const bool ends = policy == core::ParentClosePolicy::terminate;
-            bring(*id, row->type_id, ends ? store::Kind::terminate : store::Kind::cancel,
-                  R"({"reason": "its parent has closed"})");
+            tell_child(parent, core::parse_workflow_id(child.execution_id),
+                       ends ? store::Kind::terminate : store::Kind::cancel);
         }
     }
 }
@@ -179,7 +222,7 @@ bool close_execution(const store::ExecutionRow &row, const core::Replay &replay,
     if (!tell_parent(row, end, mode)) {
         return false;
     }
-    tell_children(replay);
+    tell_children(row.id, replay);
     std::vector<ExecutionEvent> added(replay.added().begin(), replay.added().end());
     added.push_back(std::move(end));
     store::close_execution(row.id, row.chunks, core::encode_execution(added, base),

@@ -31,6 +31,14 @@ core::WorkflowFailure refusal_of(const std::string &workflow_id, const IdCourse 
 bool pass_on_workflow_id(const std::optional<std::string> &tenant, const std::string &workflow_id,
                          const core::WorkflowId &next);
 
+// The same, waiting for whoever holds the id; the execution that had it, if there was one.
+std::optional<core::WorkflowId> take_over_workflow_id(const std::optional<std::string> &tenant,
+                                                      const std::string &workflow_id, const core::WorkflowId &next);
+
+// The execution that this request to reset has made: `next`, unless it was there before. Waits for one under way.
+core::WorkflowId take_reset_request(const core::WorkflowId &id, const std::string &request_id,
+                                    const core::WorkflowId &next);
+
 core::WorkflowId new_execution_id(const std::optional<std::string> &tenant,
                                   const std::optional<std::string> &workflow_id);
 
@@ -49,6 +57,11 @@ void bring(const core::WorkflowId &id, std::int32_t type_id, store::Kind kind, c
 std::string signal_detail(const std::string &name, const std::string &payload_json, const std::string &request_id);
 
 // ---- the end ----
+
+std::string failure_of_end(const core::ExecutionEvent &end); // as a parent is told: JSON
+// That goes on where this end leaves off: by continue_as_new or a reset.
+std::optional<core::WorkflowId> following_execution(const core::ExecutionEvent &end);
+inline constexpr int kLongestChain = 1000; // of such executions that is looked through
 
 // Ends an execution that is locked for its close by this event, whose time is set; `base` is the time of the last event
 // stored. Tells the parent and the children. False, and nothing done: the parent is held by somebody else (only with

@@ -2,6 +2,7 @@
 #include "pg/user_turn.hpp"
 
 #include "core/error.hpp"
+#include "pg/user_level.hpp"
 #include "pg/xact.hpp"
 
 namespace hc::pg {
@@ -10,15 +11,15 @@ namespace {
 
 constexpr Oid kJsonb[] = {JSONBOID};
 
-struct Level {
-    MemoryContext context;
-    ResourceOwner owner;
-    uint32 holds;
-    int settings; // GUC nest level
-};
+Datum jsonb_of(const std::string &text) {
+    return DirectFunctionCall1(jsonb_in, CStringGetDatum(pstrdup(text.c_str())));
+}
 
-Level begin_level(const UserCall &user_call, bool read_only) {
-    const char *activity = user_call.activity;
+} // namespace
+
+namespace detail {
+
+Level begin_level(const char *activity, bool read_only) {
     return call([activity, read_only]() -> Level {
         const Level level{CurrentMemoryContext, CurrentResourceOwner, InterruptHoldoffCount, NewGUCNestLevel()};
         if (activity != nullptr) {
@@ -45,12 +46,47 @@ void end_level(const Level &level, bool keep) {
     });
 }
 
+SPIPlanPtr prepare_user_statement(const std::string &statement) {
+    SPIPlanPtr plan = SPI_prepare(statement.c_str(), 1, const_cast<Oid *>(kJsonb));
+    if (plan == nullptr) {
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("statement cannot be run here: %s", SPI_result_code_string(SPI_result))));
+    }
+    return plan;
+}
+
+void execute_user_statement(SPIPlanPtr plan, const std::string &argument, long limit) {
+    Datum values[1] = {jsonb_of(argument)};
+    const int code = SPI_execute_plan(plan, values, nullptr, false, limit);
+    if (code < 0) {
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("statement cannot be run here: %s", SPI_result_code_string(code))));
+    }
+}
+
+const char *first_jsonb() {
+    bool is_null = true;
+    Datum datum = 0;
+    if (SPI_tuptable != nullptr && SPI_processed > 0 && SPI_gettypeid(SPI_tuptable->tupdesc, 1) == JSONBOID) {
+        datum = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+    }
+    if (is_null) {
+        return nullptr;
+    }
+    Jsonb *jsonb = DatumGetJsonbP(datum);
+    return JsonbToCString(nullptr, &jsonb->root, VARSIZE(jsonb));
+}
+
+} // namespace detail
+
+namespace {
+
 // The frame of both: a timeout, a subtransaction, and what became of it.
 template <class Body>
 UserSqlEnd run_level(const UserCall &user_call, bool read_only, bool keep, Body body, Failure &failure) {
     failure = Failure{};
     set_running_task(user_call.task);
-    const Level level = begin_level(user_call, read_only);
+    const detail::Level level = detail::begin_level(user_call.activity, read_only);
     auto guarded = [&] {
         detail::start_guard(user_call.timeout);
         const user_scope identity(GetUserId()); // refuses SET ROLE and SET SESSION AUTHORIZATION
@@ -58,7 +94,7 @@ UserSqlEnd run_level(const UserCall &user_call, bool read_only, bool keep, Body 
     };
     const bool good = detail::run_captured(guarded, failure);
     const bool timed_out = detail::end_guard();
-    end_level(level, good && keep && !timed_out);
+    detail::end_level(level, good && keep && !timed_out);
     if (timed_out) {
         return UserSqlEnd::timed_out;
     }
@@ -66,10 +102,6 @@ UserSqlEnd run_level(const UserCall &user_call, bool read_only, bool keep, Body 
         return UserSqlEnd::done;
     }
     return shutdown_requested() && is_cancel_or_shutdown(failure) ? UserSqlEnd::stopped : UserSqlEnd::failed;
-}
-
-Datum jsonb_of(const std::string &text) {
-    return DirectFunctionCall1(jsonb_in, CStringGetDatum(pstrdup(text.c_str())));
 }
 
 std::int64_t key_of(const std::string &text) { return static_cast<std::int64_t>(std::hash<std::string>{}(text)); }
@@ -80,27 +112,9 @@ struct Text {
     bool is_null;
 };
 
-void execute(SPIPlanPtr plan, const std::string &argument, long limit) {
-    Datum values[1] = {jsonb_of(argument)};
-    const int code = SPI_execute_plan(plan, values, nullptr, false, limit);
-    if (code < 0) {
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("statement cannot be run here: %s", SPI_result_code_string(code))));
-    }
-}
-
 const char *row_text(HeapTuple tuple, TupleDesc desc) {
     const Datum row = heap_copy_tuple_as_datum(tuple, BlessTupleDesc(desc));
     return text_to_cstring(DatumGetTextPP(DirectFunctionCall1(row_to_json, row)));
-}
-
-SPIPlanPtr prepare(const std::string &statement) {
-    SPIPlanPtr plan = SPI_prepare(statement.c_str(), 1, const_cast<Oid *>(kJsonb));
-    if (plan == nullptr) {
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("statement cannot be run here: %s", SPI_result_code_string(SPI_result))));
-    }
-    return plan;
 }
 
 } // namespace
@@ -111,17 +125,9 @@ UserSqlEnd call_body(UserPlans &plans, const UserCall &user_call, const std::str
     const auto body = [&] {
         SPIPlanPtr plan = plans.find(key_of(statement), statement, kJsonb);
         const Text text = call([plan, &input]() -> Text {
-            execute(plan, input, 1);
-            bool is_null = true;
-            Datum datum = 0;
-            if (SPI_tuptable != nullptr && SPI_processed > 0 && SPI_gettypeid(SPI_tuptable->tupdesc, 1) == JSONBOID) {
-                datum = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
-            }
-            if (is_null) {
-                return {nullptr, true};
-            }
-            Jsonb *jsonb = DatumGetJsonbP(datum);
-            return {JsonbToCString(nullptr, &jsonb->root, VARSIZE(jsonb)), false};
+            detail::execute_user_statement(plan, input, 1);
+            const char *first = detail::first_jsonb();
+            return {first, first == nullptr};
         });
         if (!text.is_null) {
             result = text.data;
@@ -137,7 +143,7 @@ UserSqlEnd run_step(UserPlans &plans, const UserCall &user_call, const std::stri
     const auto body = [&] {
         SPIPlanPtr plan = plans.find(key_of(statement), statement, kJsonb);
         const Text text = call([plan, &arguments, max_bytes]() -> Text {
-            execute(plan, arguments, 0);
+            detail::execute_user_statement(plan, arguments, 0);
             SPITupleTable *table = SPI_tuptable;
             const bool has_row = table != nullptr && SPI_processed > 0;
             const char *first = has_row ? row_text(table->vals[0], table->tupdesc) : nullptr;
@@ -164,17 +170,17 @@ UserSqlEnd run_step(UserPlans &plans, const UserCall &user_call, const std::stri
 
 UserSqlEnd replay_body(const std::string &statement, const std::string &input, Failure &failure) {
     failure = Failure{};
-    const Level level = begin_level({}, true);
+    const detail::Level level = detail::begin_level(nullptr, true);
     auto body = [&] {
         spi_scope spi;
         call([&] {
-            SPIPlanPtr plan = prepare(statement);
-            execute(plan, input, 1);
+            SPIPlanPtr plan = detail::prepare_user_statement(statement);
+            detail::execute_user_statement(plan, input, 1);
         });
         spi.finish();
     };
     const bool good = detail::run_captured(body, failure);
-    end_level(level, false);
+    detail::end_level(level, false);
     call([] { CHECK_FOR_INTERRUPTS(); });
     return good ? UserSqlEnd::done : UserSqlEnd::failed;
 }
@@ -183,8 +189,8 @@ std::string fetch_rows(const std::string &query, const std::string &arguments, s
                        std::size_t max_bytes) {
     spi_scope spi;
     const char *text = call([&]() -> const char * {
-        SPIPlanPtr plan = prepare(query);
-        execute(plan, arguments, static_cast<long>(max_rows) + 1);
+        SPIPlanPtr plan = detail::prepare_user_statement(query);
+        detail::execute_user_statement(plan, arguments, static_cast<long>(max_rows) + 1);
         SPITupleTable *table = SPI_tuptable;
         if (SPI_processed > max_rows) {
             ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("query returns too many rows"),
