@@ -55,6 +55,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('execute_activity', 'activity text, input jsonb DEFAULT ''{}''::jsonb, options jsonb DEFAULT ''{}''::jsonb', 'jsonb', 'volatile', 'c'),
     ('execute_child', 'type text, input jsonb DEFAULT ''{}''::jsonb, workflow_id text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb', 'jsonb', 'volatile', 'c'),
     ('execute_update', 'IN execution_id uuid, IN name text, IN args jsonb DEFAULT ''{}''::jsonb, IN update_id text DEFAULT NULL::text, IN timeout interval DEFAULT ''00:00:20''::interval, INOUT result jsonb DEFAULT NULL::jsonb', NULL, 'volatile', 'c'),
+    ('export_history', 'execution_id uuid', 'jsonb', 'stable', 'c'),
     ('fail_activity', 'execution_id uuid, activity_id text, failure jsonb', 'void', 'volatile', 'c'),
     ('fail_task', 'token text, failure jsonb', 'void', 'volatile', 'c'),
     ('fail_update', 'id text, message text, sqlstate text DEFAULT ''P0001''::text, detail text DEFAULT NULL::text, hint text DEFAULT NULL::text', 'void', 'volatile', 'c'),
@@ -69,6 +70,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('maintain', '', 'integer', 'volatile', 'c'),
     ('metrics', '', 'text', 'volatile', 'c'),
     ('missing_partitions', '', 'TABLE(parent regclass, day timestamp with time zone)', 'stable', 'sql'),
+    ('move_workflows', 'type text, to_version integer, predicate text DEFAULT ''true''::text, options jsonb DEFAULT ''{}''::jsonb', 'integer', 'volatile', 'c'),
     ('note_change', '', 'trigger', 'volatile', 'c'),
     ('now', '', 'timestamp with time zone', 'volatile', 'c'),
     ('parse_receipts', 'connector text, payload text, headers jsonb DEFAULT ''{}''::jsonb, options jsonb DEFAULT ''{}''::jsonb', 'TABLE(ordinal integer, disposition text, correlation_id text, client_ref text, recipient text, event_id text, event_time timestamp with time zone, sequence bigint, raw_status text, raw_code text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text)', 'stable', 'c'),
@@ -90,9 +92,13 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('register_activity', 'name text, options jsonb DEFAULT ''{}''::jsonb', 'void', 'volatile', 'c'),
     ('register_workflow', 'name text, function regprocedure, options jsonb DEFAULT ''{}''::jsonb', 'integer', 'volatile', 'c'),
     ('release_cascade', 'cascade_id uuid', 'hermes.signal_result', 'volatile', 'c'),
+    ('replay_check', 'function regprocedure, type text, predicate text DEFAULT ''true''::text, max_executions integer DEFAULT 1000', 'TABLE(execution_id uuid, workflow_id text, status text, ok boolean, problem text, event_id bigint, command integer)', 'volatile', 'c'),
+    ('replay_history', 'function regprocedure, history jsonb, timeout interval DEFAULT ''00:00:10''::interval', 'TABLE(ok boolean, problem text, event_id bigint, command integer)', 'volatile', 'c'),
     ('replay_webhook', 'cascade_id uuid, sequence integer DEFAULT NULL::integer, endpoint_id integer DEFAULT NULL::integer', 'integer', 'volatile', 'c'),
     ('replay_webhooks', 'endpoint_id integer, since timestamp with time zone, until timestamp with time zone DEFAULT now(), failed_only boolean DEFAULT false', 'bigint', 'volatile', 'c'),
+    ('replays_ok', 'function regprocedure, history jsonb, description text DEFAULT NULL::text', 'SETOF text', 'volatile', 'plpgsql'),
     ('reset_activity', 'execution_id uuid, activity_id text, options jsonb DEFAULT ''{}''::jsonb', 'void', 'volatile', 'c'),
+    ('reset_workflow', 'execution_id uuid, event_id bigint DEFAULT NULL::bigint, reason text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb', 'uuid', 'volatile', 'c'),
     ('resume_activity', 'execution_id uuid, activity_id text', 'void', 'volatile', 'c'),
     ('resume_activity_queue', 'name text', 'void', 'volatile', 'c'),
     ('resume_cascade_rule', 'name text', 'boolean', 'volatile', 'c'),
@@ -180,7 +186,7 @@ FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
                   'signal_workflow', 'cancel_workflow', 'terminate_workflow', 'workflow_status', 'workflow_history', 'query_workflow', 'step', 'fetch', 'sleep', 'wait_signal', 'start_child', 'await', 'await_any', 'signal_with_start',
                   'register_activity', 'drop_activity', 'poll_tasks', 'complete_task', 'fail_task', 'cancel_task', 'heartbeat_task', 'complete_activity', 'fail_activity',
                   'pause_activity', 'resume_activity', 'reset_activity', 'update_activity_options', 'alter_activity_queue', 'start_activity', 'execute_activity', 'cancel',
-                  'pause_workflow', 'resume_workflow', 'wait_until', 'watch_table', 'unwatch_table', 'add_compensation', 'compensate', 'pause_workflow_type', 'resume_workflow_type', 'update_workflow', 'update_with_start', 'update_result', 'execute_update', 'workflow_result', 'wait_update', 'complete_update', 'fail_update', 'create_schedule', 'alter_schedule', 'drop_schedule', 'pause_schedule', 'resume_schedule', 'trigger_schedule', 'backfill_schedule', 'schedule_times', 'maintain', 'schedule_maintenance');
+                  'pause_workflow', 'resume_workflow', 'wait_until', 'watch_table', 'unwatch_table', 'add_compensation', 'compensate', 'pause_workflow_type', 'resume_workflow_type', 'update_workflow', 'update_with_start', 'update_result', 'execute_update', 'workflow_result', 'wait_update', 'complete_update', 'fail_update', 'create_schedule', 'alter_schedule', 'drop_schedule', 'pause_schedule', 'resume_schedule', 'trigger_schedule', 'backfill_schedule', 'schedule_times', 'maintain', 'schedule_maintenance', 'replay_check', 'replay_history', 'replays_ok', 'move_workflows', 'reset_workflow', 'export_history');
 
 -- ---- views ----
 CREATE TEMP TABLE contract_view (name, columns) AS VALUES

@@ -35,7 +35,7 @@ SELECT hermes.create_schedule('daily', '{"cron": "@daily"}', '{"start_workflow":
 SELECT schedule_id, tenant, owner = current_user AS mine, version, spec, action, overlap, catchup_window, pause_on_failure, paused, note, remaining_actions, next_time > now() AS comes,
        actions, missed, skipped, dropped, errors, buffered, backfills, running, last_error, recent
 FROM hermes.schedules WHERE schedule_id = 'daily' ORDER BY tenant NULLS FIRST;
-SELECT kind, queue, due <= clock_timestamp() AS looked_at_next FROM hermes.task WHERE kind = 18;
+SELECT kind, queue, due <= clock_timestamp() AS looked_at_next FROM hermes.task WHERE kind = 19;
 SELECT hermes.alter_schedule('daily', options => '{"catchup_window": "1h", "remaining_actions": 5}', expected_version => 1);
 SELECT test.try($q$ SELECT hermes.alter_schedule('daily', '{"cron": "@hourly"}', expected_version => 1) $q$);
 SELECT hermes.alter_schedule('daily', '{"cron": "@hourly"}', '{"start_workflow": {"type": "report", "workflow_id": "hourly"}}');
@@ -78,7 +78,7 @@ RESET ROLE;
 SELECT hermes.drop_schedule('daily'), hermes.drop_schedule('daily', 'acme'), hermes.drop_schedule('mine'), hermes.drop_schedule('by hand');
 SELECT test.try($q$ SELECT hermes.drop_schedule('daily') $q$);
 SELECT (SELECT count(*) FROM hermes.schedule) + (SELECT count(*) FROM hermes.schedule_start) + (SELECT count(*) FROM hermes.schedule_backfill)
-     + (SELECT count(*) FROM hermes.task WHERE kind = 18) AS left;
+     + (SELECT count(*) FROM hermes.task WHERE kind = 19) AS left;
 -- maintenance by pg_cron
 SELECT test.try($q$ SELECT hermes.schedule_maintenance() $q$);
 SELECT hermes.maintain() > 0 AS created, hermes.maintain() AS again;

@@ -156,7 +156,7 @@ bool Executor::run_turn(const engine::SqlTask &task) {
             "workflow task",
             [&] {
                 try {
-                    end = turns_.run(task, checked_);
+                    end = turns_.run(task, queue_, checked_);
                 } catch (const ExtensionGone &) { // and with it the execution
                     pg::abort_worker_transaction();
                     end = WorkflowTurns::End::done;

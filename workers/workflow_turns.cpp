@@ -50,7 +50,7 @@ WorkflowFailure failure_of(const pg::Failure &failure) {
 
 } // namespace
 
-WorkflowTurns::End WorkflowTurns::run(const engine::SqlTask &task, std::uint64_t generation) {
+WorkflowTurns::End WorkflowTurns::run(const engine::SqlTask &task, std::int32_t queue, std::uint64_t generation) {
     ran_steps_ = false;
     Transaction transaction("workflow task");
     if (pg::definition_generation() != generation) {
@@ -59,7 +59,7 @@ WorkflowTurns::End WorkflowTurns::run(const engine::SqlTask &task, std::uint64_t
     }
     const pg::RunningTask running{task.key.workflow_id, task.key.number, static_cast<std::int16_t>(task.kind)};
     engine::WorkflowTurn turn;
-    const auto begin = as_owner([&] { return turn.begin(task.key.workflow_id); });
+    const auto begin = as_owner([&] { return turn.begin(task.key.workflow_id, queue); });
     if (begin != engine::WorkflowTurn::Begin::ready) {
         transaction.commit();
         return begin == engine::WorkflowTurn::Begin::held ? End::held : End::done;

@@ -20,7 +20,7 @@ public:
         stale,   // not run: definitions or roles have changed since `generation`
     };
     // Leaves by an error when nothing of the turn stands.
-    End run(const engine::SqlTask &task, std::uint64_t generation);
+    End run(const engine::SqlTask &task, std::int32_t queue, std::uint64_t generation);
     bool ran_steps() const { return ran_steps_; } // in the last turn: they may have left something in the session
 
 private:

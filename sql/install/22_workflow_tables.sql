@@ -73,7 +73,7 @@ CREATE TABLE hermes.execution_current (
     execution_id uuid NOT NULL,
     request_id   text
 ) WITH (fillfactor = 80);
-COMMENT ON TABLE hermes.execution_current IS 'Workflow ids: 128 bits of SHA-256 of (tenant, workflow id) to the newest execution of it, and the request that started it.';
+COMMENT ON TABLE hermes.execution_current IS 'Workflow ids: 128 bits of SHA-256 of (tenant, workflow id) to the newest execution of it, and the request that started it; and requests to reset an execution, to the one that each has made.';
 
 -- Numbers of tasks that come from outside (signals, cancel requests); those below are timers and the turns themselves.
 CREATE SEQUENCE hermes.execution_task_number AS integer MINVALUE 2097152 MAXVALUE 1073741823 START 2097152 CACHE 32 CYCLE;

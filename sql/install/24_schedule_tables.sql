@@ -25,7 +25,7 @@ CREATE TABLE hermes.schedule (
     action           jsonb NOT NULL,
     CONSTRAINT schedule_name UNIQUE NULLS NOT DISTINCT (tenant, name)
 ) WITH (fillfactor = 70);
-COMMENT ON TABLE hermes.schedule IS 'Schedules. owner: role that made it, in whose right it starts; cursor: nominal times up to here are done with; next_time: of the next action, as far as it is known. When it is to be looked at stands in hermes.task (kind 18).';
+COMMENT ON TABLE hermes.schedule IS 'Schedules. owner: role that made it, in whose right it starts; cursor: nominal times up to here are done with; next_time: of the next action, as far as it is known. When it is to be looked at stands in hermes.task (kind 19).';
 
 CREATE TABLE hermes.schedule_start (
     schedule_id uuid NOT NULL,

@@ -31,7 +31,8 @@ GRANT EXECUTE ON FUNCTION
     hermes.await(bigint), hermes.await_all(bigint[]), hermes.await_any(bigint[]), hermes.continue_as_new(jsonb),
     hermes.signal_with_start(text, text, text, jsonb, jsonb, text, jsonb),
     hermes.query_workflow(uuid, text, jsonb), hermes.update_workflow(uuid, text, jsonb, text), hermes.update_with_start(text, text, text, jsonb, jsonb, text, jsonb), hermes.update_result(uuid, text, interval), hermes.workflow_result(uuid, interval), hermes.wait_update(text, interval), hermes.complete_update(text, jsonb), hermes.fail_update(text, text, text, text, text),
-    hermes.create_schedule(text, jsonb, jsonb, jsonb, text), hermes.alter_schedule(text, jsonb, jsonb, jsonb, text, integer), hermes.drop_schedule(text, text), hermes.pause_schedule(text, text, text), hermes.resume_schedule(text, text, text), hermes.trigger_schedule(text, text, text), hermes.backfill_schedule(text, timestamptz, timestamptz, text, text)
+    hermes.create_schedule(text, jsonb, jsonb, jsonb, text), hermes.alter_schedule(text, jsonb, jsonb, jsonb, text, integer), hermes.drop_schedule(text, text), hermes.pause_schedule(text, text, text), hermes.resume_schedule(text, text, text), hermes.trigger_schedule(text, text, text), hermes.backfill_schedule(text, timestamptz, timestamptz, text, text),
+    hermes.replay_check(regprocedure, text, text, integer), hermes.replay_history(regprocedure, jsonb, interval), hermes.replays_ok(regprocedure, jsonb, text)
 TO hermes_admin, hermes_app;
 
 GRANT EXECUTE ON FUNCTION
@@ -42,7 +43,8 @@ GRANT EXECUTE ON FUNCTION
     hermes.provider_states(), hermes.verify_signature(text, text, jsonb, text, text, timestamptz),
     hermes.is_suppressed(text, text, text, text), hermes.workflow_status(uuid), hermes.workflow_history(uuid),
     hermes.decode_execution(bytea),
-    hermes.schedule_times(jsonb, timestamptz, integer)
+    hermes.schedule_times(jsonb, timestamptz, integer),
+    hermes.export_history(uuid)
 TO hermes_admin, hermes_app, hermes_monitor;
 
 GRANT EXECUTE ON FUNCTION hermes.delivery_series() TO hermes_admin, hermes_app, hermes_monitor;
@@ -65,7 +67,8 @@ GRANT EXECUTE ON FUNCTION
     hermes.alter_activity_queue(text, jsonb), hermes.pause_activity_queue(text), hermes.resume_activity_queue(text),
     hermes.pause_activity(uuid, text), hermes.resume_activity(uuid, text), hermes.reset_activity(uuid, text, jsonb),
     hermes.update_activity_options(uuid, text, jsonb),
-    hermes.maintain(), hermes.schedule_maintenance(text)
+    hermes.maintain(), hermes.schedule_maintenance(text),
+    hermes.move_workflows(text, integer, text, jsonb), hermes.reset_workflow(uuid, bigint, text, jsonb)
 TO hermes_admin;
 
 GRANT EXECUTE ON PROCEDURE hermes.execute_update(uuid, text, jsonb, text, interval, jsonb) TO hermes_admin, hermes_app;

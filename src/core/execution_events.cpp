@@ -165,6 +165,10 @@ const char *word_of_payload(ExecutionEventType type) {
         return "args";
     case ExecutionEventType::update_completed:
         return "outcome";
+    case ExecutionEventType::workflow_execution_terminated:
+        return "reset";
+    case ExecutionEventType::workflow_execution_options_updated:
+        return "options";
     default:
         return "result";
     }
@@ -179,6 +183,7 @@ const char *word_of_text(ExecutionEventType type) {
     case ExecutionEventType::workflow_execution_continued_as_new:
     case ExecutionEventType::workflow_execution_failed:
     case ExecutionEventType::workflow_execution_timed_out:
+    case ExecutionEventType::workflow_execution_options_updated:
         return "execution_id";
     case ExecutionEventType::child_failed:
         return "status";

@@ -26,7 +26,7 @@ enum class ExecutionEventType : std::uint8_t {
                                        // id of the next run, if there is one
     workflow_execution_timed_out = 4,  // name, text: likewise
     workflow_execution_canceled = 5,   //
-    workflow_execution_terminated = 6, // text: reason
+    workflow_execution_terminated = 6, // text: reason, payload: the execution that goes on, when it was reset
     workflow_task_failed = 7,          // payload: failure; of several in a row only the first
     step_completed = 8,                // command, name, hash, payload: first row of the statement
     step_failed = 9,                   // command, name, hash, payload: failure
@@ -59,7 +59,8 @@ enum class ExecutionEventType : std::uint8_t {
     memo_modified = 34,                       // command, payload: fields
     workflow_execution_paused = 35,           // text: reason, name: request id
     workflow_execution_unpaused = 36,         // text: reason
-    workflow_execution_options_updated = 37,  // payload: what has changed
+    workflow_execution_options_updated = 37,  // payload: what has changed, text: execution whose history this was
+                                              // up to here, of one that a reset has begun
     child_cancel_requested = 38,              // command, kind cancel, payload: command of the child
 };
 inline constexpr ExecutionEventType kLastExecutionEventType = ExecutionEventType::child_cancel_requested;

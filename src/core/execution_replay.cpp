@@ -106,11 +106,11 @@ bool is_cancelable(CommandKind kind) {
            kind == CommandKind::wait_until || kind == CommandKind::wait_update;
 }
 
+} // namespace
+
 std::string words_of(CommandKind kind, const std::string &name) {
     return name.empty() ? std::string(to_string(kind)) : fmt::format("{} \"{}\"", to_string(kind), name);
 }
-
-} // namespace
 
 Replay::Replay(const WorkflowId &id, std::vector<ExecutionEvent> events)
     : id_(id), events_(std::move(events)), stored_(events_.size()) {
@@ -157,6 +157,9 @@ void Replay::note(std::size_t position) {
         cancel_ = position;
     } else if (event.type == Type::workflow_execution_paused || event.type == Type::workflow_execution_unpaused) {
         paused_ = event.type == Type::workflow_execution_paused;
+    } else if (event.type == Type::workflow_execution_options_updated && !event.text.empty()) {
+        if (const std::optional<WorkflowId> origin = parse_workflow_id(event.text))
+            seeds_.push_back({commands_.size(), *origin});
     }
 }
 
@@ -323,7 +326,7 @@ std::int32_t Replay::version(const std::string &change, std::int32_t oldest, std
     fresh = false;
     const auto it = versions_.find(change);
     if (it == versions_.end()) {
-        if (recorded(next_) != nullptr) // a body of before the change has been past this point
+        if (recorded(next_) != nullptr || was_ended_by_body()) // a body of before the change has been past this point
             return oldest <= -1
                        ? -1
                        : throw Nondeterminism(fmt::format(
@@ -340,17 +343,35 @@ std::int32_t Replay::version(const std::string &change, std::int32_t oldest, std
     return version;
 }
 
-void Replay::check_end() const {
-    if (const Recorded *known = recorded(next_)) {
-        const ExecutionEvent &event = events_[known->event];
-        throw Nondeterminism(fmt::format("the body has come to its end, the history goes on with command {}, {}", next_,
-                                         words_of(kind_of(event), event.name)));
-    }
+std::optional<RecordedCommand> Replay::next_recorded() const {
+    const Recorded *known = recorded(next_);
+    if (known == nullptr)
+        return std::nullopt;
+    const ExecutionEvent &event = events_[known->event];
+    return RecordedCommand{next_, known->event + 1, words_of(kind_of(event), event.name)};
 }
 
+void Replay::check_end() const {
+    if (const std::optional<RecordedCommand> next = next_recorded())
+        throw Nondeterminism(fmt::format("the body has come to its end, the history goes on with command {}, {}",
+                                         next->command, next->words));
+}
+
+bool Replay::was_ended_by_body() const {
+    if (events_.empty())
+        return false;
+    const Type last = events_.back().type;
+    return last == Type::workflow_execution_completed || last == Type::workflow_execution_failed ||
+           last == Type::workflow_execution_canceled || last == Type::workflow_execution_continued_as_new;
+}
+
+// Of an execution that was reset, what was drawn before its point is as it was in the one whose history it has.
 std::uint64_t Replay::random() {
-    const std::string_view seed(reinterpret_cast<const char *>(id_.bytes.data()), id_.bytes.size());
-    return hash64(seed, fmt::format("{}", ++randoms_));
+    const WorkflowId *id = &id_;
+    for (auto seed = seeds_.rbegin(); seed != seeds_.rend(); ++seed)
+        id = next_ - 1 < seed->commands ? &seed->id : id;
+    const std::string_view bytes(reinterpret_cast<const char *>(id->bytes.data()), id->bytes.size());
+    return hash64(bytes, fmt::format("{}", ++randoms_));
 }
 
 std::optional<std::string> Replay::undelivered_cancel() const {

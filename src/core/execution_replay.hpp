@@ -66,6 +66,14 @@ struct OpenChild {
     std::string policy; // word of its parent close policy
 };
 
+// A command that the history has, for people: {3, 7, "step \"ship\""}.
+struct RecordedCommand {
+    std::uint32_t command = 0;
+    std::size_t event_id = 0;
+    std::string words;
+};
+std::string words_of(CommandKind kind, const std::string &name);
+
 class Replay {
 public:
     Replay(const WorkflowId &id, std::vector<ExecutionEvent> events);
@@ -109,6 +117,8 @@ public:
 
     // The body has come to its end: throws Nondeterminism when the history has commands that it did not issue.
     void check_end() const;
+    // The next command that the history has and the body has not issued.
+    std::optional<RecordedCommand> next_recorded() const;
 
     Time now() const { return now_; } // of the newest event that the body has seen
     std::uint64_t random();           // the same at the same place of the body
@@ -119,6 +129,7 @@ public:
     // In place of a pass of the body: what it has taken, as far as the history goes. Only without a cancel request.
     void follow_history();
     bool is_closed() const { return !events_.empty() && is_close(events_.back().type); }
+    bool was_ended_by_body() const; // it returned, failed, was canceled or continued as new: it asks for nothing more
     bool knows_request(const std::string &request_id) const;
     bool timer_is_pending(std::uint32_t command) const; // it was started, has not fired, and the wait is not over
     std::vector<PendingTimer> pending_timers() const;
@@ -147,6 +158,10 @@ private:
         std::vector<std::size_t> events;
         std::size_t taken = 0; // in this pass
     };
+    struct Seed {                 // of the random numbers that the body of another execution drew
+        std::size_t commands = 0; // up to this one; what comes after it is this execution's own
+        WorkflowId id;
+    };
 
     void note(std::size_t position);
     void end_command(std::uint32_t command, std::size_t position);
@@ -168,6 +183,7 @@ private:
     std::optional<std::size_t> cancel_;
     bool paused_ = false;
     bool has_conditions_ = false;
+    std::vector<Seed> seeds_; // of an execution that was reset: whose history it began with
     // of this pass of the body
     std::uint32_t next_ = 1;
     std::uint32_t pending_update_ = 0; // command; 0: none

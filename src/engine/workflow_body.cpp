@@ -65,6 +65,8 @@ RunningBody::~RunningBody() { g_running = outer_; }
 void WorkflowBody::restart() {
     replay_.restart();
     suspended_ = false;
+    asked_for_more_ = false;
+    last_ = {};
     swallowed_ = 0;
     step_.reset();
     next_input_.reset();
@@ -77,6 +79,7 @@ void WorkflowBody::restart() {
 
 void WorkflowBody::may_record() {
     if (for_query_) {
+        asked_for_more_ = true;
         suspend();
     }
     if (replay_.events().size() >= core::kMaxExecutionEvents ||
@@ -102,12 +105,13 @@ void WorkflowBody::enter() {
 
 void WorkflowBody::suspend() {
     suspended_ = true;
-    throw Error(sqlstate::query_canceled, "workflow function waits", {},
+    throw Error(sqlstate::query_canceled, kWaits, {},
                 "This is how a workflow function is suspended. A handler must let it pass.");
 }
 
 CallAnswer WorkflowBody::call(const Command &command) {
     enter();
+    last_ = command;
     try {
         return replay_.call(command);
     } catch (const core::Nondeterminism &e) {
@@ -214,6 +218,7 @@ WorkflowBody::Value WorkflowBody::wait_signal(const std::string &name, std::opti
 std::int32_t WorkflowBody::version(const std::string &change, std::int32_t oldest, std::int32_t newest) {
     enter();
     check_command_name(change, "change");
+    last_ = {CommandKind::version, change, 0};
     if (oldest > newest || oldest < -1) {
         throw Error(sqlstate::invalid_parameter, "invalid versions of a change",
                     "oldest must be -1 or more, and at most newest.");

@@ -51,6 +51,8 @@ struct BodyRequests {
 
 class WorkflowBody {
 public:
+    static constexpr const char *kWaits = "workflow function waits"; // the message of a suspension
+
     // `for_query`: nothing new is recorded, the function stops where its history does.
     // `run_timeout`: of the execution, which its activities do not outlive.
     WorkflowBody(core::Replay &replay, bool for_query, std::optional<core::Duration> run_timeout = {})
@@ -107,6 +109,9 @@ public:
     Value query_result(const std::string &name) const;
     const std::map<std::string, Value> &all_query_results() const { return query_results_; }
     std::string query_results() const; // all of them, a JSON object
+    // In a query: whether it came to a command that the history does not have, and which.
+    bool asked_for_more() const { return asked_for_more_; }
+    std::string last_command() const { return core::words_of(last_.kind, last_.name); }
 
 private:
     static constexpr int kMostSwallowed = 100; // suspensions caught by the function, and gone on after
@@ -125,6 +130,8 @@ private:
     const bool for_query_;
     const std::optional<core::Duration> run_timeout_;
     bool suspended_ = false;
+    bool asked_for_more_ = false;
+    core::Command last_; // that was called
     int swallowed_ = 0;
     std::optional<StepRequest> step_;
     BodyRequests requests_;

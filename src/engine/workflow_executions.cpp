@@ -12,6 +12,7 @@
 #include "store/activities.hpp"
 #include "store/condition_waiters.hpp"
 #include "store/schedules.hpp"
+#include "store/workflow_moves.hpp"
 #include "store/workflow_updates.hpp"
 
 #include <fmt/format.h>
@@ -91,6 +92,28 @@ std::optional<WorkflowId> newest_execution(const OptionalText &tenant, const std
     return store::newest_of_workflow_id(hash_of_workflow_id(tenant, workflow_id));
 }
 
+std::optional<WorkflowId> take_over_workflow_id(const OptionalText &tenant, const std::string &workflow_id,
+                                                const WorkflowId &next) {
+    const WorkflowId hash = hash_of_workflow_id(tenant, workflow_id);
+    while (!store::claim_workflow_id(hash, next, "")) {
+        if (const std::optional<store::CurrentRow> current = store::lock_workflow_id(hash, store::LockWait::wait)) {
+            store::pass_on_workflow_id(hash, next, current->request_id.value_or(""));
+            return current->execution_id;
+        }
+    }
+    return std::nullopt;
+}
+
+WorkflowId take_reset_request(const WorkflowId &id, const std::string &request_id, const WorkflowId &next) {
+    const WorkflowId hash = hash_of_workflow_id("\x1freset", core::to_string(id) + '\x1f' + request_id);
+    while (!store::claim_workflow_id(hash, next, request_id)) {
+        if (const std::optional<store::CurrentRow> known = store::lock_workflow_id(hash, store::LockWait::wait)) {
+            return known->execution_id;
+        }
+    }
+    return next;
+}
+
 WorkflowId new_execution_id(const OptionalText &tenant, const OptionalText &workflow_id) {
     const std::uint16_t bucket = workflow_id ? core::bucket_of_key(tenant.value_or(""), *workflow_id)
                                              : static_cast<std::uint16_t>(pg::random64() % core::kBuckets);
@@ -146,8 +169,6 @@ std::string cancel_detail(const std::string &reason) { return nlohmann::json{{"r
 
 // ---- the end ----
 
-namespace {
-
 std::string failure_of_end(const ExecutionEvent &end) {
     if (end.type == ExecutionEventType::workflow_execution_failed) {
         return end.payload;
@@ -155,6 +176,32 @@ std::string failure_of_end(const ExecutionEvent &end) {
     const std::string word(core::to_string(core::status_after(end.type)));
     return core::failure_json({sqlstate::child_ended, "child execution has ended: " + word, end.text, ""});
 }
+
+std::optional<WorkflowId> following_execution(const ExecutionEvent &end) {
+    if (core::has_next_run(end)) {
+        return core::next_run_of(end);
+    }
+    if (end.type != ExecutionEventType::workflow_execution_terminated || end.payload.empty()) {
+        return std::nullopt;
+    }
+    const nlohmann::json reset = nlohmann::json::parse(end.payload, nullptr, false);
+    return reset.is_object() ? core::parse_workflow_id(reset.value("execution_id", "")) : std::nullopt;
+}
+
+void tell_child(const WorkflowId &parent, const std::string &execution_id, store::Kind kind,
+                const std::string &reason) {
+    std::optional<WorkflowId> id = core::parse_workflow_id(execution_id);
+    for (int i = 0; id && i < kLongestChain; ++i) {
+        if (const std::optional<store::BriefRow> row = store::find_child(*id, parent)) {
+            bring(*id, row->type_id, kind, cancel_detail(reason));
+            return;
+        }
+        const std::optional<std::string> history = store::closed_history(*id);
+        id = history ? following_execution(core::decode_execution(*history).back()) : std::nullopt;
+    }
+}
+
+namespace {
 
 // What a parent is told of its child's end: of its last run.
 bool tell_parent(const store::ExecutionRow &row, const ExecutionEvent &end, store::LockWait mode) {
@@ -175,36 +222,15 @@ bool tell_parent(const store::ExecutionRow &row, const ExecutionEvent &end, stor
     return true;
 }
 
-// The run that is open of the execution whose first run is `id`; nullopt: it has ended.
-std::optional<std::pair<WorkflowId, std::int32_t>> open_run(WorkflowId id) {
-    constexpr int kMaxRuns = 10'000;
-    for (int run = 0; run < kMaxRuns; ++run) {
-        if (const std::optional<store::BriefRow> row = store::find_execution(id)) {
-            return std::pair(id, row->type_id);
-        }
-        const std::optional<std::string> history = store::closed_history(id);
-        const std::optional<WorkflowId> next =
-            history ? core::next_run_of(core::decode_execution(*history).back()) : std::nullopt;
-        if (!next) {
-            break;
-        }
-        id = *next;
-    }
-    return std::nullopt;
-}
-
-// Each by its policy. One that has ended meanwhile is sent what it has no use for: its executor drops it.
-void tell_children(const core::Replay &replay) {
+// Each by its policy, unless it has another parent by now. One that has ended meanwhile is sent what it has no use for:
+// its executor drops it.
+void tell_children(const WorkflowId &parent, const core::Replay &replay) {
     for (const core::OpenChild &child : replay.open_children()) {
-        const std::optional<WorkflowId> id = core::parse_workflow_id(child.execution_id);
         const core::ParentClosePolicy policy = core::parse_parent_close(child.policy);
-        if (!id || policy == core::ParentClosePolicy::abandon) {
-            continue;
-        }
-        if (const auto open = open_run(*id)) {
+        if (policy != core::ParentClosePolicy::abandon) {
             const bool ends = policy == core::ParentClosePolicy::terminate;
-            bring(open->first, open->second, ends ? store::Kind::terminate : store::Kind::cancel,
-                  R"({"reason": "its parent has closed"})");
+            tell_child(parent, child.execution_id, ends ? store::Kind::terminate : store::Kind::cancel,
+                       "its parent has closed");
         }
     }
 }
@@ -228,7 +254,7 @@ bool close_execution(const store::ExecutionRow &row, const core::Replay &replay,
     if (!tell_parent(row, end, mode)) {
         return false;
     }
-    tell_children(replay);
+    tell_children(row.id, replay);
     if (replay.has_open_activities()) {
         store::delete_activities(row.id);
     }

@@ -38,6 +38,13 @@ bool pass_on_workflow_id(const std::optional<std::string> &tenant, const std::st
 // The newest execution of a workflow id, open or closed.
 std::optional<core::WorkflowId> newest_execution(const std::optional<std::string> &tenant,
                                                  const std::string &workflow_id);
+// The same, waiting for whoever holds the id; the execution that had it, if there was one.
+std::optional<core::WorkflowId> take_over_workflow_id(const std::optional<std::string> &tenant,
+                                                      const std::string &workflow_id, const core::WorkflowId &next);
+
+// The execution that this request to reset has made: `next`, unless it was there before. Waits for one under way.
+core::WorkflowId take_reset_request(const core::WorkflowId &id, const std::string &request_id,
+                                    const core::WorkflowId &next);
 
 core::WorkflowId new_execution_id(const std::optional<std::string> &tenant,
                                   const std::optional<std::string> &workflow_id);
@@ -59,6 +66,14 @@ std::string signal_detail(const std::string &name, const std::string &payload_js
 std::string cancel_detail(const std::string &reason);
 
 // ---- the end ----
+
+std::string failure_of_end(const core::ExecutionEvent &end); // as a parent is told: JSON
+// That goes on where this end leaves off: by continue_as_new or a reset.
+std::optional<core::WorkflowId> following_execution(const core::ExecutionEvent &end);
+// A terminate or a cancel for a child, by what it was started as, or the one that goes on for it.
+void tell_child(const core::WorkflowId &parent, const std::string &execution_id, store::Kind kind,
+                const std::string &reason);
+inline constexpr int kLongestChain = 1000; // of such executions that is looked through
 
 // Ends an execution that is locked for its close by this event, whose time is set; `base` is the time of the last event
 // stored. Tells the parent, unless another run follows, and the children. False, and nothing done: the parent is held

@@ -8,6 +8,7 @@
 #include "engine/workflow_executions.hpp"
 #include "pg/values.hpp"
 #include "store/condition_waiters.hpp"
+#include "store/workflow_moves.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -30,7 +31,7 @@ std::string text_of(const nlohmann::json &json, const char *key) {
 
 } // namespace
 
-WorkflowTurn::Begin WorkflowTurn::begin(const core::WorkflowId &id) {
+WorkflowTurn::Begin WorkflowTurn::begin(const core::WorkflowId &id, std::int32_t queue) {
     std::optional<store::ExecutionRow> row = store::lock_execution(id, store::LockWait::skip);
     if (!row) {
         if (store::find_execution(id)) {
@@ -41,6 +42,10 @@ WorkflowTurn::Begin WorkflowTurn::begin(const core::WorkflowId &id) {
     }
     row_ = std::move(*row);
     type_ = &workflow_type(row_.type_id);
+    if (const std::int32_t now = core::executor_queue(type_->role_id); now != queue) {
+        store::move_execution_tasks(id, now);
+        return Begin::moved;
+    }
     load_activity_types();
     const std::string older = row_.chunks != 0 ? store::read_chunks(id) : std::string();
     replay_.emplace(id, core::decode_execution(older + row_.history.data));

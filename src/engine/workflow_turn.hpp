@@ -23,10 +23,12 @@ class WorkflowTurn {
 public:
     enum class Begin : std::uint8_t {
         ready,
-        gone, // closed: its tasks are deleted
-        held, // by somebody else: try again in a few ms
+        gone,  // closed: its tasks are deleted
+        held,  // by somebody else: try again in a few ms
+        moved, // another role runs its function by now: its tasks are in the queue of that one
     };
-    Begin begin(const core::WorkflowId &id); // locks the execution and loads it
+    // Locks the execution and loads it; `queue`: of the executor.
+    Begin begin(const core::WorkflowId &id, std::int32_t queue);
 
     // Tasks that are due become events. True: there were any.
     bool bring();

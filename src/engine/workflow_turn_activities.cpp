@@ -51,11 +51,7 @@ void WorkflowTurn::cancel_all() {
 }
 
 void WorkflowTurn::cancel_child(const std::string &execution_id) {
-    const std::optional<core::WorkflowId> id = core::parse_workflow_id(execution_id);
-    const std::optional<store::BriefRow> child = id ? store::find_execution(*id) : std::nullopt;
-    if (child) {
-        engine::bring(*id, child->type_id, Kind::cancel, R"({"reason": "its parent was asked to cancel"})");
-    }
+    tell_child(row_.id, execution_id, Kind::cancel, "its parent was asked to cancel");
 }
 
 void WorkflowTurn::cancel_activities(std::optional<std::uint32_t> only) {

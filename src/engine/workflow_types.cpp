@@ -39,24 +39,14 @@ Cache &cache() {
 }
 
 WorkflowType make_type(const store::WorkflowTypeRow &row) {
-    const std::string callable = row.function.substr(0, row.function.rfind('('));
     return {row.id,
             row.name,
             row.version,
             row.function,
-            fmt::format("SELECT {}($1)", callable),
+            statement_of(row.function),
             row.digest.data,
             row.role_id,
             core::parse_workflow_type_options(row.options.text)};
-}
-
-void check_signature(const store::FunctionRow &function) {
-    const bool fits = function.kind == "f" && function.arguments == "jsonb" &&
-                      (function.result == "jsonb" || function.result == "void");
-    if (!fits) {
-        throw Error(sqlstate::invalid_parameter, fmt::format("function {} is no workflow function", function.signature),
-                    {}, "It must take one jsonb, the input, and return jsonb, the result, or void.");
-    }
 }
 
 std::int32_t role_for(Oid user, const core::WorkflowTypeOptions &options, const std::string &signature) {
@@ -78,6 +68,19 @@ std::int32_t role_for(Oid user, const core::WorkflowTypeOptions &options, const 
 
 } // namespace
 
+std::string statement_of(const std::string &signature) {
+    return fmt::format("SELECT {}($1)", signature.substr(0, signature.rfind('(')));
+}
+
+void check_workflow_signature(const store::FunctionRow &function) {
+    const bool fits = function.kind == "f" && function.arguments == "jsonb" &&
+                      (function.result == "jsonb" || function.result == "void");
+    if (!fits) {
+        throw Error(sqlstate::invalid_parameter, fmt::format("function {} is no workflow function", function.signature),
+                    {}, "It must take one jsonb, the input, and return jsonb, the result, or void.");
+    }
+}
+
 std::int32_t register_workflow(Oid user, const std::string &name, Oid function, const std::string &options_json) {
     check_name(name, "workflow type");
     const core::WorkflowTypeOptions options = core::parse_workflow_type_options(options_json);
@@ -85,7 +88,7 @@ std::int32_t register_workflow(Oid user, const std::string &name, Oid function, 
     if (!found) {
         throw Error(sqlstate::undefined_object, "function does not exist");
     }
-    check_signature(*found);
+    check_workflow_signature(*found);
     store::WorkflowTypeRow row;
     row.name = name;
     row.function = found->signature;
@@ -129,6 +132,20 @@ const WorkflowType &workflow_type(std::int32_t id) {
         throw Error(sqlstate::corrupt_state, fmt::format("workflow type {} does not exist", id));
     }
     return known.types.emplace(id, make_type(*row)).first->second;
+}
+
+const WorkflowType *find_workflow_version(const std::string &name, std::int32_t version) {
+    const std::optional<store::WorkflowTypeRow> row = store::find_workflow_version(name, version);
+    return row ? &workflow_type(row->id) : nullptr;
+}
+
+const WorkflowType &newest_workflow_type(const std::string &name) {
+    const std::optional<store::WorkflowTypeRow> row = store::find_newest_workflow_type(name);
+    if (!row) {
+        throw Error(sqlstate::undefined_object, fmt::format("workflow type \"{}\" does not exist", name), {},
+                    "Register a function for it with hermes.register_workflow.");
+    }
+    return workflow_type(row->id);
 }
 
 const WorkflowType *find_current_workflow_type(const std::string &name) {

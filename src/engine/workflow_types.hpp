@@ -28,8 +28,14 @@ void drop_workflow(const std::string &name); // throws 42704
 
 // Good until the next transaction. Throws WF004 when there is none.
 const WorkflowType &workflow_type(std::int32_t id);
-const WorkflowType &current_workflow_type(const std::string &name);      // throws 42704
-const WorkflowType *find_current_workflow_type(const std::string &name); // nullptr: there is none
+const WorkflowType &current_workflow_type(const std::string &name);                       // throws 42704
+const WorkflowType *find_current_workflow_type(const std::string &name);                  // nullptr: there is none
+const WorkflowType *find_workflow_version(const std::string &name, std::int32_t version); // nullptr: there is none
+const WorkflowType &newest_workflow_type(const std::string &name); // of a dropped type too; throws 42704
+
+// Takes one jsonb and returns jsonb or void. Throws 22023.
+void check_workflow_signature(const store::FunctionRow &function);
+std::string statement_of(const std::string &signature); // that calls a function: "SELECT app.payment($1)"
 
 // What is wrong when the function is not the one that was registered, or gone; nullopt: it is.
 std::optional<core::WorkflowFailure> why_not_registered(const WorkflowType &type);

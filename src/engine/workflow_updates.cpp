@@ -80,11 +80,7 @@ void admit(const WorkflowId &id, std::int32_t type_id, const UpdateRequest &requ
 // The run that follows a closed one; nullopt: it was the last.
 std::optional<WorkflowId> next_run(const store::ClosedRunRow &run, ExecutionEvent *end = nullptr) {
     ExecutionEvent last = core::decode_execution(run.history.data).back();
-    const bool names_next = last.type == ExecutionEventType::workflow_execution_continued_as_new ||
-                            last.type == ExecutionEventType::workflow_execution_failed ||
-                            last.type == ExecutionEventType::workflow_execution_timed_out ||
-                            last.type == ExecutionEventType::workflow_execution_completed;
-    const std::optional<WorkflowId> next = names_next ? core::parse_workflow_id(last.text) : std::nullopt;
+    const std::optional<WorkflowId> next = following_execution(last);
     if (end != nullptr) {
         *end = std::move(last);
     }

@@ -34,6 +34,7 @@ bool terminate(const WorkflowId &id, const std::string &reason) {
     if (!store::lock_execution_for_close(id, store::LockWait::wait)) {
         return false;
     }
+    const pg::fresh_reads_scope afresh; // of what a turn has written that was waited for
     const std::optional<store::ExecutionRow> row = store::lock_execution(id, store::LockWait::wait);
     const core::Replay replay(id, core::decode_execution(store::read_chunks(id) + row->history.data));
     close_execution(*row, replay, {.type = ExecutionEventType::workflow_execution_terminated, .text = reason},
@@ -232,7 +233,9 @@ std::string workflow_status(const WorkflowId &id, Oid user) {
     if (!last.payload.empty() && core::is_close(last.type)) { // as it is: jsonb has more digits than a double
         text.insert(text.size() - 1,
                     fmt::format(", \"{}\": {}",
-                                last.type == ExecutionEventType::workflow_execution_failed ? "failure" : "result",
+                                last.type == ExecutionEventType::workflow_execution_failed       ? "failure"
+                                : last.type == ExecutionEventType::workflow_execution_terminated ? "reset"
+                                                                                                 : "result",
                                 last.payload));
     }
     return text;

@@ -144,6 +144,11 @@ core::Duration Arguments::interval(int i, const char *name) const {
 std::string Arguments::json(int i, const char *name) const {
     require(i, name);
     check_size(fcinfo_->args[i].value, name);
+    return large_json(i, name);
+}
+
+std::string Arguments::large_json(int i, const char *name) const {
+    require(i, name);
     const Span span = jsonb_to_text(fcinfo_->args[i].value);
     return std::string(span.data, span.size);
 }

@@ -32,8 +32,9 @@ public:
     bool boolean(int i, const char *name) const;
     core::Duration interval(int i, const char *name) const; // a month counts 30 days; saturates
     std::string bytea(int i, const char *name) const;
-    std::string json(int i, const char *name) const; // jsonb argument as text; 54000 over hermes.max_message_size
-    jsonb_view jsonb(int i, const char *name) const; // jsonb argument unread; same cap
+    std::string json(int i, const char *name) const;       // jsonb argument as text; 54000 over hermes.max_message_size
+    std::string large_json(int i, const char *name) const; // the same without that cap
+    jsonb_view jsonb(int i, const char *name) const;       // jsonb argument unread; same cap
 
     // Arrays of one dimension.
     std::vector<core::WorkflowId> uuids(int i, const char *name) const;

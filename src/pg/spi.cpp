@@ -25,6 +25,9 @@ static bool g_read_afresh = false;
 
 void read_afresh(bool afresh) noexcept { g_read_afresh = afresh; }
 
+fresh_reads_scope::fresh_reads_scope() noexcept : saved_(std::exchange(g_read_afresh, true)) {}
+fresh_reads_scope::~fresh_reads_scope() { g_read_afresh = saved_; }
+
 namespace detail {
 
 void prepare(PlanState &state, const char *sql, int nargs, const Oid *types, Plan kind) {

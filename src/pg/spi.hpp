@@ -24,6 +24,18 @@ public:
 // around them: there is none around those of a worker, and its transaction's is older than what it has just claimed.
 void read_afresh(bool afresh) noexcept;
 
+// The same in a caller's backend, for reads that follow a lock that was waited for.
+class fresh_reads_scope {
+public:
+    fresh_reads_scope() noexcept;
+    ~fresh_reads_scope();
+    fresh_reads_scope(const fresh_reads_scope &) = delete;
+    fresh_reads_scope &operator=(const fresh_reads_scope &) = delete;
+
+private:
+    bool saved_;
+};
+
 enum class Plan : std::uint8_t {
     generic, // one plan for all parameters
     custom,  // planned for each execution: partition pruning at plan time, locks only what is needed

@@ -2,6 +2,7 @@
 #include "pg/user_turn.hpp"
 
 #include "core/error.hpp"
+#include "pg/user_level.hpp"
 #include "pg/xact.hpp"
 
 namespace hc::pg {
@@ -10,15 +11,15 @@ namespace {
 
 constexpr Oid kJsonb[] = {JSONBOID}, kTwoJsonb[] = {JSONBOID, JSONBOID};
 
-struct Level {
-    MemoryContext context;
-    ResourceOwner owner;
-    uint32 holds;
-    int settings; // GUC nest level
-};
+Datum jsonb_of(const std::string &text) {
+    return DirectFunctionCall1(jsonb_in, CStringGetDatum(pstrdup(text.c_str())));
+}
 
-Level begin_level(const UserCall &user_call, bool read_only) {
-    const char *activity = user_call.activity;
+} // namespace
+
+namespace detail {
+
+Level begin_level(const char *activity, bool read_only) {
     return call([activity, read_only]() -> Level {
         const Level level{CurrentMemoryContext, CurrentResourceOwner, InterruptHoldoffCount, NewGUCNestLevel()};
         if (activity != nullptr) {
@@ -45,12 +46,51 @@ void end_level(const Level &level, bool keep) {
     });
 }
 
+SPIPlanPtr prepare_user_statement(const std::string &statement, int arguments) {
+    SPIPlanPtr plan = SPI_prepare(statement.c_str(), arguments, const_cast<Oid *>(kTwoJsonb));
+    if (plan == nullptr) {
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("statement cannot be run here: %s", SPI_result_code_string(SPI_result))));
+    }
+    return plan;
+}
+
+void execute_user_statement(SPIPlanPtr plan, Datum *values, long limit) {
+    const int code = SPI_execute_plan(plan, values, nullptr, false, limit);
+    if (code < 0) {
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("statement cannot be run here: %s", SPI_result_code_string(code))));
+    }
+}
+
+void execute_user_statement(SPIPlanPtr plan, const std::string &argument, long limit) {
+    Datum values[1] = {jsonb_of(argument)};
+    execute_user_statement(plan, values, limit);
+}
+
+const char *first_jsonb() {
+    bool is_null = true;
+    Datum datum = 0;
+    if (SPI_tuptable != nullptr && SPI_processed > 0 && SPI_gettypeid(SPI_tuptable->tupdesc, 1) == JSONBOID) {
+        datum = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+    }
+    if (is_null) {
+        return nullptr;
+    }
+    Jsonb *jsonb = DatumGetJsonbP(datum);
+    return JsonbToCString(nullptr, &jsonb->root, VARSIZE(jsonb));
+}
+
+} // namespace detail
+
+namespace {
+
 // The frame of both: a timeout, a subtransaction, and what became of it.
 template <class Body>
 UserSqlEnd run_level(const UserCall &user_call, bool read_only, bool keep, Body body, Failure &failure) {
     failure = Failure{};
     set_running_task(user_call.task);
-    const Level level = begin_level(user_call, read_only);
+    const detail::Level level = detail::begin_level(user_call.activity, read_only);
     auto guarded = [&] {
         detail::start_guard(user_call.timeout);
         const user_scope identity(GetUserId()); // refuses SET ROLE and SET SESSION AUTHORIZATION
@@ -58,7 +98,7 @@ UserSqlEnd run_level(const UserCall &user_call, bool read_only, bool keep, Body 
     };
     const bool good = detail::run_captured(guarded, failure);
     const bool timed_out = detail::end_guard();
-    end_level(level, good && keep && !timed_out);
+    detail::end_level(level, good && keep && !timed_out);
     if (timed_out) {
         return UserSqlEnd::timed_out;
     }
@@ -66,10 +106,6 @@ UserSqlEnd run_level(const UserCall &user_call, bool read_only, bool keep, Body 
         return UserSqlEnd::done;
     }
     return shutdown_requested() && is_cancel_or_shutdown(failure) ? UserSqlEnd::stopped : UserSqlEnd::failed;
-}
-
-Datum jsonb_of(const std::string &text) {
-    return DirectFunctionCall1(jsonb_in, CStringGetDatum(pstrdup(text.c_str())));
 }
 
 std::int64_t key_of(const std::string &text) { return static_cast<std::int64_t>(std::hash<std::string>{}(text)); }
@@ -80,45 +116,14 @@ struct Text {
     bool is_null;
 };
 
-void execute(SPIPlanPtr plan, Datum *values, long limit) {
-    const int code = SPI_execute_plan(plan, values, nullptr, false, limit);
-    if (code < 0) {
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("statement cannot be run here: %s", SPI_result_code_string(code))));
-    }
-}
-
-void execute(SPIPlanPtr plan, const std::string &argument, long limit) {
-    Datum values[1] = {jsonb_of(argument)};
-    execute(plan, values, limit);
-}
-
-// The first column of the first row, when it is jsonb.
-Text first_jsonb() {
-    bool is_null = true;
-    Datum datum = 0;
-    if (SPI_tuptable != nullptr && SPI_processed > 0 && SPI_gettypeid(SPI_tuptable->tupdesc, 1) == JSONBOID) {
-        datum = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
-    }
-    if (is_null) {
-        return {nullptr, true};
-    }
-    Jsonb *jsonb = DatumGetJsonbP(datum);
-    return {JsonbToCString(nullptr, &jsonb->root, VARSIZE(jsonb)), false};
+Text first_text() {
+    const char *first = detail::first_jsonb();
+    return {first, first == nullptr};
 }
 
 const char *row_text(HeapTuple tuple, TupleDesc desc) {
     const Datum row = heap_copy_tuple_as_datum(tuple, BlessTupleDesc(desc));
     return text_to_cstring(DatumGetTextPP(DirectFunctionCall1(row_to_json, row)));
-}
-
-SPIPlanPtr prepare(const std::string &statement, int arguments = 1) {
-    SPIPlanPtr plan = SPI_prepare(statement.c_str(), arguments, const_cast<Oid *>(kTwoJsonb));
-    if (plan == nullptr) {
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("statement cannot be run here: %s", SPI_result_code_string(SPI_result))));
-    }
-    return plan;
 }
 
 } // namespace
@@ -129,8 +134,8 @@ UserSqlEnd call_body(UserPlans &plans, const UserCall &user_call, const std::str
     const auto body = [&] {
         SPIPlanPtr plan = plans.find(key_of(statement), statement, kJsonb);
         const Text text = call([plan, &input]() -> Text {
-            execute(plan, input, 1);
-            return first_jsonb();
+            detail::execute_user_statement(plan, input, 1);
+            return first_text();
         });
         if (!text.is_null) {
             result = text.data;
@@ -146,7 +151,7 @@ UserSqlEnd run_step(UserPlans &plans, const UserCall &user_call, const std::stri
     const auto body = [&] {
         SPIPlanPtr plan = plans.find(key_of(statement), statement, kJsonb);
         const Text text = call([plan, &arguments, max_bytes]() -> Text {
-            execute(plan, arguments, 0);
+            detail::execute_user_statement(plan, arguments, 0);
             SPITupleTable *table = SPI_tuptable;
             const bool has_row = table != nullptr && SPI_processed > 0;
             const char *first = has_row ? row_text(table->vals[0], table->tupdesc) : nullptr;
@@ -173,17 +178,17 @@ UserSqlEnd run_step(UserPlans &plans, const UserCall &user_call, const std::stri
 
 UserSqlEnd replay_body(const std::string &statement, const std::string &input, Failure &failure) {
     failure = Failure{};
-    const Level level = begin_level({}, true);
+    const detail::Level level = detail::begin_level(nullptr, true);
     auto body = [&] {
         spi_scope spi;
         call([&] {
-            SPIPlanPtr plan = prepare(statement);
-            execute(plan, input, 1);
+            SPIPlanPtr plan = detail::prepare_user_statement(statement);
+            detail::execute_user_statement(plan, input, 1);
         });
         spi.finish();
     };
     const bool good = detail::run_captured(body, failure);
-    end_level(level, false);
+    detail::end_level(level, false);
     call([] { CHECK_FOR_INTERRUPTS(); });
     return good ? UserSqlEnd::done : UserSqlEnd::failed;
 }
@@ -194,7 +199,7 @@ UserSqlEnd run_check(UserPlans &plans, const UserCall &user_call, const std::str
         SPIPlanPtr plan = plans.find(key_of(statement), statement, kTwoJsonb);
         call([plan, &arguments, &state] {
             Datum values[2] = {jsonb_of(arguments), jsonb_of(state)};
-            execute(plan, values, 1);
+            detail::execute_user_statement(plan, values, 1);
         });
     };
     return run_level(user_call, true, false, body, failure);
@@ -204,13 +209,13 @@ std::optional<std::string> call_handler(const std::string &statement, const std:
                                         const std::string &state) {
     std::optional<std::string> result;
     Failure failure;
-    const Level level = begin_level({}, true);
+    const detail::Level level = detail::begin_level(nullptr, true);
     auto body = [&] {
         spi_scope spi;
         const Text text = call([&]() -> Text {
             Datum values[2] = {jsonb_of(arguments), jsonb_of(state)};
-            execute(prepare(statement, 2), values, 1);
-            return first_jsonb();
+            detail::execute_user_statement(detail::prepare_user_statement(statement, 2), values, 1);
+            return first_text();
         });
         if (!text.is_null) {
             result = text.data;
@@ -218,7 +223,7 @@ std::optional<std::string> call_handler(const std::string &statement, const std:
         spi.finish();
     };
     const bool good = detail::run_captured(body, failure);
-    end_level(level, false);
+    detail::end_level(level, false);
     if (!good) {
         rethrow(failure);
     }
@@ -229,8 +234,8 @@ std::string fetch_rows(const std::string &query, const std::string &arguments, s
                        std::size_t max_bytes) {
     spi_scope spi;
     const char *text = call([&]() -> const char * {
-        SPIPlanPtr plan = prepare(query);
-        execute(plan, arguments, static_cast<long>(max_rows) + 1);
+        SPIPlanPtr plan = detail::prepare_user_statement(query);
+        detail::execute_user_statement(plan, arguments, static_cast<long>(max_rows) + 1);
         SPITupleTable *table = SPI_tuptable;
         if (SPI_processed > max_rows) {
             ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("query returns too many rows"),
@@ -257,7 +262,7 @@ std::string fetch_rows(const std::string &query, const std::string &arguments, s
 bool condition_holds(const std::string &query, const std::string &arguments) {
     spi_scope spi;
     const bool holds = call([&]() -> bool {
-        execute(prepare(query), arguments, 1);
+        detail::execute_user_statement(detail::prepare_user_statement(query), arguments, 1);
         const SPITupleTable *table = SPI_tuptable;
         if (table == nullptr || table->tupdesc->natts != 1 || SPI_gettypeid(table->tupdesc, 1) != BOOLOID) {
             ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("condition is not of type boolean")));

@@ -9,6 +9,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace hc::pg {
 
@@ -40,6 +41,15 @@ UserSqlEnd replay_body(const std::string &statement, const std::string &input, F
 // Calls a function of two jsonb arguments in the same way; its result as text. Throws what it raises.
 std::optional<std::string> call_handler(const std::string &statement, const std::string &arguments,
                                         const std::string &state);
+// The same with a timeout, after which the body is canceled until it ends, and with its result as of call_body(). Done,
+// failed or timed_out. What a cancel of the session made is left in `failure`, which has no data.
+UserSqlEnd replay_body_within(const std::string &statement, const std::string &input, core::Duration timeout,
+                              std::optional<std::string> &result, Failure &failure);
+
+// The first column (uuid) of a query with $1 = key and $2 = ids (uuid[]), as the current role, read-only, in a
+// subtransaction that is rolled back. Passes its errors on.
+std::vector<core::WorkflowId> read_ids(const std::string &query, const std::string &key,
+                                       const std::vector<core::WorkflowId> &ids);
 
 // ---- in verbs that a body calls ----
 

@@ -30,7 +30,7 @@ enum class Kind : std::int16_t {
     activity_send = 18,     // in a lane of its provider; number: of its command
     update = 16,
     look_again = 17, // at the condition of a wait_until
-    schedule = 18,   // a schedule is to be looked at; workflow_id: its id
+    schedule = 19,   // a schedule is to be looked at; workflow_id: its id
 };
 inline constexpr bool is_of_function(std::int16_t kind) { return kind >= static_cast<std::int16_t>(Kind::turn); }
 

@@ -39,6 +39,20 @@ std::optional<WorkflowTypeRow> find_current_workflow_type(const std::string &nam
     return find.query_one(name, true);
 }
 
+std::optional<WorkflowTypeRow> find_workflow_version(const std::string &name, std::int32_t version) {
+    constinit static pg::statement<WorkflowTypeRow(std::string, std::int32_t)> find(
+        "SELECT id, name, version, function, digest, role_id, options FROM hermes.workflow_type WHERE name = $1 AND "
+        "version = $2");
+    return find.query_one(name, version, true);
+}
+
+std::optional<WorkflowTypeRow> find_newest_workflow_type(const std::string &name) {
+    constinit static pg::statement<WorkflowTypeRow(std::string)> find(
+        "SELECT id, name, version, function, digest, role_id, options FROM hermes.workflow_type WHERE name = $1 "
+        "ORDER BY version DESC LIMIT 1");
+    return find.query_one(name, true);
+}
+
 std::int32_t insert_workflow_type(const WorkflowTypeRow &row) {
     // two who register one name meet here; the second sees the first one's version in its next statement
     constinit static pg::statement<void()> lock("LOCK TABLE hermes.workflow_type IN SHARE ROW EXCLUSIVE MODE");

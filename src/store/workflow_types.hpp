@@ -20,6 +20,8 @@ struct WorkflowTypeRow {
 };
 std::optional<WorkflowTypeRow> find_workflow_type(std::int32_t id);
 std::optional<WorkflowTypeRow> find_current_workflow_type(const std::string &name);
+std::optional<WorkflowTypeRow> find_workflow_version(const std::string &name, std::int32_t version);
+std::optional<WorkflowTypeRow> find_newest_workflow_type(const std::string &name); // current or not
 // The next version of the name, from now on the current one; waits for others who register it.
 std::int32_t insert_workflow_type(const WorkflowTypeRow &row);
 void update_workflow_type(const WorkflowTypeRow &row); // digest and options of a version
