@@ -49,14 +49,13 @@ std::vector<bool> reset_points(std::span<const ExecutionEvent> events) {
 
 std::string nearest_points(const std::vector<bool> &points, std::int64_t event_id) {
     const auto size = static_cast<std::int64_t>(points.size());
+    const std::int64_t from = std::clamp<std::int64_t>(event_id, 0, size + 1); // any number may be asked for
     std::string words;
-    for (std::int64_t id = std::clamp<std::int64_t>(event_id, 0, size + 1) - 1; id >= 1; --id) {
-        if (points[static_cast<std::size_t>(id - 1)]) {
+    for (std::int64_t id = from - 1; id >= 1 && words.empty(); --id) {
+        if (points[static_cast<std::size_t>(id - 1)])
             words = fmt::to_string(id);
-            break;
-        }
     }
-    for (std::int64_t id = std::max<std::int64_t>(event_id, 0) + 1; id >= 1 && id <= size; ++id) {
+    for (std::int64_t id = from + 1; id <= size; ++id) {
         if (points[static_cast<std::size_t>(id - 1)])
             return words.empty() ? fmt::to_string(id) : fmt::format("{} and {}", words, id);
     }

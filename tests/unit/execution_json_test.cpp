@@ -14,8 +14,11 @@ namespace {
 using Type = ExecutionEventType;
 
 ExecutionDocument small() {
-    ExecutionDocument document{
-        .id = {{1, 2, 3}}, .workflow_type = "payment", .version = 2, .function = "app.payment(jsonb)"};
+    ExecutionDocument document;
+    document.id = {{1, 2, 3}};
+    document.workflow_type = "payment";
+    document.version = 2;
+    document.function = "app.payment(jsonb)";
     document.digest = std::string("\x00\xff\x10", 3);
     document.workflow_id = "order-7";
     document.input = R"({"n": 12345678901234567890.123456789012345678901234567890, "t": "a\"b\\c ]}"})";
