@@ -25,8 +25,10 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('create_cascade_rule', 'name text, rule jsonb', 'integer', 'volatile', 'c'),
     ('create_day_partition', 'parent regclass, day timestamp with time zone', 'boolean', 'volatile', 'plpgsql'),
     ('create_endpoint', 'tenant text, url text, options jsonb DEFAULT ''{}''::jsonb', 'integer', 'volatile', 'c'),
+    ('count_workflows', 'filter text DEFAULT NULL::text, group_by text DEFAULT NULL::text', 'TABLE(value text, executions bigint)', 'stable', 'c'),
     ('create_partitions', '', 'integer', 'volatile', 'sql'),
     ('create_provider', 'name text, config jsonb', 'integer', 'volatile', 'c'),
+    ('create_search_attribute', 'name text, type text', 'void', 'volatile', 'c'),
     ('decode_execution', 'history bytea', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'immutable', 'c'),
     ('decode_history', 'history bytea', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'immutable', 'c'),
     ('delivery_series', '', 'TABLE(tenant text, channel text, provider_id integer, accepted bigint, ambiguous bigint, retried bigint, timed_out bigint, delivered bigint, failed_soft bigint, failed_hard bigint, failed_policy bigint, failed_config bigint, corrected bigint, states jsonb, receipts_timed bigint, latency_p50_ms double precision, latency_p95_ms double precision, latency_p99_ms double precision)', 'volatile', 'c'),
@@ -34,6 +36,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('drop_endpoint', 'id integer', 'void', 'volatile', 'c'),
     ('drop_old_partitions', 'history_age interval, attempt_age interval, key_age interval, delivery_age interval DEFAULT ''7 days''::interval, receipt_age interval DEFAULT ''00:00:00''::interval', 'SETOF text', 'volatile', 'plpgsql'),
     ('drop_provider', 'name text', 'void', 'volatile', 'c'),
+    ('drop_search_attribute', 'name text', 'void', 'volatile', 'c'),
     ('drop_secret', 'name text', 'void', 'volatile', 'c'),
     ('drop_workflow', 'name text', 'void', 'volatile', 'c'),
     ('dry_run', 'rule text, message jsonb, script jsonb DEFAULT ''{}''::jsonb', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
@@ -47,6 +50,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('grant_tenant', 'role_name name, tenant text', 'void', 'volatile', 'c'),
     ('hold_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('is_suppressed', 'tenant text, channel text, address text, category text DEFAULT ''''::text', 'boolean', 'stable', 'c'),
+    ('list_workflows', 'filter text DEFAULT NULL::text, page_size integer DEFAULT 100, page_token text DEFAULT NULL::text', 'TABLE(execution_id uuid, workflow_type text, version integer, workflow_id text, tenant text, status text, started_at timestamp with time zone, closed_at timestamp with time zone, search_attributes jsonb, memo jsonb, next_page text)', 'stable', 'c'),
     ('metrics', '', 'text', 'volatile', 'c'),
     ('missing_partitions', '', 'TABLE(parent regclass, day timestamp with time zone)', 'stable', 'sql'),
     ('now', '', 'timestamp with time zone', 'volatile', 'c'),
@@ -71,6 +75,8 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('retry_parked_receipts', 'provider text, max_receipts integer DEFAULT 1000, after_id bigint DEFAULT 0', 'TABLE(ordinal integer, cascade_id uuid, attempt integer, state text, failure_kind text, result hermes.signal_result)', 'volatile', 'c'),
     ('revoke_tenant', 'role_name name, tenant text', 'void', 'volatile', 'c'),
     ('rotate_endpoint_secret', 'id integer, new_secret_name text, keep_old interval DEFAULT ''24:00:00''::interval', 'void', 'volatile', 'c'),
+    ('set_attributes', 'attributes jsonb', 'void', 'volatile', 'c'),
+    ('set_memo', 'fields jsonb', 'void', 'volatile', 'c'),
     ('set_query_result', 'name text, value jsonb', 'void', 'volatile', 'c'),
     ('set_secret', 'name text, value text', 'void', 'volatile', 'c'),
     ('set_tenant_limits', 'tenant text, limits jsonb', 'void', 'volatile', 'c'),
@@ -130,7 +136,8 @@ FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
   AND proname IN ('start_cascade', 'signal_cascade', 'apply_receipt', 'cancel_cascade', 'terminate_cascade', 'cascade_status', 'cascade_history',
                   'create_cascade_rule', 'create_provider', 'create_endpoint', 'rotate_endpoint_secret', 'enable_endpoint', 'replay_webhook', 'replay_webhooks', 'retry_dead_letter', 'receive_receipts', 'parse_receipts', 'parse_response',
                   'verify_signature', 'suppress', 'suppress_many', 'unsuppress', 'is_suppressed', 'register_workflow', 'drop_workflow', 'start_workflow',
-                  'signal_workflow', 'cancel_workflow', 'terminate_workflow', 'workflow_status', 'workflow_history', 'query_workflow', 'step', 'fetch', 'sleep', 'wait_signal', 'start_child', 'await', 'await_any', 'signal_with_start');
+                  'signal_workflow', 'cancel_workflow', 'terminate_workflow', 'workflow_status', 'workflow_history', 'query_workflow', 'step', 'fetch', 'sleep', 'wait_signal', 'start_child', 'await', 'await_any', 'signal_with_start',
+                  'create_search_attribute', 'drop_search_attribute', 'list_workflows', 'count_workflows');
 
 -- ---- views ----
 CREATE TEMP TABLE contract_view (name, columns) AS VALUES
@@ -146,6 +153,7 @@ CREATE TEMP TABLE contract_view (name, columns) AS VALUES
     ('providers_status', 'provider text, channel text, kind text, in_flight integer, concurrency integer, paused_since timestamp with time zone, breaker text, open_until timestamp with time zone, rate jsonb, throttled_until timestamp with time zone, accepted bigint, failed bigint, throttled bigint, consecutive_failures integer, last_failure_at timestamp with time zone, last_failure text, delivered_share numeric, oldest_waiting timestamp with time zone'),
     ('receipt_log', 'received_at timestamp with time zone, provider text, receipts integer, headers jsonb, payload text'),
     ('receipts_parked', 'id bigint, provider text, provider_message_id text, cascade_id uuid, reason text, payload text, received_at timestamp with time zone'),
+    ('search_attributes', 'name text, type text, created_at timestamp with time zone'),
     ('stats', 'name text, value bigint'),
     ('suppressions', 'tenant text, channel text, address text, category text, reason text, source text, cascade_id uuid, created_at timestamp with time zone'),
     ('tenant_spend', 'tenant text, day date, estimated_cost numeric, cost_per_day numeric'),
@@ -153,7 +161,7 @@ CREATE TEMP TABLE contract_view (name, columns) AS VALUES
     ('timers', 'cascade_id uuid, task integer, due timestamp with time zone, tenant text'),
     ('workers', 'role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer, database_role text'),
     ('workflow_tasks', 'execution_id uuid, workflow_type text, workflow_id text, tenant text, kind text, due timestamp with time zone, claimed boolean, tries integer, last_error text'),
-    ('workflows', 'execution_id uuid, workflow_type text, version integer, workflow_id text, tenant text, status text, started_at timestamp with time zone, closed_at timestamp with time zone');
+    ('workflows', 'execution_id uuid, workflow_type text, version integer, workflow_id text, tenant text, status text, started_at timestamp with time zone, closed_at timestamp with time zone, search_attributes jsonb, memo jsonb');
 SELECT is(array_to_string(ARRAY(SELECT a.attname || ' ' || format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
                                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum), ', '), v.columns,
           format('view %s: columns', v.name))

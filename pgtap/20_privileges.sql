@@ -56,17 +56,17 @@ CREATE TEMP TABLE expected (role, functions) AS VALUES
     ('hermes_worker', '{}'::text[]),
     ('hermes_monitor', '{cascade_status,cascade_history,dry_run,dry_run_rule,channel_of_step,tenant_visible,decode_history,summarize_history,worker_slots,statistics,first_id_at,time_of_id,
                         parse_receipts,parse_response,provider_states,verify_signature,is_suppressed,delivery_series,metrics,
-                        workflow_status,workflow_history,decode_execution}'),
+                        workflow_status,workflow_history,decode_execution,list_workflows,count_workflows}'),
     ('hermes_app', '{cascade_status,cascade_history,dry_run,dry_run_rule,channel_of_step,hold_cascade,release_cascade,tenant_visible,decode_history,summarize_history,worker_slots,statistics,first_id_at,time_of_id,
                      parse_receipts,parse_response,provider_states,verify_signature,is_suppressed,delivery_series,
                      start_cascade,start_cascades,signal_cascade,signal_cascades,apply_receipt,receive_receipts,cancel_cascade,suppress,suppress_many,unsuppress,
-                     workflow_status,workflow_history,decode_execution,start_workflow,signal_workflow,cancel_workflow,query_workflow,step,fetch,side_effect,sleep,wait_signal,now,random,uuid,get_version,set_query_result,start_timer,start_child,execute_child,await,await_all,await_any,continue_as_new,signal_with_start}'),
+                     workflow_status,workflow_history,decode_execution,list_workflows,count_workflows,start_workflow,signal_workflow,cancel_workflow,query_workflow,step,fetch,side_effect,sleep,wait_signal,now,random,uuid,get_version,set_query_result,start_timer,start_child,execute_child,await,await_all,await_any,continue_as_new,signal_with_start,set_attributes,set_memo}'),
     ('hermes_admin', '{cascade_status,cascade_history,dry_run,dry_run_rule,channel_of_step,hold_cascade,release_cascade,
                        pause_provider,resume_provider,pause_tenant,resume_tenant,pause_cascade_rule,resume_cascade_rule,tenant_visible,decode_history,summarize_history,worker_slots,statistics,first_id_at,time_of_id,
                        parse_receipts,parse_response,provider_states,verify_signature,is_suppressed,delivery_series,metrics,
                        start_cascade,start_cascades,signal_cascade,signal_cascades,apply_receipt,receive_receipts,cancel_cascade,suppress,suppress_many,unsuppress,
-                       workflow_status,workflow_history,decode_execution,start_workflow,signal_workflow,cancel_workflow,query_workflow,step,fetch,side_effect,sleep,wait_signal,now,random,uuid,get_version,set_query_result,start_timer,start_child,execute_child,await,await_all,await_any,continue_as_new,signal_with_start,
-                       register_workflow,drop_workflow,terminate_workflow,
+                       workflow_status,workflow_history,decode_execution,list_workflows,count_workflows,start_workflow,signal_workflow,cancel_workflow,query_workflow,step,fetch,side_effect,sleep,wait_signal,now,random,uuid,get_version,set_query_result,start_timer,start_child,execute_child,await,await_all,await_any,continue_as_new,signal_with_start,set_attributes,set_memo,
+                       register_workflow,drop_workflow,terminate_workflow,create_search_attribute,drop_search_attribute,
                        create_cascade_rule,alter_cascade_rule,drop_cascade_rule,create_provider,alter_provider,drop_provider,
                        create_endpoint,alter_endpoint,drop_endpoint,set_secret,drop_secret,grant_tenant,revoke_tenant,
                        terminate_cascade,retry_dead_letter,confirm_restore,retry_parked_receipts,set_tenant_limits,set_tenant_role,
@@ -75,7 +75,7 @@ SELECT is(ARRAY(SELECT object::text FROM granted WHERE kind = 'function' AND gra
           ARRAY(SELECT f FROM unnest(functions) AS f ORDER BY f COLLATE "C"), role || ' may execute exactly its functions')
 FROM expected;
 SELECT is(ARRAY(SELECT object::text FROM granted WHERE kind = 'view' AND grantee = role::regrole AND grantee <> owner ORDER BY object COLLATE "C"),
-          CASE role WHEN 'hermes_worker' THEN '{}' ELSE '{cascades,connector_documents,dead_letters,deliveries,delivery_log,delivery_stats,endpoints,history,pauses,providers_status,receipt_log,receipts_parked,stats,suppressions,tasks,tenant_spend,timers,workers,workflow_tasks,workflows}'::text[] END,
+          CASE role WHEN 'hermes_worker' THEN '{}' ELSE '{cascades,connector_documents,dead_letters,deliveries,delivery_log,delivery_stats,endpoints,history,pauses,providers_status,receipt_log,receipts_parked,search_attributes,stats,suppressions,tasks,tenant_spend,timers,workers,workflow_tasks,workflows}'::text[] END,
           role || ' may read exactly its views')
 FROM expected;
 

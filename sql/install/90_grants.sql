@@ -21,7 +21,8 @@ GRANT EXECUTE ON FUNCTION
     hermes.get_version(text, integer, integer), hermes.set_query_result(text, jsonb),
     hermes.start_timer(interval), hermes.start_child(text, jsonb, text, jsonb), hermes.execute_child(text, jsonb, text, jsonb),
     hermes.await(bigint), hermes.await_all(bigint[]), hermes.await_any(bigint[]), hermes.continue_as_new(jsonb),
-    hermes.signal_with_start(text, text, text, jsonb, jsonb, text, jsonb)
+    hermes.signal_with_start(text, text, text, jsonb, jsonb, text, jsonb),
+    hermes.set_attributes(jsonb), hermes.set_memo(jsonb)
 TO hermes_admin, hermes_app;
 
 GRANT EXECUTE ON FUNCTION
@@ -31,7 +32,7 @@ GRANT EXECUTE ON FUNCTION
     hermes.time_of_id(uuid), hermes.parse_receipts(text, text, jsonb, jsonb), hermes.parse_response(text, integer, jsonb, text),
     hermes.provider_states(), hermes.verify_signature(text, text, jsonb, text, text, timestamptz),
     hermes.is_suppressed(text, text, text, text), hermes.workflow_status(uuid), hermes.workflow_history(uuid),
-    hermes.decode_execution(bytea)
+    hermes.decode_execution(bytea), hermes.list_workflows(text, integer, text), hermes.count_workflows(text, text)
 TO hermes_admin, hermes_app, hermes_monitor;
 
 GRANT EXECUTE ON FUNCTION hermes.delivery_series() TO hermes_admin, hermes_app, hermes_monitor;
@@ -48,14 +49,15 @@ GRANT EXECUTE ON FUNCTION
     hermes.pause_provider(text, text), hermes.resume_provider(text), hermes.pause_tenant(text, text), hermes.resume_tenant(text),
     hermes.pause_cascade_rule(text, text), hermes.resume_cascade_rule(text),
     hermes.replay_webhook(uuid, integer, integer), hermes.replay_webhooks(integer, timestamptz, timestamptz, boolean),
-    hermes.register_workflow(text, regprocedure, jsonb), hermes.drop_workflow(text), hermes.terminate_workflow(uuid, text)
+    hermes.register_workflow(text, regprocedure, jsonb), hermes.drop_workflow(text), hermes.terminate_workflow(uuid, text),
+    hermes.create_search_attribute(text, text), hermes.drop_search_attribute(text)
 TO hermes_admin;
 
 GRANT SELECT ON
     hermes.cascades, hermes.history, hermes.tasks, hermes.timers, hermes.deliveries, hermes.dead_letters, hermes.workers,
     hermes.stats, hermes.receipts_parked, hermes.providers_status, hermes.endpoints, hermes.delivery_log, hermes.pauses,
     hermes.delivery_stats, hermes.receipt_log,
-    hermes.suppressions, hermes.tenant_spend, hermes.workflows, hermes.workflow_tasks
+    hermes.suppressions, hermes.tenant_spend, hermes.workflows, hermes.workflow_tasks, hermes.search_attributes
 TO hermes_admin, hermes_app, hermes_monitor;
 
 -- Operators extend connectors by rows of their own; shipped rows are not theirs to change.

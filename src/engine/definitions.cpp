@@ -267,10 +267,7 @@ bool Definitions::paused(std::int32_t provider) {
     });
 }
 
-bool Definitions::tenant_allowed(Oid user, const std::optional<std::string> &tenant) {
-    if (!tenant) {
-        return true;
-    }
+const Definitions::Access &Definitions::access_of(Oid user) {
     auto it = access_.find(user);
     if (it == access_.end()) {
         Access access;
@@ -281,7 +278,19 @@ bool Definitions::tenant_allowed(Oid user, const std::optional<std::string> &ten
         }
         it = access_.emplace(user, std::move(access)).first;
     }
-    const Access &access = it->second;
+    return it->second;
+}
+
+std::optional<std::vector<std::string>> Definitions::tenants_of(Oid user) {
+    const Access &access = access_of(user);
+    return access.all ? std::nullopt : std::optional(access.tenants);
+}
+
+bool Definitions::tenant_allowed(Oid user, const std::optional<std::string> &tenant) {
+    if (!tenant) {
+        return true;
+    }
+    const Access &access = access_of(user);
     return access.all || std::find(access.tenants.begin(), access.tenants.end(), *tenant) != access.tenants.end();
 }
 

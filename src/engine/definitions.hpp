@@ -72,6 +72,8 @@ public:
     bool paused(std::int32_t provider);           // by pause_provider
     bool tenant_known(Oid user) const { return access_.contains(user); }
     bool tenant_allowed(Oid user, const std::optional<std::string> &tenant);
+    // The tenants whose rows the role may see, besides those of no tenant; nullopt: all.
+    std::optional<std::vector<std::string>> tenants_of(Oid user);
     const pg::Owner &owner();
     ExecutorRoles &executor_roles() { return executor_roles_; }
 
@@ -93,6 +95,7 @@ private:
         bool all = false;
         std::vector<std::string> tenants;
     };
+    const Access &access_of(Oid user);
     std::unordered_map<Oid, Access> access_;
     bool limits_loaded_ = false;
     std::unordered_map<std::string, core::TenantLimits> limits_; // of those that have some

@@ -70,6 +70,7 @@ void WorkflowBody::restart() {
     next_input_.reset();
     raised_.reset();
     nondeterminism_.clear();
+    wrong_command_.reset();
     query_results_.clear();
 }
 

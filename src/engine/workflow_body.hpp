@@ -3,7 +3,9 @@
 // every verb does, so that what the function goes on to do after catching that has no consequence.
 #pragma once
 
+#include "core/error.hpp"
 #include "core/execution_replay.hpp"
+#include "core/workflow_attributes.hpp"
 #include "core/workflow_failure.hpp"
 
 #include <map>
@@ -29,6 +31,7 @@ struct ChildRequest {
     std::string input; // JSON
     std::optional<std::string> workflow_id;
     std::optional<core::Duration> run_timeout;
+    core::ExecutionAttributes attributes;
 };
 
 class WorkflowBody {
@@ -55,6 +58,8 @@ public:
     [[noreturn]] void continue_as_new(const std::string &input);
     std::int32_t version(const std::string &change, std::int32_t oldest, std::int32_t newest);
     void set_query_result(const std::string &name, Value value);
+    void set_attributes(const std::string &attributes); // JSON
+    void set_memo(const std::string &fields);           // JSON
     core::Time now();
     std::uint64_t random();
 
@@ -65,6 +70,8 @@ public:
     std::vector<ChildRequest> take_children() { return std::exchange(children_, {}); }
     const std::optional<std::string> &next_input() const { return next_input_; } // of continue_as_new
     const std::string &nondeterminism() const { return nondeterminism_; }        // empty: none was found
+    // Of a verb that was given what it can never do; the turn is tried again, the execution goes on.
+    const std::optional<core::WorkflowFailure> &wrong_command() const { return wrong_command_; }
     bool exhausted() const { return swallowed_ >= kMostSwallowed; }
     // Whether the error that left the function is one that a verb raised: a recorded failure or the cancel.
     bool raised(const std::string &sqlstate, const std::string &message) const;
@@ -79,6 +86,10 @@ private:
     Value finish(const core::CallAnswer &answer);
     Value wait(const core::Command &command, core::ExecutionEvent event);
     [[noreturn]] void diverged(const core::Nondeterminism &e);
+    [[noreturn]] void wrong(const Error &e); // what a verb was given can never be done: the turn fails
+    core::ExecutionAttributes start_attributes(std::string options_json);
+    void change_attributes(const core::Command &command, core::ExecutionEvent event, const std::string &changes);
+    std::string checked_changes(const core::ExecutionEvent &event, const std::string &changes) const;
     void may_record(); // in a query the function ends here; throws 54000 when the history is full
 
     core::Replay &replay_;
@@ -90,6 +101,7 @@ private:
     std::optional<std::string> next_input_;
     std::optional<core::WorkflowFailure> raised_;
     std::string nondeterminism_;
+    std::optional<core::WorkflowFailure> wrong_command_;
     std::map<std::string, Value> query_results_;
 };
 

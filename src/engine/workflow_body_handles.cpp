@@ -29,11 +29,12 @@ std::int64_t WorkflowBody::start_child(const std::string &type, const std::strin
                                        const std::optional<std::string> &workflow_id, const std::string &options_json) {
     check_command_name(type, "workflow type");
     check_size(input, "input");
-    const core::ChildOptions options = core::parse_child_options(options_json);
+    const core::ChildOptions options = core::parse_child_options(core::without_start_attributes(options_json));
     const Command command{CommandKind::child, type, core::hash64(workflow_id.value_or(""), input)};
     const CallAnswer answer = call(command);
     if (answer.kind == CallAnswer::Kind::fresh) {
         may_record();
+        core::ExecutionAttributes attributes = start_attributes(options_json);
         const core::WorkflowId id = core::make_workflow_id(
             pg::now(), static_cast<std::uint16_t>(pg::random64() % core::kBuckets), pg::random64());
         replay_.record({.type = ExecutionEventType::child_started,
@@ -43,7 +44,8 @@ std::int64_t WorkflowBody::start_child(const std::string &type, const std::strin
                         .payload = std::string(core::to_string(options.parent_close)),
                         .text = core::to_string(id)});
         replay_.call(command);
-        children_.push_back({replay_.command(), id, type, input, workflow_id, options.run_timeout});
+        children_.push_back(
+            {replay_.command(), id, type, input, workflow_id, options.run_timeout, std::move(attributes)});
     } else {
         finish(answer); // raises when it is canceled
     }

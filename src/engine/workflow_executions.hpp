@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/execution_replay.hpp"
+#include "core/workflow_attributes.hpp"
 #include "core/workflow_options.hpp"
 #include "engine/workflow_types.hpp"
 #include "store/workflow_executions.hpp"
@@ -38,7 +39,7 @@ core::WorkflowId new_execution_id(const std::optional<std::string> &tenant,
 
 // The row needs no history. `input` as for store::insert_execution.
 void begin_execution(store::ExecutionRow row, std::optional<pg::jsonb_view> input, core::Duration delay,
-                     std::optional<core::Duration> run_timeout);
+                     std::optional<core::Duration> run_timeout, const core::ExecutionAttributes &attributes = {});
 
 // ---- bringing ----
 

@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "core/executor_queue.hpp"
 #include "core/workflow_options.hpp"
+#include "engine/workflow_attributes.hpp"
 #include "engine/workflow_executions.hpp"
 #include "pg/values.hpp"
 
@@ -145,7 +146,7 @@ bool WorkflowTurn::start_children(const std::vector<ChildRequest> &children) {
                 continue;
             }
         }
-        begin_execution(std::move(row), std::nullopt, {}, child.run_timeout);
+        begin_execution(std::move(row), std::nullopt, {}, child.run_timeout, child.attributes);
     }
     return refused;
 }
@@ -154,12 +155,21 @@ void WorkflowTurn::write_events() {
     if (replay_->added().empty()) {
         return;
     }
+    write_attributes();
     const std::string bytes = core::encode_execution(replay_->added(), last_);
     const std::size_t size = row_.history.data.size();
     if (size > kChunkBytes / 2 && size + bytes.size() > kChunkBytes) {
         store::chunk_execution_history(row_.id, row_.chunks + 1, bytes);
     } else {
         store::append_execution_history(row_.id, bytes);
+    }
+}
+
+void WorkflowTurn::write_attributes() {
+    const auto added = replay_->added();
+    if (std::any_of(added.begin(), added.end(),
+                    [](const ExecutionEvent &event) { return core::changes_attributes(event.type); })) {
+        store_attributes(row_.id, core::attributes_after(replay_->events()));
     }
 }
 
@@ -236,6 +246,7 @@ bool WorkflowTurn::close(ExecutionEvent end, core::Duration &wait_for) {
     if (bring() && by_code) {
         return false;
     }
+    write_attributes();
     if (!close_execution(row_, *replay_, std::move(end), last_, store::LockWait::skip)) {
         wait_for = kHeldRetry;
         return false;
@@ -268,7 +279,7 @@ bool WorkflowTurn::continue_as_new(const std::string &input, core::Duration &wai
         }
         return false;
     }
-    begin_execution(next, std::nullopt, {}, std::nullopt);
+    begin_execution(next, std::nullopt, {}, std::nullopt, core::attributes_after(replay_->events()));
     for (const std::string &detail : signals) {
         engine::bring(next.id, next.type_id, Kind::signal, detail);
     }

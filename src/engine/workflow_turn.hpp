@@ -53,6 +53,7 @@ public:
 private:
     void bring_task(const store::ExecutionTaskRow &task);
     void write_events();
+    void write_attributes(); // those that the function has changed
     void write_timers();
     void delete_brought();
     void put_turn(core::Time due, std::uint32_t tries, const std::string &error);
