@@ -101,6 +101,9 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('tenant_visible', 'tenant text', 'boolean', 'stable', 'c'),
     ('terminate_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('terminate_workflow', 'execution_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
+    ('test_advance', 'by interval, timeout interval DEFAULT ''00:01:00''::interval', 'timestamp with time zone', 'volatile', 'c'),
+    ('test_mode', 'marked boolean', 'void', 'volatile', 'c'),
+    ('test_settle', 'timeout interval DEFAULT ''00:01:00''::interval', 'boolean', 'volatile', 'c'),
     ('time_of_id', 'id uuid', 'timestamp with time zone', 'immutable', 'c'),
     ('unsuppress', 'tenant text, channel text, address text, category text DEFAULT ''''::text', 'boolean', 'volatile', 'c'),
     ('uuid', '', 'uuid', 'volatile', 'c'),
@@ -137,7 +140,7 @@ FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
                   'create_cascade_rule', 'create_provider', 'create_endpoint', 'rotate_endpoint_secret', 'enable_endpoint', 'replay_webhook', 'replay_webhooks', 'retry_dead_letter', 'receive_receipts', 'parse_receipts', 'parse_response',
                   'verify_signature', 'suppress', 'suppress_many', 'unsuppress', 'is_suppressed', 'register_workflow', 'drop_workflow', 'start_workflow',
                   'signal_workflow', 'cancel_workflow', 'terminate_workflow', 'workflow_status', 'workflow_history', 'query_workflow', 'step', 'fetch', 'sleep', 'wait_signal', 'start_child', 'await', 'await_any', 'signal_with_start',
-                  'create_search_attribute', 'drop_search_attribute', 'list_workflows', 'count_workflows');
+                  'create_search_attribute', 'drop_search_attribute', 'list_workflows', 'count_workflows', 'test_mode', 'test_advance', 'test_settle');
 
 -- ---- views ----
 CREATE TEMP TABLE contract_view (name, columns) AS VALUES

@@ -66,7 +66,7 @@ CREATE TEMP TABLE expected (role, functions) AS VALUES
                        parse_receipts,parse_response,provider_states,verify_signature,is_suppressed,delivery_series,metrics,
                        start_cascade,start_cascades,signal_cascade,signal_cascades,apply_receipt,receive_receipts,cancel_cascade,suppress,suppress_many,unsuppress,
                        workflow_status,workflow_history,decode_execution,list_workflows,count_workflows,start_workflow,signal_workflow,cancel_workflow,query_workflow,step,fetch,side_effect,sleep,wait_signal,now,random,uuid,get_version,set_query_result,start_timer,start_child,execute_child,await,await_all,await_any,continue_as_new,signal_with_start,set_attributes,set_memo,
-                       register_workflow,drop_workflow,terminate_workflow,create_search_attribute,drop_search_attribute,
+                       register_workflow,drop_workflow,terminate_workflow,create_search_attribute,drop_search_attribute,test_advance,test_settle,
                        create_cascade_rule,alter_cascade_rule,drop_cascade_rule,create_provider,alter_provider,drop_provider,
                        create_endpoint,alter_endpoint,drop_endpoint,set_secret,drop_secret,grant_tenant,revoke_tenant,
                        terminate_cascade,retry_dead_letter,confirm_restore,retry_parked_receipts,set_tenant_limits,set_tenant_role,

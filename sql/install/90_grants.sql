@@ -50,7 +50,8 @@ GRANT EXECUTE ON FUNCTION
     hermes.pause_cascade_rule(text, text), hermes.resume_cascade_rule(text),
     hermes.replay_webhook(uuid, integer, integer), hermes.replay_webhooks(integer, timestamptz, timestamptz, boolean),
     hermes.register_workflow(text, regprocedure, jsonb), hermes.drop_workflow(text), hermes.terminate_workflow(uuid, text),
-    hermes.create_search_attribute(text, text), hermes.drop_search_attribute(text)
+    hermes.create_search_attribute(text, text), hermes.drop_search_attribute(text),
+    hermes.test_advance(interval, interval), hermes.test_settle(interval)
 TO hermes_admin;
 
 GRANT SELECT ON
