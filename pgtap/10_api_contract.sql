@@ -32,12 +32,14 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('confirm_restore', '', 'void', 'volatile', 'c'),
     ('connectors_changed', '', 'trigger', 'volatile', 'c'),
     ('continue_as_new', 'input jsonb', 'void', 'volatile', 'c'),
+    ('count_workflows', 'filter text DEFAULT NULL::text, group_by text DEFAULT NULL::text', 'TABLE(value text, executions bigint)', 'stable', 'c'),
     ('create_cascade_rule', 'name text, rule jsonb', 'integer', 'volatile', 'c'),
     ('create_day_partition', 'parent regclass, day timestamp with time zone', 'boolean', 'volatile', 'plpgsql'),
     ('create_endpoint', 'tenant text, url text, options jsonb DEFAULT ''{}''::jsonb', 'integer', 'volatile', 'c'),
     ('create_partitions', '', 'integer', 'volatile', 'sql'),
     ('create_provider', 'name text, config jsonb', 'integer', 'volatile', 'c'),
     ('create_schedule', 'id text, spec jsonb, action jsonb, options jsonb DEFAULT ''{}''::jsonb, tenant text DEFAULT NULL::text', 'integer', 'volatile', 'c'),
+    ('create_search_attribute', 'name text, type text', 'void', 'volatile', 'c'),
     ('decode_execution', 'history bytea', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'immutable', 'c'),
     ('decode_history', 'history bytea', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'immutable', 'c'),
     ('delivery_series', '', 'TABLE(tenant text, channel text, provider_id integer, accepted bigint, ambiguous bigint, retried bigint, timed_out bigint, delivered bigint, failed_soft bigint, failed_hard bigint, failed_policy bigint, failed_config bigint, corrected bigint, states jsonb, receipts_timed bigint, latency_p50_ms double precision, latency_p95_ms double precision, latency_p99_ms double precision)', 'volatile', 'c'),
@@ -47,6 +49,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('drop_old_partitions', 'history_age interval, attempt_age interval, key_age interval, delivery_age interval DEFAULT ''7 days''::interval, receipt_age interval DEFAULT ''00:00:00''::interval', 'SETOF text', 'volatile', 'plpgsql'),
     ('drop_provider', 'name text', 'void', 'volatile', 'c'),
     ('drop_schedule', 'id text, tenant text DEFAULT NULL::text', 'void', 'volatile', 'c'),
+    ('drop_search_attribute', 'name text', 'void', 'volatile', 'c'),
     ('drop_secret', 'name text', 'void', 'volatile', 'c'),
     ('drop_workflow', 'name text', 'void', 'volatile', 'c'),
     ('dry_run', 'rule text, message jsonb, script jsonb DEFAULT ''{}''::jsonb', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
@@ -67,6 +70,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('heartbeat_task', 'token text, details jsonb DEFAULT NULL::jsonb, OUT cancel_requested boolean, OUT pause_requested boolean, OUT reset_requested boolean', 'SETOF record', 'volatile', 'c'),
     ('hold_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('is_suppressed', 'tenant text, channel text, address text, category text DEFAULT ''''::text', 'boolean', 'stable', 'c'),
+    ('list_workflows', 'filter text DEFAULT NULL::text, page_size integer DEFAULT 100, page_token text DEFAULT NULL::text', 'TABLE(execution_id uuid, workflow_type text, version integer, workflow_id text, tenant text, status text, started_at timestamp with time zone, closed_at timestamp with time zone, search_attributes jsonb, memo jsonb, next_page text)', 'stable', 'c'),
     ('maintain', '', 'integer', 'volatile', 'c'),
     ('metrics', '', 'text', 'volatile', 'c'),
     ('missing_partitions', '', 'TABLE(parent regclass, day timestamp with time zone)', 'stable', 'sql'),
@@ -113,6 +117,8 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('rotate_endpoint_secret', 'id integer, new_secret_name text, keep_old interval DEFAULT ''24:00:00''::interval', 'void', 'volatile', 'c'),
     ('schedule_maintenance', 'cron text DEFAULT ''*/10 * * * *''::text', 'bigint', 'volatile', 'c'),
     ('schedule_times', 'spec jsonb, since timestamp with time zone DEFAULT now(), count integer DEFAULT 10', 'SETOF timestamp with time zone', 'stable', 'c'),
+    ('set_attributes', 'attributes jsonb', 'void', 'volatile', 'c'),
+    ('set_memo', 'fields jsonb', 'void', 'volatile', 'c'),
     ('set_query_result', 'name text, value jsonb', 'void', 'volatile', 'c'),
     ('set_secret', 'name text, value text', 'void', 'volatile', 'c'),
     ('set_tenant_limits', 'tenant text, limits jsonb', 'void', 'volatile', 'c'),
@@ -138,6 +144,9 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('tenant_visible', 'tenant text', 'boolean', 'stable', 'c'),
     ('terminate_cascade', 'cascade_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('terminate_workflow', 'execution_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
+    ('test_advance', 'by interval, timeout interval DEFAULT ''00:01:00''::interval', 'timestamp with time zone', 'volatile', 'c'),
+    ('test_mode', 'marked boolean', 'void', 'volatile', 'c'),
+    ('test_settle', 'timeout interval DEFAULT ''00:01:00''::interval', 'boolean', 'volatile', 'c'),
     ('time_of_id', 'id uuid', 'timestamp with time zone', 'immutable', 'c'),
     ('trigger_schedule', 'id text, overlap text DEFAULT NULL::text, tenant text DEFAULT NULL::text', 'text', 'volatile', 'c'),
     ('unsuppress', 'tenant text, channel text, address text, category text DEFAULT ''''::text', 'boolean', 'volatile', 'c'),
@@ -186,7 +195,7 @@ FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
                   'signal_workflow', 'cancel_workflow', 'terminate_workflow', 'workflow_status', 'workflow_history', 'query_workflow', 'step', 'fetch', 'sleep', 'wait_signal', 'start_child', 'await', 'await_any', 'signal_with_start',
                   'register_activity', 'drop_activity', 'poll_tasks', 'complete_task', 'fail_task', 'cancel_task', 'heartbeat_task', 'complete_activity', 'fail_activity',
                   'pause_activity', 'resume_activity', 'reset_activity', 'update_activity_options', 'alter_activity_queue', 'start_activity', 'execute_activity', 'cancel',
-                  'pause_workflow', 'resume_workflow', 'wait_until', 'watch_table', 'unwatch_table', 'add_compensation', 'compensate', 'pause_workflow_type', 'resume_workflow_type', 'update_workflow', 'update_with_start', 'update_result', 'execute_update', 'workflow_result', 'wait_update', 'complete_update', 'fail_update', 'create_schedule', 'alter_schedule', 'drop_schedule', 'pause_schedule', 'resume_schedule', 'trigger_schedule', 'backfill_schedule', 'schedule_times', 'maintain', 'schedule_maintenance', 'replay_check', 'replay_history', 'replays_ok', 'move_workflows', 'reset_workflow', 'export_history');
+                  'pause_workflow', 'resume_workflow', 'wait_until', 'watch_table', 'unwatch_table', 'add_compensation', 'compensate', 'pause_workflow_type', 'resume_workflow_type', 'update_workflow', 'update_with_start', 'update_result', 'execute_update', 'workflow_result', 'wait_update', 'complete_update', 'fail_update', 'create_schedule', 'alter_schedule', 'drop_schedule', 'pause_schedule', 'resume_schedule', 'trigger_schedule', 'backfill_schedule', 'schedule_times', 'maintain', 'schedule_maintenance', 'replay_check', 'replay_history', 'replays_ok', 'move_workflows', 'reset_workflow', 'export_history', 'create_search_attribute', 'drop_search_attribute', 'list_workflows', 'count_workflows', 'test_mode', 'test_advance', 'test_settle');
 
 -- ---- views ----
 CREATE TEMP TABLE contract_view (name, columns) AS VALUES
@@ -205,6 +214,7 @@ CREATE TEMP TABLE contract_view (name, columns) AS VALUES
     ('receipt_log', 'received_at timestamp with time zone, provider text, receipts integer, headers jsonb, payload text'),
     ('receipts_parked', 'id bigint, provider text, provider_message_id text, cascade_id uuid, reason text, payload text, received_at timestamp with time zone'),
     ('schedules', 'schedule_id text, tenant text, owner text, version integer, spec jsonb, action jsonb, overlap text, catchup_window interval, pause_on_failure boolean, paused boolean, note text, remaining_actions bigint, next_time timestamp with time zone, actions bigint, missed bigint, skipped bigint, dropped bigint, errors bigint, buffered bigint, backfills bigint, running bigint, last_error text, recent jsonb, created_at timestamp with time zone, updated_at timestamp with time zone'),
+    ('search_attributes', 'name text, type text, created_at timestamp with time zone'),
     ('stats', 'name text, value bigint'),
     ('suppressions', 'tenant text, channel text, address text, category text, reason text, source text, cascade_id uuid, created_at timestamp with time zone'),
     ('tenant_spend', 'tenant text, day date, estimated_cost numeric, cost_per_day numeric'),
@@ -212,7 +222,7 @@ CREATE TEMP TABLE contract_view (name, columns) AS VALUES
     ('timers', 'cascade_id uuid, task integer, due timestamp with time zone, tenant text'),
     ('workers', 'role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer, database_role text'),
     ('workflow_tasks', 'execution_id uuid, workflow_type text, workflow_id text, tenant text, kind text, due timestamp with time zone, claimed boolean, tries integer, last_error text'),
-    ('workflows', 'execution_id uuid, workflow_type text, version integer, workflow_id text, tenant text, status text, started_at timestamp with time zone, closed_at timestamp with time zone');
+    ('workflows', 'execution_id uuid, workflow_type text, version integer, workflow_id text, tenant text, status text, started_at timestamp with time zone, closed_at timestamp with time zone, search_attributes jsonb, memo jsonb');
 SELECT is(array_to_string(ARRAY(SELECT a.attname || ' ' || format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
                                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum), ', '), v.columns,
           format('view %s: columns', v.name))

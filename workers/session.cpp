@@ -2,6 +2,7 @@
 #include "workers/session.hpp"
 
 #include "engine/definitions.hpp"
+#include "engine/test_clock.hpp"
 #include "pg/bgworker.hpp"
 #include "pg/catalog.hpp"
 
@@ -13,6 +14,7 @@ Transaction::Transaction(const char *activity) : transaction_(activity) {
     }
     pg::watch_definitions();
     engine::definitions().refresh();
+    engine::follow_clock();
 }
 
 bool transient(const pg::Failure &failure) noexcept {

@@ -4,6 +4,7 @@
 #include "engine/definitions.hpp"
 #include "engine/dispatch.hpp"
 #include "engine/fence.hpp"
+#include "engine/test_clock.hpp"
 #include "engine/timers.hpp"
 #include "pg/bgworker.hpp"
 #include "pg/catalog.hpp"
@@ -58,6 +59,7 @@ private:
     void start_dispatcher();
     void maintain();
     void check_fence();
+    void keep_clock();
     bool open() const { return pg::my_database()->outbound_open.load() != 0; }
     const char *idle_words() const; // what it waits for, for pg_stat_activity
     long wait_milliseconds();
@@ -85,6 +87,7 @@ private:
     Clock::time_point next_paused_timers_{};
     core::Time last_resume_{};                // the newest end of a pause that was acted upon
     std::vector<Clock::time_point> releases_; // when to put back what pauses have put aside
+    core::Duration clock_saved_{};            // of a database for tests
     core::WorkflowId window_cursor_;          // recipients up to here were looked at
 };
 
@@ -300,8 +303,20 @@ void Supervisor::maintain() {
     transaction.commit();
 }
 
+// So that the next start of the server goes on from here.
+void Supervisor::keep_clock() {
+    if (pg::clock_ahead() == clock_saved_) {
+        return;
+    }
+    Transaction transaction("saving the clock");
+    clock_saved_ = pg::clock_ahead();
+    engine::save_clock();
+    transaction.commit();
+}
+
 void Supervisor::pass() {
     extension_.look();
+    keep_clock();
     const Clock::time_point now = Clock::now();
     if (now >=
         last_rescan_ +

@@ -2,6 +2,7 @@
 #include "workers/workflow_turns.hpp"
 
 #include "core/error.hpp"
+#include "engine/workflow_attributes.hpp"
 #include "engine/workflow_handlers.hpp"
 #include "pg/catalog.hpp"
 #include "pg/guc.hpp"
@@ -90,7 +91,10 @@ WorkflowTurns::Next WorkflowTurns::call(engine::WorkflowTurn &turn, const pg::Ru
     if (turn.timed_out()) {
         return close(turn, {.type = ExecutionEventType::workflow_execution_timed_out});
     }
-    if (const auto problem = as_owner([&] { return engine::why_not_registered(turn.type()); })) {
+    if (const auto problem = as_owner([&] {
+            engine::search_attribute_types(); // the function may set some
+            return engine::why_not_registered(turn.type());
+        })) {
         return fail(turn, *problem);
     }
     if (turn.replay().events().size() > core::kMaxExecutionEvents) {
@@ -121,6 +125,9 @@ WorkflowTurns::Next WorkflowTurns::call(engine::WorkflowTurn &turn, const pg::Ru
     if (!body.nondeterminism().empty()) {
         return fail(turn, {sqlstate::nondeterminism, "workflow function does not follow its history",
                            body.nondeterminism(), ""});
+    }
+    if (body.wrong_command()) {
+        return fail(turn, *body.wrong_command());
     }
     if (body.exhausted()) {
         return fail(turn, failure_of(failure));

@@ -129,6 +129,7 @@ BEGIN
                 ELSE 'DELETE FROM hermes.execution_current k USING %s c WHERE k.execution_id = c.id' END, part.name);
             IF part.parent = 'hermes.execution_closed'::pg_catalog.regclass THEN
                 EXECUTE pg_catalog.format('DELETE FROM hermes.execution_update u USING %s c WHERE u.execution_id = c.id', part.name);
+                EXECUTE pg_catalog.format('DELETE FROM hermes.execution_attributes a USING %s c WHERE a.execution_id = c.id', part.name);
             END IF;
         END IF;
         EXECUTE pg_catalog.format('ALTER TABLE %s DETACH PARTITION %s', part.parent, part.name);
@@ -138,4 +139,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hermes.drop_old_partitions(interval, interval, interval, interval, interval) IS
-'Drops partitions of closed cascades and executions, attempts, webhook tries and logged receipts past their retention (logged receipts of past days at once when it is 0), with the idempotency keys of the cascades and the workflow ids of the executions dropped. Returns their names. Called by the supervisor under a short lock_timeout.';
+'Drops partitions of closed cascades and executions, attempts, webhook tries and logged receipts past their retention (logged receipts of past days at once when it is 0), with the idempotency keys of the cascades and the workflow ids, search attributes and memos of the executions dropped. Returns their names. Called by the supervisor under a short lock_timeout.';

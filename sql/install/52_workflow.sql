@@ -14,7 +14,7 @@ CREATE FUNCTION hermes.start_workflow(type text, input jsonb DEFAULT '{}', workf
     RETURNS uuid
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_start_workflow';
 COMMENT ON FUNCTION hermes.start_workflow(text, jsonb, text, text, jsonb) IS
-'Starts an execution, in the caller''s transaction. workflow_id: its name in the business, unique in the tenant among open executions; NULL: none. options: conflict_policy when one is open (fail, the default: WF005; use_existing; terminate_existing), reuse_policy when the last one is closed (allow_duplicate, the default; allow_duplicate_failed_only; reject_duplicate), request_id (the same one again gives the same execution), start_delay, and instead of those of the type run_timeout, execution_timeout, retry (see hermes.register_workflow). Returns the id of the execution. Errors: 22023, 42501, 42704, WF005. Example: SELECT hermes.start_workflow(''payment'', ''{"order": 7}'', ''order-7'');';
+'Starts an execution, in the caller''s transaction. workflow_id: its name in the business, unique in the tenant among open executions; NULL: none. options: conflict_policy when one is open (fail, the default: WF005; use_existing; terminate_existing), reuse_policy when the last one is closed (allow_duplicate, the default; allow_duplicate_failed_only; reject_duplicate), request_id (the same one again gives the same execution), start_delay, and instead of those of the type run_timeout, execution_timeout, retry (see hermes.register_workflow); search_attributes (an object of attributes declared with hermes.create_search_attribute), memo (any object, shown with the execution). Returns the id of the execution. Errors: 22023, 42501, 42704, 54000, WF005. Example: SELECT hermes.start_workflow(''payment'', ''{"order": 7}'', ''order-7'');';
 
 CREATE FUNCTION hermes.signal_workflow(execution_id uuid, signal text, payload jsonb DEFAULT '{}', request_id text DEFAULT NULL)
     RETURNS hermes.signal_result
@@ -48,17 +48,24 @@ CREATE FUNCTION hermes.decode_execution(history bytea)
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 20 AS 'MODULE_PATHNAME', 'hc_decode_execution';
 COMMENT ON FUNCTION hermes.decode_execution(bytea) IS 'Events of a stored history of an execution.';
 
+-- The predicate stands above the UNION ALL: below it, the barrier would not keep a function of the query from other rows.
 CREATE VIEW hermes.workflows WITH (security_barrier) AS
-SELECT e.id AS execution_id, t.name AS workflow_type, t.version, e.workflow_id, e.tenant, CASE WHEN e.paused_at IS NULL THEN 'Running' ELSE 'Paused' END AS status,
-       hermes.time_of_id(e.id) AS started_at, NULL::timestamptz AS closed_at
-FROM hermes.execution e JOIN hermes.workflow_type t ON t.id = e.type_id
-WHERE hermes.tenant_visible(e.tenant)
-UNION ALL
-SELECT c.id, t.name, t.version, c.workflow_id, c.tenant,
-       (ARRAY['Completed', 'Failed', 'TimedOut', 'Canceled', 'Terminated', 'ContinuedAsNew'])[c.status], hermes.time_of_id(c.id), c.closed_at
-FROM hermes.execution_closed c JOIN hermes.workflow_type t ON t.id = c.type_id
-WHERE hermes.tenant_visible(c.tenant);
-COMMENT ON VIEW hermes.workflows IS 'Executions of workflow functions, open and closed, of the tenants the role may see. Bound execution_id or started_at by hermes.first_id_at to look at few partitions.';
+SELECT u.* FROM (
+    SELECT e.id AS execution_id, t.name AS workflow_type, t.version, e.workflow_id, e.tenant, CASE WHEN e.paused_at IS NULL THEN 'Running' ELSE 'Paused' END AS status,
+           hermes.time_of_id(e.id) AS started_at, NULL::timestamptz AS closed_at, a.attributes AS search_attributes, a.memo
+    FROM hermes.execution e
+         JOIN hermes.workflow_type t ON t.id = e.type_id
+         LEFT JOIN hermes.execution_attributes a ON a.execution_id = e.id
+    UNION ALL
+    SELECT c.id, t.name, t.version, c.workflow_id, c.tenant,
+           (ARRAY['Completed', 'Failed', 'TimedOut', 'Canceled', 'Terminated', 'ContinuedAsNew'])[c.status],
+           hermes.time_of_id(c.id), c.closed_at, a.attributes, a.memo
+    FROM hermes.execution_closed c
+         JOIN hermes.workflow_type t ON t.id = c.type_id
+         LEFT JOIN hermes.execution_attributes a ON a.execution_id = c.id
+) u
+WHERE hermes.tenant_visible(u.tenant);
+COMMENT ON VIEW hermes.workflows IS 'Executions of workflow functions, open and closed, of the tenants the role may see. Bound execution_id by hermes.first_id_at to look at few partitions. hermes.list_workflows finds by search attributes with an index.';
 
 CREATE VIEW hermes.workflow_tasks WITH (security_barrier) AS
 SELECT t.workflow_id AS execution_id, y.name AS workflow_type, e.workflow_id, e.tenant,
@@ -125,7 +132,7 @@ COMMENT ON FUNCTION hermes.start_timer(interval) IS
 CREATE FUNCTION hermes.start_child(type text, input jsonb DEFAULT '{}', workflow_id text DEFAULT NULL, options jsonb DEFAULT '{}') RETURNS bigint
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_start_child';
 COMMENT ON FUNCTION hermes.start_child(text, jsonb, text, jsonb) IS
-'In a workflow function: starts an execution as a child, in the same tenant and commit, and goes on. options: parent_close_policy (what becomes of it when this execution closes first: terminate, the default; request_cancel; abandon), run_timeout, execution_timeout, retry (as hermes.start_workflow). Returns a handle: hermes.await gives its result, or raises its failure; a workflow_id that an open execution has, a WF005. Errors: 22023, WF020.';
+'In a workflow function: starts an execution as a child, in the same tenant and commit, and goes on. options: parent_close_policy (what becomes of it when this execution closes first: terminate, the default; request_cancel; abandon), run_timeout, execution_timeout, retry, search_attributes, memo (as hermes.start_workflow). Returns a handle: hermes.await gives its result, or raises its failure; a workflow_id that an open execution has, a WF005. Errors: 22023, WF020.';
 
 CREATE FUNCTION hermes.execute_child(type text, input jsonb DEFAULT '{}', workflow_id text DEFAULT NULL, options jsonb DEFAULT '{}') RETURNS jsonb
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_body_execute_child';

@@ -32,7 +32,8 @@ GRANT EXECUTE ON FUNCTION
     hermes.signal_with_start(text, text, text, jsonb, jsonb, text, jsonb),
     hermes.query_workflow(uuid, text, jsonb), hermes.update_workflow(uuid, text, jsonb, text), hermes.update_with_start(text, text, text, jsonb, jsonb, text, jsonb), hermes.update_result(uuid, text, interval), hermes.workflow_result(uuid, interval), hermes.wait_update(text, interval), hermes.complete_update(text, jsonb), hermes.fail_update(text, text, text, text, text),
     hermes.create_schedule(text, jsonb, jsonb, jsonb, text), hermes.alter_schedule(text, jsonb, jsonb, jsonb, text, integer), hermes.drop_schedule(text, text), hermes.pause_schedule(text, text, text), hermes.resume_schedule(text, text, text), hermes.trigger_schedule(text, text, text), hermes.backfill_schedule(text, timestamptz, timestamptz, text, text),
-    hermes.replay_check(regprocedure, text, text, integer), hermes.replay_history(regprocedure, jsonb, interval), hermes.replays_ok(regprocedure, jsonb, text)
+    hermes.replay_check(regprocedure, text, text, integer), hermes.replay_history(regprocedure, jsonb, interval), hermes.replays_ok(regprocedure, jsonb, text),
+    hermes.set_attributes(jsonb), hermes.set_memo(jsonb)
 TO hermes_admin, hermes_app;
 
 GRANT EXECUTE ON FUNCTION
@@ -44,7 +45,8 @@ GRANT EXECUTE ON FUNCTION
     hermes.is_suppressed(text, text, text, text), hermes.workflow_status(uuid), hermes.workflow_history(uuid),
     hermes.decode_execution(bytea),
     hermes.schedule_times(jsonb, timestamptz, integer),
-    hermes.export_history(uuid)
+    hermes.export_history(uuid),
+    hermes.list_workflows(text, integer, text), hermes.count_workflows(text, text)
 TO hermes_admin, hermes_app, hermes_monitor;
 
 GRANT EXECUTE ON FUNCTION hermes.delivery_series() TO hermes_admin, hermes_app, hermes_monitor;
@@ -68,16 +70,18 @@ GRANT EXECUTE ON FUNCTION
     hermes.pause_activity(uuid, text), hermes.resume_activity(uuid, text), hermes.reset_activity(uuid, text, jsonb),
     hermes.update_activity_options(uuid, text, jsonb),
     hermes.maintain(), hermes.schedule_maintenance(text),
-    hermes.move_workflows(text, integer, text, jsonb), hermes.reset_workflow(uuid, bigint, text, jsonb)
+    hermes.move_workflows(text, integer, text, jsonb), hermes.reset_workflow(uuid, bigint, text, jsonb),
+    hermes.create_search_attribute(text, text), hermes.drop_search_attribute(text), hermes.test_advance(interval, interval), hermes.test_settle(interval)
 TO hermes_admin;
 
+REVOKE ALL ON PROCEDURE hermes.execute_update(uuid, text, jsonb, text, interval, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON PROCEDURE hermes.execute_update(uuid, text, jsonb, text, interval, jsonb) TO hermes_admin, hermes_app;
 
 GRANT SELECT ON
     hermes.cascades, hermes.history, hermes.tasks, hermes.timers, hermes.deliveries, hermes.dead_letters, hermes.workers,
     hermes.stats, hermes.receipts_parked, hermes.providers_status, hermes.endpoints, hermes.delivery_log, hermes.pauses,
     hermes.delivery_stats, hermes.receipt_log,
-    hermes.suppressions, hermes.tenant_spend, hermes.workflows, hermes.workflow_tasks, hermes.activities, hermes.activity_queues, hermes.schedules
+    hermes.suppressions, hermes.tenant_spend, hermes.workflows, hermes.workflow_tasks, hermes.activities, hermes.activity_queues, hermes.schedules, hermes.search_attributes
 TO hermes_admin, hermes_app, hermes_monitor;
 
 -- Operators extend connectors by rows of their own; shipped rows are not theirs to change.

@@ -126,9 +126,9 @@ constexpr std::array<std::string_view, 39> kEventNames = {
 };
 constexpr std::array<std::string_view, 7> kStatusNames = {"Running",  "Completed",  "Failed",        "TimedOut",
                                                           "Canceled", "Terminated", "ContinuedAsNew"};
-constexpr std::array<std::string_view, 15> kCommandNames = {
-    "",      "step",     "fetch",      "side_effect", "version",         "sleep",  "wait_signal",   "timer",
-    "child", "activity", "wait_until", "wait_update", "complete_update", "cancel", "set_attributes"};
+constexpr std::array<std::string_view, 16> kCommandNames = {
+    "",      "step",     "fetch",      "side_effect", "version",         "sleep",  "wait_signal",    "timer",
+    "child", "activity", "wait_until", "wait_update", "complete_update", "cancel", "set_attributes", "set_memo"};
 
 template <typename Enum, std::size_t N>
 std::string_view name_of(const std::array<std::string_view, N> &names, Enum value) {
@@ -169,6 +169,10 @@ const char *word_of_payload(ExecutionEventType type) {
         return "reset";
     case ExecutionEventType::workflow_execution_options_updated:
         return "options";
+    case ExecutionEventType::search_attributes_upserted:
+        return "search_attributes";
+    case ExecutionEventType::memo_modified:
+        return "memo";
     default:
         return "result";
     }

@@ -55,8 +55,8 @@ enum class ExecutionEventType : std::uint8_t {
     timer_canceled = 30,                      // command, kind cancel, payload: command of the timer
     condition_awaited = 31,                   // command, hash, due (absent: no timeout), payload: tables
     condition_met = 32,                       // command
-    search_attributes_upserted = 33,          // command, payload: attributes
-    memo_modified = 34,                       // command, payload: fields
+    search_attributes_upserted = 33,          // command (absent: of its start), hash, payload: attributes
+    memo_modified = 34,                       // command (absent: of its start), hash, payload: fields
     workflow_execution_paused = 35,           // text: reason, name: request id
     workflow_execution_unpaused = 36,         // text: reason
     workflow_execution_options_updated = 37,  // payload: what has changed, text: execution whose history this was
@@ -83,8 +83,9 @@ enum class CommandKind : std::uint8_t {
     complete_update,
     cancel, // of what a handle stands for
     set_attributes,
+    set_memo, // no event stores it
 };
-inline constexpr CommandKind kLastCommandKind = CommandKind::set_attributes;
+inline constexpr CommandKind kLastCommandKind = CommandKind::set_memo;
 
 struct ExecutionEvent {
     ExecutionEventType type{};

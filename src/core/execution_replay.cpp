@@ -37,6 +37,10 @@ CommandKind kind_of(const ExecutionEvent &event) {
         return CommandKind::wait_until;
     case Type::update_completed:
         return CommandKind::complete_update;
+    case Type::search_attributes_upserted:
+        return event.command != 0 ? CommandKind::set_attributes : CommandKind::none;
+    case Type::memo_modified:
+        return event.command != 0 ? CommandKind::set_memo : CommandKind::none;
     default:
         return CommandKind::none;
     }
@@ -45,7 +49,8 @@ CommandKind kind_of(const ExecutionEvent &event) {
 // Whether the event that records a command ends it as well.
 bool ends_itself(CommandKind kind) {
     return kind == CommandKind::step || kind == CommandKind::fetch || kind == CommandKind::side_effect ||
-           kind == CommandKind::version || kind == CommandKind::cancel || kind == CommandKind::complete_update;
+           kind == CommandKind::version || kind == CommandKind::cancel || kind == CommandKind::complete_update ||
+           kind == CommandKind::set_attributes || kind == CommandKind::set_memo;
 }
 
 // Whether a command only begins something: the body goes on, and awaits it where it likes.

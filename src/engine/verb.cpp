@@ -1,6 +1,8 @@
 // See verb.hpp.
 #include "engine/verb.hpp"
 
+#include "engine/test_clock.hpp"
+
 namespace hc::engine {
 
 Verb::Verb() : user_(pg::current_user()) {
@@ -9,6 +11,7 @@ Verb::Verb() : user_(pg::current_user()) {
     defs.refresh();
     identity_.emplace(defs.owner().role);
     spi_.emplace();
+    follow_clock();
 }
 
 void Verb::finish() {

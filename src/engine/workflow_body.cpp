@@ -74,6 +74,7 @@ void WorkflowBody::restart() {
     compensations_.clear();
     raised_.reset();
     nondeterminism_.clear();
+    wrong_command_.reset();
     query_results_.clear();
 }
 

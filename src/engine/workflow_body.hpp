@@ -4,8 +4,10 @@
 #pragma once
 
 #include "core/activity.hpp"
+#include "core/error.hpp"
 #include "core/execution_chain.hpp"
 #include "core/execution_replay.hpp"
+#include "core/workflow_attributes.hpp"
 #include "core/workflow_failure.hpp"
 #include "pg/watch.hpp"
 
@@ -33,6 +35,7 @@ struct ChildRequest {
     std::string input; // JSON
     std::optional<std::string> workflow_id;
     core::ExecutionChain chain; // the timeouts and the policy that it was given
+    core::ExecutionAttributes attributes;
 };
 
 struct ActivityRequest {
@@ -88,6 +91,8 @@ public:
     [[noreturn]] void continue_as_new(const std::string &input);
     std::int32_t version(const std::string &change, std::int32_t oldest, std::int32_t newest);
     void set_query_result(const std::string &name, Value value);
+    void set_attributes(const std::string &attributes); // JSON
+    void set_memo(const std::string &fields);           // JSON
     core::Time now();
     std::uint64_t random();
 
@@ -102,6 +107,8 @@ public:
     std::vector<pg::WatchedTable> take_watched() { return std::exchange(watched_, {}); } // of what it waits for
     const std::optional<std::string> &next_input() const { return next_input_; }         // of continue_as_new
     const std::string &nondeterminism() const { return nondeterminism_; }                // empty: none was found
+    // Of a verb that was given what it can never do; the turn is tried again, the execution goes on.
+    const std::optional<core::WorkflowFailure> &wrong_command() const { return wrong_command_; }
     bool exhausted() const { return swallowed_ >= kMostSwallowed; }
     // Whether the error that left the function is one that a verb raised: a recorded failure or the cancel.
     bool raised(const std::string &sqlstate, const std::string &message) const;
@@ -124,6 +131,10 @@ private:
     void end_update(const std::string &id, const std::string &outcome);
     [[noreturn]] void diverged(const core::Nondeterminism &e);
     void watch(std::span<const Oid> tables, bool known);
+    [[noreturn]] void wrong(const Error &e); // what a verb was given can never be done: the turn fails
+    core::ExecutionAttributes start_attributes(std::string options_json);
+    void change_attributes(const core::Command &command, core::ExecutionEvent event, const std::string &changes);
+    std::string checked_changes(const core::ExecutionEvent &event, const std::string &changes) const;
     void may_record(); // in a query the function ends here; throws 54000 when the history is full
 
     core::Replay &replay_;
@@ -140,6 +151,7 @@ private:
     std::optional<std::string> next_input_;
     std::optional<core::WorkflowFailure> raised_;
     std::string nondeterminism_;
+    std::optional<core::WorkflowFailure> wrong_command_;
     std::map<std::string, Value> query_results_;
 };
 

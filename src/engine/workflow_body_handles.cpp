@@ -29,11 +29,12 @@ std::int64_t WorkflowBody::start_child(const std::string &type, const std::strin
                                        const std::optional<std::string> &workflow_id, const std::string &options_json) {
     check_command_name(type, "workflow type");
     check_size(input, "input");
-    const core::ChildOptions options = core::parse_child_options(options_json);
+    const core::ChildOptions options = core::parse_child_options(core::without_start_attributes(options_json));
     const Command command{CommandKind::child, type, core::hash64(workflow_id.value_or(""), input)};
     const CallAnswer answer = call(command);
     if (answer.kind == CallAnswer::Kind::fresh) {
         may_record();
+        core::ExecutionAttributes attributes = start_attributes(options_json);
         const core::WorkflowId id = core::make_workflow_id(
             pg::now(), static_cast<std::uint16_t>(pg::random64() % core::kBuckets), pg::random64());
         replay_.record({.type = ExecutionEventType::child_started,
@@ -47,7 +48,8 @@ std::int64_t WorkflowBody::start_child(const std::string &type, const std::strin
         chain.run_timeout = options.run_timeout;
         chain.execution_timeout = options.execution_timeout;
         chain.retry = options.retry;
-        requests_.children.push_back({replay_.command(), id, type, input, workflow_id, std::move(chain)});
+        requests_.children.push_back(
+            {replay_.command(), id, type, input, workflow_id, std::move(chain), std::move(attributes)});
     } else {
         finish(answer); // raises when it is canceled
     }

@@ -4,6 +4,7 @@
 #include "core/crypto.hpp"
 #include "core/error.hpp"
 #include "core/executor_queue.hpp"
+#include "engine/workflow_attributes.hpp"
 #include "engine/workflow_verbs.hpp"
 #include "pg/catalog.hpp"
 #include "pg/outcomes.hpp"
@@ -123,7 +124,7 @@ WorkflowId new_execution_id(const OptionalText &tenant, const OptionalText &work
 // ---- beginning ----
 
 void begin_execution(store::ExecutionRow row, std::optional<pg::jsonb_view> input, core::Duration delay,
-                     core::ExecutionChain chain) {
+                     core::ExecutionChain chain, const core::ExecutionAttributes &attributes) {
     const WorkflowType &type = workflow_type(row.type_id);
     const core::Time now = pg::now();
     const std::optional<core::Duration> whole =
@@ -131,12 +132,16 @@ void begin_execution(store::ExecutionRow row, std::optional<pg::jsonb_view> inpu
     if (chain.first_execution_id.empty() && whole) {
         chain.expires = now + delay + *whole;
     }
-    const ExecutionEvent started{.type = ExecutionEventType::workflow_execution_started,
-                                 .time = now,
-                                 .name = type.name,
-                                 .payload = core::chain_json(chain)};
-    row.history.data = core::encode_execution({&started, 1}, std::nullopt);
+    std::vector<ExecutionEvent> events = core::attribute_events(attributes, now);
+    events.insert(events.begin(), {.type = ExecutionEventType::workflow_execution_started,
+                                   .time = now,
+                                   .name = type.name,
+                                   .payload = core::chain_json(chain)});
+    row.history.data = core::encode_execution(events, std::nullopt);
     store::insert_execution(row, input);
+    if (!attributes.empty()) {
+        store_attributes(row.id, attributes);
+    }
     const std::int32_t queue = core::executor_queue(type.role_id);
     std::vector<store::Task> tasks{{row.id, store::kTurnNumber, store::Kind::turn, queue, now + delay, 0, 0, {}}};
     const std::optional<core::Duration> run = chain.run_timeout ? chain.run_timeout : type.options.run_timeout;

@@ -4,6 +4,7 @@
 
 #include "core/execution_chain.hpp"
 #include "core/execution_replay.hpp"
+#include "core/workflow_attributes.hpp"
 #include "core/workflow_options.hpp"
 #include "engine/workflow_types.hpp"
 #include "store/workflow_executions.hpp"
@@ -54,7 +55,7 @@ core::WorkflowId new_execution_id(const std::optional<std::string> &tenant,
 // The row needs no history. `input` as for store::insert_execution. `chain`: what the start gave, or the run before it
 // hands on.
 void begin_execution(store::ExecutionRow row, std::optional<pg::jsonb_view> input, core::Duration delay,
-                     core::ExecutionChain chain);
+                     core::ExecutionChain chain, const core::ExecutionAttributes &attributes = {});
 
 // ---- bringing ----
 

@@ -5,6 +5,7 @@
 #include "core/executor_queue.hpp"
 #include "core/workflow_options.hpp"
 #include "engine/activity_types.hpp"
+#include "engine/workflow_attributes.hpp"
 #include "engine/workflow_executions.hpp"
 #include "pg/values.hpp"
 #include "store/condition_waiters.hpp"
@@ -174,7 +175,7 @@ void WorkflowTurn::start_children(const std::vector<ChildRequest> &children) {
                 continue;
             }
         }
-        begin_execution(std::move(row), std::nullopt, {}, child.chain);
+        begin_execution(std::move(row), std::nullopt, {}, child.chain, child.attributes);
     }
 }
 
@@ -183,12 +184,21 @@ void WorkflowTurn::write_events() {
         return;
     }
     write_updates();
+    write_attributes();
     const std::string bytes = core::encode_execution(replay_->added(), last_);
     const std::size_t size = row_.history.data.size();
     if (size > kChunkBytes / 2 && size + bytes.size() > kChunkBytes) {
         store::chunk_execution_history(row_.id, row_.chunks + 1, bytes);
     } else {
         store::append_execution_history(row_.id, bytes);
+    }
+}
+
+void WorkflowTurn::write_attributes() {
+    const auto added = replay_->added();
+    if (std::any_of(added.begin(), added.end(),
+                    [](const ExecutionEvent &event) { return core::changes_attributes(event.type); })) {
+        store_attributes(row_.id, core::attributes_after(replay_->events()));
     }
 }
 

@@ -86,6 +86,7 @@ private:
     void write_cancels();
     void write_events();
     void write_updates();
+    void write_attributes(); // those that the function has changed
     void write_timers();
     void write_watch();
     void delete_brought();

@@ -57,7 +57,7 @@ bool WorkflowTurn::close_for_next(ExecutionEvent end, const std::string &input, 
         }
         return false;
     }
-    begin_execution(next, std::nullopt, delay, std::move(chain));
+    begin_execution(next, std::nullopt, delay, std::move(chain), core::attributes_after(replay_->events()));
     for (const ExecutionEvent *event : replay_->untaken_signals()) {
         engine::bring(next.id, next.type_id, Kind::signal, signal_detail(event->name, event->payload, event->text));
     }
@@ -81,6 +81,7 @@ bool WorkflowTurn::close_now(ExecutionEvent end, core::Duration &wait_for) {
     if (bring() && by_code) {
         return false;
     }
+    write_attributes();
     if (!close_execution(row_, *replay_, std::move(end), last_, store::LockWait::skip)) {
         wait_for = kHeldCloseRetry;
         return false;

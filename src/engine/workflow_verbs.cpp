@@ -5,6 +5,7 @@
 #include "core/workflow_options.hpp"
 #include "engine/definitions.hpp"
 #include "engine/workflow_access.hpp"
+#include "engine/workflow_attributes.hpp"
 #include "engine/workflow_executions.hpp"
 #include "engine/workflow_types.hpp"
 #include "pg/guc.hpp"
@@ -50,7 +51,9 @@ WorkflowId start_workflow(const WorkflowStart &request, Oid user) {
         check_name(*request.workflow_id, "workflow id");
     }
     const bool with_signal = request.signal.has_value();
-    const core::WorkflowStartOptions options = core::parse_workflow_start_options(request.options_json, with_signal);
+    std::string options_json = request.options_json;
+    const core::ExecutionAttributes attributes = take_start_attributes(options_json);
+    const core::WorkflowStartOptions options = core::parse_workflow_start_options(options_json, with_signal);
     const WorkflowType &type = current_workflow_type(request.type);
     store::ExecutionRow row;
     row.id = new_execution_id(request.tenant, request.workflow_id);
@@ -88,7 +91,7 @@ WorkflowId start_workflow(const WorkflowStart &request, Oid user) {
         chain.run_timeout = options.run_timeout;
         chain.execution_timeout = options.execution_timeout;
         chain.retry = options.retry;
-        begin_execution(row, request.input, options.start_delay, std::move(chain));
+        begin_execution(row, request.input, options.start_delay, std::move(chain), attributes);
     }
     const bool open =
         course.course != core::StartCourse::use_existing || course.status == core::ExecutionStatus::running;
@@ -230,6 +233,13 @@ std::string workflow_status(const WorkflowId &id, Oid user) {
         add_tasks(status, id);
     }
     std::string text = status.dump(-1, ' ', false, Json::error_handler_t::replace);
+    const core::ExecutionAttributes attributes = core::attributes_after(found.events);
+    for (const auto &[word, fields] :
+         {std::pair("search_attributes", &attributes.search), {"memo", &attributes.memo}}) {
+        if (!fields->empty()) {
+            text.insert(text.size() - 1, fmt::format(", \"{}\": {}", word, core::join_json_object(*fields)));
+        }
+    }
     if (!last.payload.empty() && core::is_close(last.type)) { // as it is: jsonb has more digits than a double
         text.insert(text.size() - 1,
                     fmt::format(", \"{}\": {}",

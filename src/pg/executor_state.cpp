@@ -82,7 +82,7 @@ core::Time peek_executor_due() noexcept {
 void report_executor_idle(bool idle) noexcept {
     ExecutorState &state = my_worker_slot()->executor;
     if ((state.idle.load() != 0) != idle) {
-        state.since = GetCurrentTimestamp();
+        state.since = to_timestamptz(now());
         state.idle = idle ? 1 : 0;
     }
 }

@@ -25,6 +25,8 @@ void clear_database(DatabaseSlot &slot) noexcept {
         finish = 0;
     }
     slot.fair_counted = 0;
+    slot.clock_ahead = 0;
+    slot.clock_known = 0;
     for (ProviderSlot &provider : slot.providers) {
         new (&provider) ProviderSlot();
         SpinLockInit(&provider.lock);

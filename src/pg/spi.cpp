@@ -70,6 +70,24 @@ Result execute(PlanState &state, const Param *params, int count, bool read_only)
     return result;
 }
 
+Result execute_once(const char *sql, const Oid *types, const Param *params, int count) {
+    Datum values[16] = {};
+    char nulls[16] = {};
+    if (count > static_cast<int>(lengthof(values))) {
+        elog(ERROR, "too many parameters");
+    }
+    for (int i = 0; i < count; ++i) {
+        values[i] = params[i].datum;
+        nulls[i] = params[i].is_null ? 'n' : ' ';
+    }
+    const int code = SPI_execute_with_args(sql, count, const_cast<Oid *>(types), values, nulls, true, 0);
+    const Result result{SPI_tuptable, SPI_processed};
+    if (code < 0) {
+        elog(ERROR, "statement failed: %s", SPI_result_code_string(code));
+    }
+    return result;
+}
+
 static Cell fetch_cell(HeapTuple tuple, TupleDesc desc, int column) {
     bool is_null = false;
     Cell cell{SPI_getbinval(tuple, desc, column + 1, &is_null), nullptr, 0, false};

@@ -74,7 +74,42 @@ void read_row(const Cell *cells, Row &row) {
 template <class Row>
 inline constexpr int kColumns = std::tuple_size_v<decltype(std::declval<Row &>().fields())>;
 
+// Rows copied out of PostgreSQL memory; `run` executes, inside pg::call.
+template <class Row, class Run>
+std::vector<Row> copy_rows(Run run) {
+    struct Plain {
+        const Cell *cells;
+        std::uint64_t rows;
+        SPITupleTable *table;
+    };
+    const Plain plain = call([&]() -> Plain {
+        const Result result = run();
+        return {fetch_cells(result, kColumns<Row>), result.processed, result.table};
+    });
+    std::vector<Row> rows(plain.rows);
+    for (std::uint64_t i = 0; i < plain.rows; ++i) {
+        read_row(plain.cells + i * kColumns<Row>, rows[i]);
+    }
+    SPI_freetuptable(plain.table);
+    return rows;
+}
+
+// Plans for these parameters and executes, read-only. Inside pg::call.
+Result execute_once(const char *sql, const Oid *types, const Param *params, int count);
+
 } // namespace detail
+
+// A query whose text is made for one execution: planned for its parameters, read-only, and forgotten. The text is put
+// together from constants; what comes from outside is a parameter.
+template <class Row, class... Args>
+std::vector<Row> query_once(const std::string &sql, const Args &...args) {
+    return detail::copy_rows<Row>([&] {
+        constexpr int n = static_cast<int>(sizeof...(Args));
+        const Oid types[n] = {param_of<Args>::kOid...};
+        const Param params[n] = {param_of<Args>::make(args)...};
+        return detail::execute_once(sql.c_str(), types, params, n);
+    });
+}
 
 template <class Signature>
 class statement;
@@ -87,21 +122,7 @@ public:
 
     // Rows of the statement, copied out of PostgreSQL memory.
     std::vector<Row> query(const Args &...args, bool read_only = false) requires(!std::is_void_v<Row>) {
-        struct Plain {
-            const Cell *cells;
-            std::uint64_t rows;
-            SPITupleTable *table;
-        };
-        const Plain plain = call([&]() -> Plain {
-            const detail::Result result = run(read_only, args...);
-            return {detail::fetch_cells(result, detail::kColumns<Row>), result.processed, result.table};
-        });
-        std::vector<Row> rows(plain.rows);
-        for (std::uint64_t i = 0; i < plain.rows; ++i) {
-            detail::read_row(plain.cells + i * detail::kColumns<Row>, rows[i]);
-        }
-        SPI_freetuptable(plain.table);
-        return rows;
+        return detail::copy_rows<Row>([&] { return run(read_only, args...); });
     }
 
     // At most one row.

@@ -4,6 +4,7 @@
 
 #include "core/id.hpp"
 #include "core/time.hpp"
+#include "pg/clock.hpp"
 #include "pg/postgres.hpp"
 
 namespace hc::pg {
@@ -19,7 +20,7 @@ inline core::Time from_timestamptz(TimestampTz t) { // past the range of core::T
     return t > PG_INT64_MAX - kEpochShift ? core::kNever : core::from_unix_micros(t + kEpochShift);
 }
 // The time of the call, not of the start of the transaction.
-inline core::Time now() { return from_timestamptz(GetCurrentTimestamp()); }
+inline core::Time now() { return from_timestamptz(GetCurrentTimestamp()) + clock_ahead(); }
 
 // bytea parameter or column.
 struct bytes_view {

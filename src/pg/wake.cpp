@@ -83,6 +83,7 @@ void wake_workers(bool supervisor, bool dispatchers) noexcept {
 
 void wake_for_extension_change(DatabaseSlot *slot) noexcept {
     slot->probe_requested = 1;
+    slot->clock_known = 0; // another extension, another clock
     slot->extension_changes.fetch_add(1);
     wake_workers(true, true);
     wake_all_executors();

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The README's tour and the example of the guide to durable functions, run as a newcomer would paste them: every SQL block in one
-psql session, every `-->` line expected.
+"""The README's tour, the example of the guide to durable functions and the worked examples, run as a newcomer would paste them:
+every SQL block in one psql session, every `-->` line expected.
 
 A line `--> text` stands below the statement whose output must contain it. The cells of a row are compared without regard
 to padding. A statement whose expectation has not come true yet is run again for a while: a newcomer pastes slower.
@@ -19,7 +19,8 @@ DEADLINE_SECONDS = 30
 
 def statements_of(document: str, section: str) -> list[tuple[str, list[str]]]:
     """(statement, expectations) of the SQL blocks of a section, in order."""
-    tour = (ROOT / document).read_text().split(section, 1)[1].split("\n## ", 1)[0]
+    text = (ROOT / document).read_text()
+    tour = text.split(section, 1)[1].split("\n## ", 1)[0] if section else text
     statements: list[tuple[str, list[str]]] = []
     for block in re.findall(r"```sql\n(.*?)```", tour, re.S):
         pending = ""
@@ -70,6 +71,8 @@ def check(session: Psql, statement: str, expected: list[str]) -> str:
 
 def main() -> int:
     statements = statements_of("README.md", "## A ten-minute tour") + statements_of("docs/workflows.md", "## An example")
+    for document in sorted((ROOT / "docs" / "examples").glob("*.md")):
+        statements += statements_of(str(document.relative_to(ROOT)), "")
     print(f"1..{len(statements)}")
     failed = 0
     with tempfile.TemporaryDirectory(prefix="hermes-tour-") as folder:

@@ -197,6 +197,21 @@ def pgtap(environment: Environment, pattern: str) -> Count:
         return run_tap_files(environment, "pgtap", files, lambda path: environment.psql(server, f"--file={path}"))
 
 
+def examples(environment: Environment, pattern: str) -> Count:
+    """The tests that a user copies, as a user runs them: each in a database of its own, with workers, committing."""
+    files = chosen((ROOT / "pgtap" / "examples").glob("*.sql"), pattern)
+    with environment.server("examples") as server:
+        for path in files:
+            made = environment.run(environment.psql(server, f"--command=CREATE DATABASE {path.stem}"), f"examples/{path.stem}-made.log")
+            extensions = ["--command=CREATE EXTENSION pgtap", "--command=CREATE EXTENSION hermes_cascade"]
+            ready = environment.run(environment.psql(server, *extensions, database=path.stem), f"examples/{path.stem}-ready.log")
+            if made.status or ready.status:
+                raise RuntimeError(f"no database for {path.name}:\n{tail(made.output + ready.output)}")
+        return run_tap_files(
+            environment, "examples", files, lambda path: environment.psql(server, f"--file={path}", database=path.stem)
+        )
+
+
 def boundary(environment: Environment, pattern: str) -> Count:
     return run_boundary(environment, "boundary", pattern, ())
 
@@ -275,6 +290,7 @@ SUITES: dict[str, Callable[[Environment, str], Count]] = {
     "regress": regress,
     "isolation": isolation,
     "pgtap": pgtap,
+    "examples": examples,
     "boundary": boundary,
     "boundary-asan": boundary_asan,
     "tap": tap,
