@@ -13,6 +13,11 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(ROOT / "demo"))
+
+from peers import free_port  # noqa: E402
+
 SERVER = str(ROOT / "scripts" / "server")
 DEADLINE_SECONDS = 30
 
@@ -73,6 +78,9 @@ def main() -> int:
     statements = statements_of("README.md", "## A ten-minute tour") + statements_of("docs/workflows.md", "## An example")
     for document in sorted((ROOT / "docs" / "examples").glob("*.md")):
         statements += statements_of(str(document.relative_to(ROOT)), "")
+    port = free_port()  # of the agent's service, which the page starts at one of its own
+    statements = [(statement.replace("127.0.0.1:8099", f"127.0.0.1:{port}"), expected) for statement, expected in statements]
+    service = subprocess.Popen([sys.executable, str(ROOT / "docs" / "examples" / "agent_service.py"), str(port)])
     print(f"1..{len(statements)}")
     failed = 0
     with tempfile.TemporaryDirectory(prefix="hermes-tour-") as folder:
@@ -89,6 +97,7 @@ def main() -> int:
                     failed += 1
                     print(f"# expected {expected}, got: {seen!r}", flush=True)
         finally:
+            service.kill()
             subprocess.run([SERVER, "stop", "--dir", cluster, "--remove"], check=False, stdout=sys.stderr)
     return 1 if failed else 0
 
