@@ -71,6 +71,7 @@ GRANT EXECUTE ON FUNCTION
     hermes.move_workflows(text, integer, text, jsonb), hermes.reset_workflow(uuid, bigint, text, jsonb)
 TO hermes_admin;
 
+REVOKE ALL ON PROCEDURE hermes.execute_update(uuid, text, jsonb, text, interval, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON PROCEDURE hermes.execute_update(uuid, text, jsonb, text, interval, jsonb) TO hermes_admin, hermes_app;
 
 GRANT SELECT ON
