@@ -189,5 +189,22 @@ def restart(world: World) -> None:
     equal(status(world, execution)["status"], "Completed", "eleven days have gone by")
 
 
+def activities(world: World) -> None:
+    """an activity that nobody polls times out; one that backs off may be polled when its time has come"""
+    define(world, "outside", "RETURN hermes.execute_activity('work', '1', input);")
+    unwanted = start(world, "outside", {"queue": "clock_nobody", "schedule_to_close": "3d"})
+    retried = start(world, "outside", {"queue": "clock", "start_to_close": "1m", "retry": {"initial_interval": "1d"}})
+    check(world.value("SELECT hermes.test_settle()"), "it settles")
+    world.sql("SELECT hermes.fail_task(token, '{\"message\": \"busy\"}') FROM hermes.poll_tasks('clock')")
+    equal(world.sql("SELECT attempt FROM hermes.poll_tasks('clock')"), [], "tasks during the back-off")
+    advance(world, "1 day 1 hour")
+    equal(world.value("SELECT attempt FROM hermes.poll_tasks('clock')"), 2, "attempt")
+    equal(status(world, unwanted)["status"], "Running", "before its time")
+    advance(world, "3 days")
+    equal(ends(world, unwanted, "Failed")["failure"]["sqlstate"], "WF024", "failure")
+    equal(world.value("SELECT attempt FROM hermes.activities WHERE execution_id = %s", retried), 3, "attempt after its timeout")
+    world.sql("SELECT hermes.terminate_workflow(%s)", retried)
+
+
 if __name__ == "__main__":
-    main(prepare, marked, timeout, order, year, retries, cascade, waiting, restart)
+    main(prepare, marked, timeout, order, year, retries, activities, cascade, waiting, restart)
