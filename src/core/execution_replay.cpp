@@ -163,6 +163,7 @@ void Replay::note(std::size_t position) {
     } else if (event.type == Type::workflow_execution_paused || event.type == Type::workflow_execution_unpaused) {
         paused_ = event.type == Type::workflow_execution_paused;
     } else if (event.type == Type::workflow_execution_options_updated && !event.text.empty()) {
+        paused_ = false; // a reset does not take it along
         if (const std::optional<WorkflowId> origin = parse_workflow_id(event.text))
             seeds_.push_back({commands_.size(), *origin});
     }

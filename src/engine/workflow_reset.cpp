@@ -7,6 +7,7 @@
 #include "core/workflow_options.hpp"
 #include "engine/definitions.hpp"
 #include "engine/workflow_access.hpp"
+#include "engine/workflow_attributes.hpp"
 #include "engine/workflow_executions.hpp"
 #include "engine/workflow_types.hpp"
 #include "store/workflow_executions.hpp"
@@ -193,6 +194,10 @@ std::optional<core::Duration> run_timeout_of(const Base &base, const core::Reset
 
 void begin_next(const store::ExecutionRow &next, const std::optional<core::Duration> &run_timeout) {
     store::insert_execution(next, std::nullopt);
+    const core::ExecutionAttributes attributes = core::attributes_after(core::decode_execution(next.history.data));
+    if (!attributes.empty()) {
+        store_attributes(next.id, attributes);
+    }
     const std::int32_t queue = core::executor_queue(workflow_type(next.type_id).role_id);
     const core::Time now = pg::now();
     std::vector<store::Task> tasks{{next.id, store::kTurnNumber, Kind::turn, queue, now, 0, 0, {}}};

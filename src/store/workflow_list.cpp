@@ -19,7 +19,7 @@ using core::WorkflowFilter;
 
 enum class Kind : std::uint8_t { open, closed };
 
-constexpr std::string_view kOpenStatus = "Running";
+constexpr const char *kStatusOfOpen = "CASE WHEN x.paused_at IS NULL THEN 'Running' ELSE 'Paused' END";
 // Names of hermes.execution_closed.status, from 1.
 constexpr std::array<std::string_view, 6> kClosedStatuses = {"Completed", "Failed",     "TimedOut",
                                                              "Canceled",  "Terminated", "ContinuedAsNew"};
@@ -60,7 +60,7 @@ public:
     // A field as a text, to group by.
     std::string text_of(const FilterCondition &field) {
         if (field.field == FilterField::status) {
-            return kind_ == Kind::open ? fmt::format("'{}'::text", kOpenStatus) : kStatusOfClosed;
+            return kind_ == Kind::open ? kStatusOfOpen : kStatusOfClosed;
         }
         return field.field == FilterField::attribute ? fmt::format("(a.attributes ->> {})", parameter(field.name))
                                                      : column(field);
@@ -186,7 +186,10 @@ private:
         };
         const bool negated = c.op == FilterOp::not_equal || c.op == FilterOp::not_in;
         if (kind_ == Kind::open) {
-            return wanted(kOpenStatus) != negated ? "true" : "false";
+            const bool running = wanted("Running") != negated;
+            const bool paused = wanted("Paused") != negated;
+            return running == paused ? (running ? "true" : "false")
+                                     : (paused ? "x.paused_at IS NOT NULL" : "x.paused_at IS NULL");
         }
         std::vector<std::size_t> numbers;
         for (std::size_t i = 0; i < kClosedStatuses.size(); ++i) {
@@ -266,10 +269,10 @@ std::vector<CountRow> count(Kind kind, const WorkflowFilter &filter, const Tenan
 std::vector<ListedRow> list_open(const WorkflowFilter &filter, const Tenants &tenants,
                                  std::optional<core::WorkflowId> before, std::int32_t limit) {
     Conditions conditions(Kind::open);
-    const std::string sql =
-        fmt::format("SELECT x.id, t.name, t.version, x.workflow_id, x.tenant, '{}'::text, hermes.time_of_id(x.id), "
-                    "NULL::timestamptz, a.attributes, a.memo{}{}{}{} ORDER BY x.id DESC LIMIT $4",
-                    kOpenStatus, kFromOpen, visible(tenants), conditions.write(filter), before ? " AND x.id < $3" : "");
+    const std::string sql = fmt::format(
+        "SELECT x.id, t.name, t.version, x.workflow_id, x.tenant, {}, hermes.time_of_id(x.id), "
+        "NULL::timestamptz, a.attributes, a.memo{}{}{}{} ORDER BY x.id DESC LIMIT $4",
+        kStatusOfOpen, kFromOpen, visible(tenants), conditions.write(filter), before ? " AND x.id < $3" : "");
     return pg::query_once<ListedRow>(sql, conditions.values(), names_of(tenants), before, limit);
 }
 

@@ -197,6 +197,26 @@ def changed_body(world: World) -> None:
     ends(world, execution)
 
 
+def paused_and_reset(world: World) -> None:
+    """a paused execution is listed as such; one that a reset has begun has the attributes of its history"""
+    define(world, "pausable", """
+    PERFORM hermes.set_attributes('{"Stage": "pausable"}');
+    answer := hermes.wait_signal('go');
+    RETURN answer;""")
+    execution = start(world, "pausable", {}, memo={"m": 1})
+    wait_event(world, execution, "SignalAwaited")
+    world.sql("SELECT hermes.pause_workflow(%s)", execution)
+    stage = "Stage = 'pausable' AND ExecutionStatus "
+    equal((found(world, stage + "= 'Paused'"), found(world, stage + "= 'Running'"), found(world, stage + "IN ('Running', 'Paused')"),
+           found(world, stage + "!= 'Paused'")), ({execution}, set(), {execution}, set()), "found")
+    equal(world.sql("SELECT value, executions FROM hermes.count_workflows(%s, 'ExecutionStatus')", "Stage = 'pausable'"), [("Paused", 1)], "count")
+    again = str(world.value("SELECT hermes.reset_workflow(%s, NULL, 'once more')::text", execution))
+    equal(found(world, stage + "= 'Running'"), {again}, "after the reset")
+    equal(status(world, again)["memo"], {"m": 1}, "memo")
+    signal(world, again, "go", 1)
+    ends(world, again)
+
+
 def outside(world: World) -> None:
     """the verbs of the body are refused elsewhere"""
     for verb in ("set_attributes", "set_memo"):
@@ -209,4 +229,4 @@ def outside(world: World) -> None:
 
 
 if __name__ == "__main__":
-    main(prepare, declare, set_by_function, wrong_ones, limits, next_execution, children, consistent, other_ends, changed_body, outside)
+    main(prepare, declare, set_by_function, wrong_ones, limits, next_execution, children, consistent, other_ends, changed_body, paused_and_reset, outside)
