@@ -12,14 +12,6 @@ using OptionalTime = std::optional<Time>;
 
 namespace {
 
-struct IntRow {
-    std::int32_t value = 0;
-    auto fields() { return std::tie(value); }
-};
-struct TextRow {
-    std::string value;
-    auto fields() { return std::tie(value); }
-};
 struct TimeRow {
     OptionalTime value;
     auto fields() { return std::tie(value); }

@@ -52,11 +52,6 @@ void pause_activity_queue(std::int32_t id, std::optional<core::Time> since);
 
 // ---- activities ----
 
-struct ActivityKey {
-    core::WorkflowId execution_id;
-    std::int32_t number = 0;
-};
-
 struct ActivityRow {
     core::WorkflowId execution_id;
     std::int32_t number = 0, queue_id = 0;

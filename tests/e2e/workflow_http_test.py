@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from harness import World, check, equal, main, wait_until
+from harness import World, check, equal, main, never, wait_until
 from workflows import define, effects, ends, events, prepare as prepare_role, restarted, start, wait_event
 
 
@@ -89,8 +89,7 @@ def held(world: World) -> None:
     world.sql("SELECT hermes.pause_provider('service')")
     execution = call(world, {"to": "held"})
     wait_event(world, execution, "ActivityTaskScheduled")
-    world.sql("SELECT pg_sleep(0.3)")
-    equal(requests(world, "held"), [], "requests while paused")
+    never(lambda: requests(world, "held"), 0.3, "a request while its provider is paused")
     world.sql("SELECT hermes.resume_provider('service')")
     ends(world, execution)
 
