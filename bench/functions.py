@@ -26,7 +26,7 @@ BODIES = {
     "reacts": "answer := hermes.wait_signal('go'); PERFORM hermes.step('first', 'INSERT INTO bench.effect (payload) VALUES ($1::text)'); "
               "PERFORM hermes.step('second', 'INSERT INTO bench.reaction (at) VALUES (clock_timestamp())', '{}', '{\"commit_first\": true}');",
     # built without a suspension; ends in a wait, so that a query replays all of it
-    "long": "FOR i IN 1..(input->>'n')::int LOOP answer := hermes.side_effect(input->'text'); END LOOP; answer := hermes.wait_signal('never');",
+    "long": "PERFORM hermes.set_query_result('nothing', 'null'); FOR i IN 1..(input->>'n')::int LOOP answer := hermes.side_effect(input->'text'); END LOOP; answer := hermes.wait_signal('never');",
 }
 
 

@@ -31,6 +31,8 @@ struct Execution {
     TaskChanges tasks;
     std::optional<core::Time> last_stored; // time of the last stored event: base of the appended ones
     bool was_closed = false;
+    std::string history; // as stored, and where: of an open one
+    pg::RowPlace place;
 };
 
 class Batch {
@@ -51,7 +53,7 @@ private:
     void load();
     void load_closed(std::vector<WorkflowId> missing);
     template <class Row>
-    void add(const Row &row, bool closed);
+    Execution *add(const Row &row);
     void decide(std::size_t i);
     void note_message_id(const WorkflowId &id, const core::AttemptState &attempt, const std::string &message_id);
     void note_effects(Execution &execution, const core::Input &input, const core::Decision &decision);
@@ -81,8 +83,11 @@ void Batch::load() {
     ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
     executions_.reserve(ids.size());
     order_.reserve(ids.size());
-    for (const store::OpenRow &row : store::lock_open(ids, mode_)) {
-        add(row, false);
+    for (store::OpenRow &row : store::lock_open(ids, mode_)) {
+        if (Execution *execution = add(row)) {
+            execution->history = std::move(row.history.data);
+            execution->place = row.place;
+        }
     }
     if (executions_.size() == ids.size()) {
         return;
@@ -103,7 +108,9 @@ void Batch::load() {
 
 void Batch::load_closed(std::vector<WorkflowId> missing) {
     for (const store::ClosedRow &row : store::lock_closed(missing, mode_)) {
-        add(row, true);
+        if (Execution *execution = add(row)) {
+            execution->was_closed = true;
+        }
     }
     if (mode_ == store::LockWait::skip) {
         std::erase_if(missing, [this](const WorkflowId &id) { return executions_.contains(id); });
@@ -114,11 +121,12 @@ void Batch::load_closed(std::vector<WorkflowId> missing) {
     }
 }
 
+// nullptr: of a tenant the user may not act for, which tells no more than an id that does not exist.
 template <class Row>
-void Batch::add(const Row &row, bool closed) {
+Execution *Batch::add(const Row &row) {
     Definitions &defs = definitions();
     if (OidIsValid(user_) && !defs.tenant_allowed(user_, row.tenant)) {
-        return; // tells no more than an id that does not exist
+        return nullptr;
     }
     std::vector<core::HistoryEvent> events = core::decode_events(row.history.data);
     Execution execution;
@@ -126,9 +134,8 @@ void Batch::add(const Row &row, bool closed) {
     execution.state = core::replay(events);
     execution.last_stored = events.empty() ? std::optional<core::Time>() : events.back().time;
     execution.stored = std::move(events);
-    execution.was_closed = closed;
-    executions_.emplace(row.id, std::move(execution));
     order_.push_back(row.id);
+    return &executions_.emplace(row.id, std::move(execution)).first->second;
 }
 
 void Batch::decide(std::size_t i) {
@@ -205,14 +212,17 @@ void Batch::write() {
         pg::bytes encoded{core::encode_events(execution.events, execution.last_stored)};
         if (execution.was_closed) {
             store::append_closed_history(id, encoded);
-        } else if (execution.state.closed_p()) {
-            writes_.closing.ids.push_back(id);
-            writes_.closing.events.push_back(std::move(encoded));
-            writes_.closing.outcomes.push_back(static_cast<std::int16_t>(execution.state.outcome));
-            writes_.closing.closed_at.push_back(execution.state.closed);
+            continue;
+        }
+        pg::bytes history{std::move(execution.history)};
+        history.data += encoded.data;
+        if (execution.state.closed_p()) {
+            const Subject &subject = execution.subject;
+            writes_.closing.push_back({id, execution.state.closed, subject.rule->id,
+                                       static_cast<std::int16_t>(execution.state.outcome), subject.tenant, subject.key,
+                                       std::move(history), execution.place});
         } else {
-            writes_.append_ids.push_back(id);
-            writes_.append_events.push_back(std::move(encoded));
+            writes_.histories.push_back({execution.place, std::move(history)});
         }
     }
     writes_.write();
@@ -222,12 +232,8 @@ void Batch::write() {
 } // namespace
 
 void Writes::write() {
-    if (!append_ids.empty()) {
-        store::append_open_history(append_ids, append_events);
-    }
-    if (!closing.ids.empty()) {
-        store::close_open(closing);
-    }
+    store::update_open_histories(histories);
+    store::close_open(closing);
     store::delete_tasks(tasks.drops);
     store::insert_tasks(tasks.puts);
 }

@@ -40,9 +40,8 @@ struct TaskChanges {
 
 // Rows of a batch; shared with start.
 struct Writes {
-    std::vector<core::WorkflowId> append_ids;
-    std::vector<pg::bytes> append_events;
-    store::Closing closing;
+    std::vector<store::OpenHistory> histories;
+    std::vector<store::Closing> closing;
     TaskChanges tasks;
     void add(TaskChanges &&changes);
     void write(); // lock order: workflow, closed, task

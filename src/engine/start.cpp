@@ -217,41 +217,39 @@ void insert_rows(const StartRequest &request, const RuleVersion &rule, core::Sta
     };
     const bool alike = !core::first_choice_varies(rule.program) && rule.rule.time_zone_path.empty();
     bool decided = false;
-    store::NewExecutions rows;
+    static const std::optional<std::string> kNoKey;
+    std::vector<store::NewOpenRow> rows;
+    rows.reserve(ids.size());
+    std::uint32_t started = 0;
     Writes writes;
     for (std::size_t i = 0; i < ids.size(); ++i) {
         if (!fresh[i]) {
             continue;
         }
+        ++started;
         if (!alike || !decided) {
             decide(i);
             decided = true;
         }
-        const std::optional<std::string> key = request.keys.empty() ? std::nullopt : request.keys[i];
+        const std::optional<std::string> &key = request.keys.empty() ? kNoKey : request.keys[i];
         const Subject subject{ids[i], &rule, request.tenant, key};
-        rows.ids.push_back(ids[i]);
-        rows.rule_ids.push_back(rule.id);
-        rows.tenants.push_back(request.tenant);
-        rows.keys.push_back(key);
-        rows.histories.push_back(history);
-        rows.messages.push_back(request.messages[i]);
         TaskChanges changes;
         collect_tasks(subject, state, decision, changes);
         collect_reports(subject, state, decision, changes);
         count_deliveries(subject, {}, state, decision.events);
         if (decision.completed) { // a rule whose providers have all been dropped ends at once
-            writes.closing.ids.push_back(ids[i]);
-            writes.closing.events.push_back(pg::bytes{});
-            writes.closing.outcomes.push_back(static_cast<std::int16_t>(state.outcome));
-            writes.closing.closed_at.push_back(state.closed);
+            writes.closing.push_back({ids[i], state.closed, rule.id, static_cast<std::int16_t>(state.outcome),
+                                      request.tenant, key, history, std::nullopt});
             count_outcome(state.outcome);
+        } else {
+            rows.push_back({ids[i], rule.id, &request.tenant, &key, history, request.messages[i]});
         }
         writes.add(std::move(changes));
     }
-    if (!rows.ids.empty()) {
-        store::insert_open(rows);
-        writes.write();
-        pg::count(pg::Count::started, static_cast<std::uint32_t>(rows.ids.size()));
+    store::insert_open(rows);
+    writes.write();
+    if (started != 0) {
+        pg::count(pg::Count::started, started);
     }
 }
 

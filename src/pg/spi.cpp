@@ -24,6 +24,7 @@ void spi_scope::finish() {
 static bool g_read_afresh = false;
 
 void read_afresh(bool afresh) noexcept { g_read_afresh = afresh; }
+bool reads_afresh() noexcept { return g_read_afresh; }
 
 fresh_reads_scope::fresh_reads_scope() noexcept : saved_(std::exchange(g_read_afresh, true)) {}
 fresh_reads_scope::~fresh_reads_scope() { g_read_afresh = saved_; }
@@ -88,9 +89,9 @@ Result execute_once(const char *sql, const Oid *types, const Param *params, int 
     return result;
 }
 
-static Cell fetch_cell(HeapTuple tuple, TupleDesc desc, int column) {
+Cell fetch_cell(HeapTuple tuple, TupleDesc desc, int column) {
     bool is_null = false;
-    Cell cell{SPI_getbinval(tuple, desc, column + 1, &is_null), nullptr, 0, false};
+    Cell cell{heap_getattr(tuple, column + 1, desc, &is_null), nullptr, 0, false};
     cell.is_null = is_null;
     if (is_null) {
         return cell;

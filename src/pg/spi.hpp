@@ -23,6 +23,7 @@ public:
 // While set, statements that only read take a snapshot of their own as all others do, rather than that of the statement
 // around them: there is none around those of a worker, and its transaction's is older than what it has just claimed.
 void read_afresh(bool afresh) noexcept;
+bool reads_afresh() noexcept;
 
 // The same in a caller's backend, for reads that follow a lock that was waited for.
 class fresh_reads_scope {
@@ -60,6 +61,8 @@ void prepare(PlanState &state, const char *sql, int nargs, const Oid *types, Pla
 Result execute(PlanState &state, const Param *params, int count, bool read_only);
 // Cells of all rows, row-major, in the SPI procedure context; null-terminated rows are not needed: count is known.
 Cell *fetch_cells(const Result &result, int columns);
+// Column from 0, detoasted; into the tuple where it is not packed. Inside pg::call.
+Cell fetch_cell(HeapTuple tuple, TupleDesc desc, int column);
 
 template <class Row>
 void read_row(const Cell *cells, Row &row) {

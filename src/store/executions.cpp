@@ -8,7 +8,9 @@
 
 namespace hc::store {
 
+using core::Time;
 using core::WorkflowId;
+using Text = std::optional<std::string>;
 using Ids = std::vector<WorkflowId>;
 
 namespace {
@@ -46,22 +48,26 @@ std::vector<KeyRow> find_keys(const Ids &hashes) {
     return find.query(hashes);
 }
 
-void insert_open(const NewExecutions &rows) {
-    using Texts = std::vector<std::optional<std::string>>;
-    constinit static pg::statement<void(Ids, std::vector<std::int32_t>, Texts, Texts, std::vector<pg::bytes>,
-                                        std::vector<pg::jsonb_view>)>
-        insert("INSERT INTO hermes.workflow (id, rule_id, tenant, key, history, message) "
-               "SELECT * FROM unnest($1, $2, $3, $4, $5, $6)");
-    insert.execute(rows.ids, rows.rule_ids, rows.tenants, rows.keys, rows.histories, rows.messages);
+void insert_open(const std::vector<NewOpenRow> &rows) {
+    constinit static pg::table_insert<WorkflowId, std::int32_t, Text, Text, pg::bytes, pg::jsonb_view> insert(
+        "workflow", {"id", "rule_id", "tenant", "key", "history", "message"});
+    insert.run(rows.size(), [&rows](std::size_t i) {
+        const NewOpenRow &row = rows[i];
+        return std::tie(row.id, row.rule_id, *row.tenant, *row.key, row.history, row.message);
+    });
 }
 
 std::vector<OpenRow> lock_open(const Ids &ids, LockWait mode) {
-    constinit static pg::statement<OpenRow(Ids)> wait("SELECT id, rule_id, tenant, key, history FROM hermes.workflow "
-                                                      "WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE");
-    constinit static pg::statement<OpenRow(Ids)> skip(
-        "SELECT id, rule_id, tenant, key, history FROM hermes.workflow WHERE id = ANY ($1) ORDER BY id "
-        "FOR NO KEY UPDATE SKIP LOCKED");
-    return mode == LockWait::wait ? wait.query(ids) : skip.query(ids);
+    constinit static pg::table_find<OpenRow, WorkflowId> find("workflow",
+                                                              {"id", "rule_id", "tenant", "key", "history"});
+    std::vector<pg::RowPlace> places;
+    std::vector<OpenRow> rows = find.run(
+        ids.size(), [&ids](std::size_t i) { return std::tie(ids[i]); }, pg::RowLock::no_key_update,
+        mode == LockWait::wait ? pg::IfLocked::wait : pg::IfLocked::skip, &places);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        rows[i].place = places[i];
+    }
+    return rows;
 }
 
 std::vector<OpenRow> read_open(const Ids &ids) {
@@ -97,22 +103,31 @@ std::vector<OwnerRow> find_owners(const Ids &ids) {
     return find.query(ids, r.low, r.high);
 }
 
-void append_open_history(const Ids &ids, const std::vector<pg::bytes> &events) {
-    constinit static pg::statement<void(Ids, std::vector<pg::bytes>)> append(
-        "UPDATE hermes.workflow w SET history = w.history || u.events FROM unnest($1, $2) AS u (id, events) WHERE w.id "
-        "= u.id");
-    append.execute(ids, events);
+void update_open_histories(const std::vector<OpenHistory> &rows) {
+    constinit static pg::table_update<pg::bytes> update("workflow", {"history"});
+    update.run(
+        rows.size(), [&rows](std::size_t i) { return rows[i].place; },
+        [&rows](std::size_t i) { return std::tie(rows[i].history); });
 }
 
-void close_open(const Closing &rows) {
-    constinit static pg::statement<void(Ids, std::vector<pg::bytes>, std::vector<std::int16_t>,
-                                        std::vector<core::Time>)>
-        close("WITH gone AS (DELETE FROM hermes.workflow w USING unnest($1, $2, $3, $4) AS u (id, events, outcome, "
-              "closed_at) "
-              "WHERE w.id = u.id RETURNING w.id, u.closed_at, w.rule_id, u.outcome, w.tenant, w.key, w.history || "
-              "u.events AS history) "
-              "INSERT INTO hermes.closed (id, closed_at, rule_id, outcome, tenant, key, history) SELECT * FROM gone");
-    close.execute(rows.ids, rows.events, rows.outcomes, rows.closed_at);
+void close_open(const std::vector<Closing> &rows) {
+    if (rows.empty()) {
+        return;
+    }
+    constinit static pg::table_delete<WorkflowId> remove("workflow");
+    constinit static pg::table_insert<WorkflowId, Time, std::int32_t, std::int16_t, Text, Text, pg::bytes> insert(
+        "closed", {"id", "closed_at", "rule_id", "outcome", "tenant", "key", "history"});
+    std::vector<pg::RowPlace> places;
+    for (const Closing &row : rows) {
+        if (row.open) {
+            places.push_back(*row.open);
+        }
+    }
+    remove.at(places.size(), [&places](std::size_t i) { return places[i]; });
+    insert.run(rows.size(), [&rows](std::size_t i) {
+        const Closing &row = rows[i];
+        return std::tie(row.id, row.closed_at, row.rule_id, row.outcome, row.tenant, row.key, row.history);
+    });
 }
 
 std::vector<ClosedRow> lock_closed(const Ids &ids, LockWait mode) {

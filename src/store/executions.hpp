@@ -3,6 +3,7 @@
 
 #include "core/id.hpp"
 #include "pg/spi.hpp"
+#include "pg/table.hpp"
 
 #include <optional>
 #include <string>
@@ -27,15 +28,14 @@ std::vector<KeyRow> find_keys(const std::vector<core::WorkflowId> &hashes); // w
 
 // ---- open ----
 
-struct NewExecutions { // one entry a cascade in each vector
-    std::vector<core::WorkflowId> ids;
-    std::vector<std::int32_t> rule_ids;
-    std::vector<std::optional<std::string>> tenants;
-    std::vector<std::optional<std::string>> keys;
-    std::vector<pg::bytes> histories;
-    std::vector<pg::jsonb_view> messages;
+struct NewOpenRow {
+    core::WorkflowId id;
+    std::int32_t rule_id = 0;
+    const std::optional<std::string> *tenant = nullptr, *key = nullptr; // of the caller's
+    pg::bytes history;
+    pg::jsonb_view message;
 };
-void insert_open(const NewExecutions &rows);
+void insert_open(const std::vector<NewOpenRow> &rows);
 
 struct OpenRow {
     core::WorkflowId id;
@@ -43,6 +43,7 @@ struct OpenRow {
     std::optional<std::string> tenant;
     std::optional<std::string> key;
     pg::bytes history;
+    pg::RowPlace place; // of the row, when it was locked
     auto fields() { return std::tie(id, rule_id, tenant, key, history); }
 };
 
@@ -75,16 +76,25 @@ struct OwnerRow {
 };
 std::vector<OwnerRow> find_owners(const std::vector<core::WorkflowId> &ids);
 
-void append_open_history(const std::vector<core::WorkflowId> &ids, const std::vector<pg::bytes> &events);
-
-// Moves executions from open to closed, appending their last events.
-struct Closing {
-    std::vector<core::WorkflowId> ids;
-    std::vector<pg::bytes> events;
-    std::vector<std::int16_t> outcomes;
-    std::vector<core::Time> closed_at;
+// Histories as they are now, of rows that lock_open gave.
+struct OpenHistory {
+    pg::RowPlace place;
+    pg::bytes history;
 };
-void close_open(const Closing &rows);
+void update_open_histories(const std::vector<OpenHistory> &rows);
+
+// An execution that ends: its open row, if it has one, goes, and it is archived.
+struct Closing {
+    core::WorkflowId id;
+    core::Time closed_at{};
+    std::int32_t rule_id = 0;
+    std::int16_t outcome = 0;
+    std::optional<std::string> tenant;
+    std::optional<std::string> key;
+    pg::bytes history;
+    std::optional<pg::RowPlace> open;
+};
+void close_open(const std::vector<Closing> &rows);
 
 // ---- closed ----
 

@@ -1,6 +1,7 @@
 // See tasks.hpp.
 #include "store/tasks.hpp"
 
+#include "pg/table.hpp"
 #include "pg/wake.hpp"
 
 namespace hc::store {
@@ -37,29 +38,24 @@ TaskKeyColumns columns_of(const std::vector<TaskKey> &keys) {
 }
 
 void insert_tasks(const std::vector<Task> &tasks) {
-    if (tasks.empty()) {
-        return;
-    }
-    constinit static pg::statement<void(Ids, Ints, Smalls, Ints, std::vector<Time>, Smalls, Ints,
-                                        std::vector<std::optional<std::string>>)>
-        insert("INSERT INTO hermes.task (workflow_id, number, kind, queue, due, attempt, target, detail) "
-               "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)");
-    Ids ids;
-    Ints numbers, queues, targets;
-    Smalls kinds, attempts;
-    std::vector<Time> dues;
-    std::vector<std::optional<std::string>> details;
+    constinit static pg::table_insert<WorkflowId, std::int32_t, std::int16_t, std::int32_t, Time, std::int16_t,
+                                      std::int32_t, std::int16_t, std::int16_t, std::optional<std::string>>
+        insert("task",
+               {"workflow_id", "number", "kind", "queue", "due", "attempt", "target", "claims", "tries", "detail"});
+    struct Row {
+        std::int16_t kind, attempt;
+    };
+    static constexpr std::int16_t kNone = 0;
+    std::vector<Row> rows;
+    rows.reserve(tasks.size());
     for (const Task &task : tasks) {
-        ids.push_back(task.workflow_id);
-        numbers.push_back(task.number);
-        kinds.push_back(static_cast<std::int16_t>(task.kind));
-        queues.push_back(task.queue);
-        dues.push_back(task.due);
-        attempts.push_back(static_cast<std::int16_t>(task.attempt));
-        targets.push_back(task.target);
-        details.push_back(task.detail);
+        rows.push_back({static_cast<std::int16_t>(task.kind), static_cast<std::int16_t>(task.attempt)});
     }
-    insert.execute(ids, numbers, kinds, queues, dues, attempts, targets, details);
+    insert.run(tasks.size(), [&](std::size_t i) {
+        const Task &task = tasks[i];
+        return std::tie(task.workflow_id, task.number, rows[i].kind, task.queue, task.due, rows[i].attempt, task.target,
+                        kNone, kNone, task.detail);
+    });
     for (const Task &task : tasks) {
         pg::note_task(task.queue, task.due);
     }
@@ -80,11 +76,8 @@ void delete_tasks(const std::vector<TaskKey> &keys) {
     if (keys.empty()) {
         return;
     }
-    constinit static pg::statement<void(Ids, Ints)> remove(
-        "DELETE FROM hermes.task t USING unnest($1, $2) AS u (id, number) WHERE t.workflow_id = u.id AND t.number = "
-        "u.number");
-    const TaskKeyColumns k = columns_of(keys);
-    remove.execute(k.ids, k.numbers);
+    constinit static pg::table_delete<WorkflowId, std::int32_t> remove("task");
+    remove.run(keys.size(), [&keys](std::size_t i) { return std::tie(keys[i].workflow_id, keys[i].number); });
 }
 
 std::vector<ClaimedTask> claim_due(std::int32_t queue, Time from, Time until, const Alive &alive, std::int64_t owner,

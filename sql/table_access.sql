@@ -1,0 +1,91 @@
+-- Rows that are written without the executor: what stands on the tables counts all the same.
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set helpers :abs_srcdir /sql/include/helpers.sql
+\i :helpers
+SELECT test.setup();
+SELECT hermes.create_partitions() > 0;
+
+-- Triggers of rows, before and after.
+CREATE TABLE test.seen (number bigint GENERATED ALWAYS AS IDENTITY, what text);
+CREATE FUNCTION test.see() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    INSERT INTO test.seen (what) VALUES (concat_ws(' ', TG_WHEN, TG_OP, regexp_replace(TG_TABLE_NAME, '_p[0-9]{8}$', '')));
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['workflow', 'task', 'closed'] LOOP
+        EXECUTE format('CREATE TRIGGER see_after AFTER INSERT OR UPDATE OR DELETE ON hermes.%I FOR EACH ROW EXECUTE FUNCTION test.see()', name);
+    END LOOP;
+    CREATE TRIGGER see_before BEFORE INSERT OR UPDATE OR DELETE ON hermes.workflow FOR EACH ROW EXECUTE FUNCTION test.see();
+END
+$$;
+SELECT hermes.start_cascade('three', '{}') AS id \gset
+SELECT what FROM test.seen ORDER BY number;
+TRUNCATE test.seen;
+SELECT test.dlr(:'id', 'undeliverable', 1);
+SELECT what FROM test.seen ORDER BY number;
+TRUNCATE test.seen;
+SELECT test.dlr(:'id', 'delivered', 2);
+SELECT what FROM test.seen ORDER BY number;
+SELECT test.state(:'id');
+DROP TRIGGER see_after ON hermes.workflow;
+DROP TRIGGER see_before ON hermes.workflow;
+DROP TRIGGER see_after ON hermes.task;
+DROP TRIGGER see_after ON hermes.closed;
+
+-- Constraints.
+ALTER TABLE hermes.workflow ADD CONSTRAINT no_such_tenant CHECK (tenant IS DISTINCT FROM 'refused');
+SELECT test.try($$SELECT hermes.start_cascade('three', '{}', NULL, 'refused')$$);
+SELECT count(*) FROM hermes.workflow WHERE tenant = 'refused';
+ALTER TABLE hermes.workflow DROP CONSTRAINT no_such_tenant;
+
+-- A foreign key to a row of ours is checked when the row goes.
+CREATE TABLE test.child (id uuid REFERENCES hermes.workflow);
+SELECT hermes.start_cascade('three', '{}') AS id \gset
+INSERT INTO test.child VALUES (:'id');
+SELECT test.try(format($$SELECT hermes.terminate_cascade(%L)$$, :'id'));
+SELECT test.state(:'id');
+DROP TABLE test.child;
+SELECT hermes.terminate_cascade(:'id');
+
+-- Indexes of others: unique, on an expression, partial.
+CREATE UNIQUE INDEX one_a_tenant ON hermes.workflow ((upper(tenant))) WHERE tenant LIKE 'one%';
+SELECT test.try($$SELECT hermes.start_cascade('three', '{}', NULL, 'one')$$);
+SELECT test.try($$SELECT hermes.start_cascade('three', '{}', NULL, 'one')$$);
+SELECT test.try($$SELECT hermes.start_cascade('three', '{}', NULL, 'two')$$);
+SELECT test.try($$SELECT hermes.start_cascade('three', '{}', NULL, 'two')$$);
+DROP INDEX hermes.one_a_tenant;
+
+-- Transactions that must not write.
+BEGIN READ ONLY;
+SELECT test.try($$SELECT hermes.start_cascade('three', '{}')$$);
+SELECT test.try(format($$SELECT hermes.signal_cascade(%L, 'dlr', '{"status": "delivered", "attempt": 1}')$$, :'id'));
+ROLLBACK;
+
+-- A column that the library does not know: nulls, and a clear refusal when it may not be null.
+ALTER TABLE hermes.task ADD COLUMN note text;
+SELECT test.try($$SELECT hermes.start_cascade('three', '{}')$$);
+ALTER TABLE hermes.task ADD COLUMN must integer NOT NULL DEFAULT 1;
+SELECT test.try($$SELECT hermes.start_cascade('three', '{}')$$);
+ALTER TABLE hermes.task DROP COLUMN must, DROP COLUMN note;
+SELECT test.try($$SELECT hermes.start_cascade('three', '{}')$$);
+
+-- Without a partition of its day: the default one.
+CREATE TABLE test.moved AS SELECT c.relname::text AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'hermes.closed'::regclass AND c.relname <> 'closed_default';
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOR name IN SELECT m.name FROM test.moved m LOOP
+        EXECUTE format('ALTER TABLE hermes.closed DETACH PARTITION hermes.%I', name);
+    END LOOP;
+END
+$$;
+SELECT hermes.start_cascade('three', '{}') AS id \gset
+SELECT hermes.terminate_cascade(:'id');
+SELECT tableoid::regclass FROM hermes.closed WHERE id = :'id';

@@ -1,0 +1,245 @@
+// Rows of our own tables through the table access API: found and locked by primary key, inserted, updated, deleted. For
+// the statements that are run for every cascade, of which a start of the executor costs several times the row itself.
+// Semantics are those of the statement in the comment of each class, at all isolation levels: constraints, triggers of
+// rows, partitions and replica identities are honoured; columns not named must have neither default nor NOT NULL.
+// Such work is not seen by pg_stat_statements and fires no triggers of statements.
+#pragma once
+
+#include "pg/call.hpp"
+#include "pg/values.hpp"
+
+namespace hc::pg {
+
+// Where a row version stands. Good while the transaction holds a lock on it and has not changed the row.
+struct RowPlace {
+    std::uint32_t block = 0;
+    std::uint16_t offset = 0;
+};
+
+enum class RowLock : std::uint8_t { none, key_share, no_key_update, update };
+enum class IfLocked : std::uint8_t { wait, skip };
+
+namespace detail {
+
+inline constexpr int kMaxTableColumns = 16;
+
+struct TableShape {
+    const char *table; // in schema hermes
+    const char *const *columns;
+    const Oid *types;
+    int count;
+};
+
+// What is remembered of the last use: verified by name at the next.
+struct ColumnNumbers {
+    std::int16_t of[kMaxTableColumns];
+};
+
+struct Writer; // inside pg::call only
+Writer *begin_insert(const TableShape &shape, ColumnNumbers &numbers);
+void insert_row(Writer &writer, const Param *row); // datums in the context of begin_row
+void begin_row(Writer &writer);                    // makes the context for a row's datums current
+void end_insert(Writer &writer);
+
+struct FoundRows {
+    Cell *cells;
+    RowPlace *places;
+    std::size_t count;
+    MemoryContext context; // deleted by the caller when the cells are read
+};
+struct Finder;
+Finder *begin_find(const TableShape &shape, ColumnNumbers &numbers, const Oid *key_types, int key_columns, RowLock lock,
+                   IfLocked if_locked, bool read_only);
+void find_rows(Finder &finder, const Param *key);
+FoundRows end_find(Finder &finder);
+
+// Deletes by a prefix of the primary key, or by place. Returns how many there were.
+struct Remover;
+Remover *begin_remove(const char *table, const Oid *key_types, int key_columns);
+void remove_rows(Remover &remover, const Param *key);
+void remove_place(Remover &remover, RowPlace place);
+std::uint64_t end_remove(Remover &remover);
+
+struct Updater;
+Updater *begin_update(const TableShape &shape, ColumnNumbers &numbers);
+void begin_update_row(Updater &updater); // as begin_row
+void update_row(Updater &updater, RowPlace place, const Param *row);
+void end_update(Updater &updater);
+
+template <class... T>
+void make_params(const std::type_identity_t<std::tuple<const T &...>> &values, Param *to) {
+    std::apply([&to](const auto &...value) { ((*to++ = param_of<std::decay_t<decltype(value)>>::make(value)), ...); },
+               values);
+}
+
+} // namespace detail
+
+// INSERT INTO table (columns) VALUES ..., one row after the other. `row_at(i)` gives references to the values of row i.
+template <class... C>
+class table_insert {
+public:
+    constexpr table_insert(const char *table, const std::array<const char *, sizeof...(C)> &columns)
+        : table_(table), columns_(columns) {}
+
+    template <class RowAt>
+    void run(std::size_t count, RowAt row_at) {
+        if (count == 0) {
+            return;
+        }
+        call([&] {
+            detail::Writer &writer = *detail::begin_insert(shape(), numbers_);
+            for (std::size_t i = 0; i < count; ++i) {
+                detail::begin_row(writer);
+                Param row[sizeof...(C)];
+                detail::make_params<C...>(row_at(i), row);
+                detail::insert_row(writer, row);
+            }
+            detail::end_insert(writer);
+        });
+    }
+
+private:
+    static constexpr Oid kTypes[] = {param_of<C>::kOid...};
+    detail::TableShape shape() const { return {table_, columns_.data(), kTypes, static_cast<int>(sizeof...(C))}; }
+
+    const char *table_;
+    std::array<const char *, sizeof...(C)> columns_;
+    detail::ColumnNumbers numbers_{};
+};
+
+// SELECT columns FROM table WHERE (key) = ... [FOR ... [SKIP LOCKED]], key after key in the order given; the key is the
+// primary key or its first columns. A row that was changed while its lock was waited for is the changed one.
+template <class Row, class... K>
+class table_find {
+public:
+    static constexpr int kColumns = std::tuple_size_v<decltype(std::declval<Row &>().fields())>;
+
+    constexpr table_find(const char *table, const std::array<const char *, kColumns> &columns)
+        : table_(table), columns_(columns) {}
+
+    // `places`: where each row stands, for an update or a delete of it in the same use case.
+    template <class KeyAt>
+    std::vector<Row> run(std::size_t count, KeyAt key_at, RowLock lock, IfLocked if_locked = IfLocked::wait,
+                         std::vector<RowPlace> *places = nullptr, bool read_only = false) {
+        const detail::FoundRows found = call([&]() -> detail::FoundRows {
+            detail::Finder &finder =
+                *detail::begin_find(shape(), numbers_, kKeyTypes, sizeof...(K), lock, if_locked, read_only);
+            for (std::size_t i = 0; i < count; ++i) {
+                Param key[sizeof...(K)];
+                detail::make_params<K...>(key_at(i), key);
+                detail::find_rows(finder, key);
+            }
+            return detail::end_find(finder);
+        });
+        std::vector<Row> rows(found.count);
+        for (std::size_t i = 0; i < found.count; ++i) {
+            std::apply(
+                [cell = found.cells + i * kColumns](auto &...field) mutable {
+                    (column_of<std::remove_reference_t<decltype(field)>>::read(*cell++, field), ...);
+                },
+                rows[i].fields());
+        }
+        if (places != nullptr) {
+            places->assign(found.places, found.places + found.count);
+        }
+        MemoryContextDelete(found.context);
+        return rows;
+    }
+
+    std::optional<Row> one(const K &...key, RowLock lock, IfLocked if_locked = IfLocked::wait,
+                           std::vector<RowPlace> *places = nullptr, bool read_only = false) {
+        std::vector<Row> rows = run(
+            1, [&](std::size_t) { return std::tuple<const K &...>(key...); }, lock, if_locked, places, read_only);
+        return rows.empty() ? std::nullopt : std::optional<Row>(std::move(rows.front()));
+    }
+
+private:
+    template <class... F>
+    static constexpr std::array<Oid, kColumns> types_of(const std::tuple<F &...> *) {
+        return {param_of<F>::kOid...};
+    }
+    static constexpr std::array<Oid, kColumns> kTypes =
+        types_of(static_cast<const decltype(std::declval<Row &>().fields()) *>(nullptr));
+    static constexpr Oid kKeyTypes[] = {type_of<K>::kOid...};
+    detail::TableShape shape() const { return {table_, columns_.data(), kTypes.data(), kColumns}; }
+
+    const char *table_;
+    std::array<const char *, kColumns> columns_;
+    detail::ColumnNumbers numbers_{};
+};
+
+// DELETE FROM table WHERE (key) = ...: as table_find; waits for whoever holds a row, and deletes what the row is then.
+template <class... K>
+class table_delete {
+public:
+    constexpr explicit table_delete(const char *table) : table_(table) {}
+
+    template <class KeyAt>
+    std::uint64_t run(std::size_t count, KeyAt key_at) {
+        return call([&]() -> std::uint64_t {
+            detail::Remover &remover = *detail::begin_remove(table_, kKeyTypes, sizeof...(K));
+            for (std::size_t i = 0; i < count; ++i) {
+                Param key[sizeof...(K)];
+                detail::make_params<K...>(key_at(i), key);
+                detail::remove_rows(remover, key);
+            }
+            return detail::end_remove(remover);
+        });
+    }
+
+    // Rows that the transaction has locked.
+    template <class PlaceAt>
+    void at(std::size_t count, PlaceAt place_at) {
+        call([&] {
+            detail::Remover &remover = *detail::begin_remove(table_, kKeyTypes, 0);
+            for (std::size_t i = 0; i < count; ++i) {
+                detail::remove_place(remover, place_at(i));
+            }
+            detail::end_remove(remover);
+        });
+    }
+
+private:
+    static constexpr Oid kKeyTypes[] = {type_of<K>::kOid...};
+    const char *table_;
+};
+
+// UPDATE table SET (columns) = ... of rows that the transaction has locked. Not for columns that an index holds.
+template <class... C>
+class table_update {
+public:
+    constexpr table_update(const char *table, const std::array<const char *, sizeof...(C)> &columns)
+        : table_(table), columns_(columns) {}
+
+    template <class PlaceAt, class RowAt>
+    void run(std::size_t count, PlaceAt place_at, RowAt row_at) {
+        if (count == 0) {
+            return;
+        }
+        call([&] {
+            const detail::TableShape shape{table_, columns_.data(), kTypes, static_cast<int>(sizeof...(C))};
+            detail::Updater &updater = *detail::begin_update(shape, numbers_);
+            for (std::size_t i = 0; i < count; ++i) {
+                detail::begin_update_row(updater);
+                Param row[sizeof...(C)];
+                detail::make_params<C...>(row_at(i), row);
+                detail::update_row(updater, place_at(i), row);
+            }
+            detail::end_update(updater);
+        });
+    }
+
+    void at(RowPlace place, const C &...values) {
+        run(
+            1, [place](std::size_t) { return place; },
+            [&](std::size_t) { return std::tuple<const C &...>(values...); });
+    }
+
+private:
+    static constexpr Oid kTypes[] = {param_of<C>::kOid...};
+    const char *table_;
+    std::array<const char *, sizeof...(C)> columns_;
+    detail::ColumnNumbers numbers_{};
+};
+
+} // namespace hc::pg
