@@ -5,6 +5,7 @@
 #   make demo           from a clean clone: install packages, build, install, run cascades over real HTTP
 #   make test           the same, then every test suite (fuzzers: seconds each); the last line is "N passed, N failed"
 #   make bench          the same, then the benchmark table
+#   make bench-compare REV=<revision>   two revisions in turn, ratios pair by pair
 #   make lint           formatting, static analysis, layer rule, exports, shell scripts, Dockerfile
 #   make test-matrix    build and test against PostgreSQL 17 in a folder (root only)
 #   make test-crash     only the kill -9, standby and shutdown tests, at every point
@@ -158,7 +159,7 @@ endif
 # Each of these works from a clean clone: packages first, then a make that sees them.
 RUN_ENV := PG_CONFIG='$(PG_CONFIG)' PG_MAJOR='$(PG_MAJOR)'
 
-.PHONY: FORCE setup ready-test demo test bench lint format regress test-matrix test-crash fuzz clean
+.PHONY: FORCE setup ready-test demo test bench bench-compare lint format regress test-matrix test-crash fuzz clean
 
 setup:
 	@$(RUN_ENV) scripts/setup all
@@ -180,6 +181,11 @@ regress: ready-test
 
 test-crash: ready-test
 	@$(RUN_ENV) JOBS=$(JOBS) HC_CRASH_POINTS=all tests/run tap e2e:crash
+
+# REV=... [BENCH_ARGS="--pairs 3 --only waiting,cascades"]
+bench-compare:
+	@$(RUN_ENV) scripts/setup bench
+	@$(RUN_ENV) bench/compare $(REV) $(BENCH_ARGS)
 
 bench:
 	@$(RUN_ENV) scripts/setup bench

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -31,7 +32,7 @@ BODIES = {
 
 
 def run(bench: Bench) -> None:
-    _prepare(bench)
+    prepare(bench.cluster.run)
     _rate(bench, "three_steps", "durable function, three SQL steps", "three INSERTs of 300 bytes in one function, in one transaction")
     _rate(bench, "three_commits", "durable function, three SQL steps, a commit each", "the same, each step in a transaction of its own")
     _activity(bench)
@@ -39,8 +40,8 @@ def run(bench: Bench) -> None:
     _replay(bench)
 
 
-def _prepare(bench: Bench) -> None:
-    sql = bench.cluster.run
+def prepare(sql: Callable[..., object]) -> None:
+    """The role, the tables and the functions; `sql(text, values...)` runs a statement."""
     sql(f"CREATE ROLE {ROLE} LOGIN IN ROLE hermes_app")
     sql(f"GRANT USAGE ON SCHEMA bench TO {ROLE}")
     sql("CREATE TABLE bench.effect (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, payload text NOT NULL)")

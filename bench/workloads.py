@@ -27,6 +27,9 @@ SIZES = """SELECT pg_total_relation_size('hermes.workflow'), pg_total_relation_s
        (SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'hermes.attempt'::regclass)"""
 
 
+SECTIONS = ("waiting", "cascades", "latencies", "messaging", "functions")
+
+
 def times(figures: dict[str, Any]) -> str:
     return (f"p50 {figures['p50_ms']:.3f} ms, p99 {figures['p99_ms']:.3f} ms; "
             f"server {figures['cpu_us']:.0f} us of processor each")
@@ -52,6 +55,7 @@ class Plan:
     reactions: int = 400
     replays: int = 5
     perf_folder: pathlib.Path | None = None
+    sections: tuple[str, ...] = SECTIONS
 
     @staticmethod
     def quick() -> Plan:
@@ -76,22 +80,24 @@ class Bench:
     def run(self) -> None:
         self._prepare()
         self._raw()
-        self._waiting_set()
-        self._raw_again()
+        for name, section in {"waiting": self._waiting_set, "cascades": self._cascades, "latencies": self._latencies,
+                              "messaging": lambda: messaging.run(self), "functions": lambda: functions.run(self)}.items():
+            if name in self.plan.sections:
+                section()
+                self._raw_again()
+        self._verify()
+        self._fill_ratios()
+
+    def _cascades(self) -> None:
         self._whole("sandbox", "full cascade, sandbox, receipt by client", "bench_sandbox", wal=True, id_prefix="sandbox-")
         self._whole("self", "full cascade, sandbox, receipt by provider", "bench_self", counter="cascades_delivered",
                     signals=0)
         self._whole("http", "full cascade, HTTP", "bench_http")
         self._webhooks()
+
+    def _latencies(self) -> None:
         latencies.first_byte(self)
         latencies.timers(self)
-        self._raw_again()
-        messaging.run(self)
-        self._raw_again()
-        functions.run(self)
-        self._raw_again()
-        self._verify()
-        self._fill_ratios()
 
     def _progress(self, text: str) -> None:
         print(f"[{time.monotonic() - self._began:5.0f} s] {text}", flush=True)
@@ -153,6 +159,7 @@ class Bench:
         run("SELECT hermes.create_provider('bench_prompt', %s)", json.dumps({"kind": "sandbox", "channel": "push", "script": [
             {"answer": "accepted", "receipts": [{"status": "delivered", "after": "0s"}]}]}))
         self.http_provider("bench_sink", self.cluster.sink.port)
+        run("SELECT hermes.set_secret('bench_webhook', 'whsec_' || encode(decode(repeat('5a', 24), 'hex'), 'base64'))")
         silent = {"channel": "push", "providers": ["bench_silent"], "timeout": "1h"}
         for name in ("bench_waiting", "bench_sandbox"):
             self.rule(name, [silent])
@@ -311,7 +318,6 @@ class Bench:
 
     def _webhooks(self) -> None:
         assert self.cluster.sink is not None
-        self.cluster.run("SELECT hermes.set_secret('bench_webhook', 'whsec_' || encode(decode(repeat('5a', 24), 'hex'), 'base64'))")
         endpoint = self.cluster.value("SELECT hermes.create_endpoint(NULL, %s, '{\"secret\": \"bench_webhook\"}')",
                                       f"http://127.0.0.1:{self.cluster.sink.port}/webhook")
         base, began = self.cluster.counter("webhooks_delivered"), time.monotonic()

@@ -104,7 +104,8 @@ WorkflowTurns::Next WorkflowTurns::call(engine::WorkflowTurn &turn, const pg::Ru
     engine::WorkflowBody body(turn.replay(), false,
                               chain.run_timeout ? chain.run_timeout : turn.type().options.run_timeout);
     body.restart();
-    const pg::UserCall user_call{task, turn.type().options.task_timeout, turn.type().statement.c_str()};
+    const pg::UserCall user_call{task, turn.type().options.task_timeout, turn.type().statement.c_str(),
+                                 &body.suspended()};
     std::optional<std::string> result;
     pg::Failure failure;
     pg::UserSqlEnd end{};

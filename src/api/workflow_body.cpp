@@ -15,7 +15,7 @@ pg::Return json_or_null(const std::optional<std::string> &json) {
 HC_FUNCTION(hc_body_step) {
     const std::string name = args.text(0, "name"), statement = args.text(1, "statement");
     return json_or_null(
-        engine::running_body().step(name, statement, args.json(2, "arguments"), args.json(3, "options")));
+        engine::running_body().step(name, statement, args.jsonb(2, "arguments"), args.json(3, "options")));
 }
 
 HC_FUNCTION(hc_body_fetch) {

@@ -6,7 +6,7 @@ using namespace hc;
 
 HC_FUNCTION(hc_body_add_compensation) {
     const std::string name = args.text(0, "name"), statement = args.text(1, "statement");
-    engine::running_body().add_compensation(name, statement, args.json(2, "arguments"));
+    engine::running_body().add_compensation(name, statement, args.jsonb(2, "arguments"));
     return pg::make_void();
 }
 

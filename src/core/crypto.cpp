@@ -38,9 +38,13 @@ std::uint32_t byte_at(std::string_view data, std::size_t i) { return static_cast
 } // namespace
 
 Sha256 sha256(std::string_view data) {
+    // looked up once: EVP_sha256() is looked up at each use
+    static EVP_MD *const kSha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
     Sha256 digest{};
     unsigned int size = 0;
-    if (EVP_Digest(data.data(), data.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1 || size != digest.size())
+    if (EVP_Digest(data.data(), data.size(), digest.data(), &size, kSha256 != nullptr ? kSha256 : EVP_sha256(),
+                   nullptr) != 1 ||
+        size != digest.size())
         throw Error(sqlstate::internal_error, "could not compute SHA-256 digest");
     return digest;
 }

@@ -27,6 +27,10 @@ WorkflowBody *g_running = nullptr;
 
 } // namespace
 
+// The binary form is one for equal documents, and is not made into text at each replay. It is that of the machine's
+// byte order: an open execution cannot go on on a machine of the other one.
+std::uint64_t hash_of_step(pg::jsonb_view arguments) { return core::hash64("step", pg::jsonb_bytes(arguments)); }
+
 void check_command_name(const std::string &name, const char *what) {
     if (name.empty() || name.size() > core::kMaxCommandName) {
         throw Error(sqlstate::invalid_parameter, fmt::format("invalid {} name", what),
@@ -145,15 +149,15 @@ WorkflowBody::Value WorkflowBody::finish(const CallAnswer &answer) {
     }
 }
 
-WorkflowBody::Value WorkflowBody::step(const std::string &name, const std::string &statement,
-                                       const std::string &arguments, const std::string &options_json) {
+WorkflowBody::Value WorkflowBody::step(const std::string &name, const std::string &statement, pg::jsonb_view arguments,
+                                       const std::string &options_json) {
     check_command_name(name, "step");
     const core::StepOptions options = core::parse_step_options(options_json);
-    const Command command{CommandKind::step, name, core::hash64("step", arguments)};
+    const Command command{CommandKind::step, name, hash_of_step(arguments)};
     const CallAnswer answer = call(command);
     if (answer.kind == CallAnswer::Kind::fresh) {
         may_record();
-        step_ = StepRequest{name, statement, arguments, command.hash, options.commit_first};
+        step_ = StepRequest{name, statement, pg::to_document(arguments), command.hash, options.commit_first};
         suspend();
     }
     return finish(answer);

@@ -9,6 +9,7 @@
 #include "core/execution_replay.hpp"
 #include "core/workflow_attributes.hpp"
 #include "core/workflow_failure.hpp"
+#include "pg/table.hpp"
 #include "pg/watch.hpp"
 
 #include <map>
@@ -23,7 +24,7 @@ namespace hc::engine {
 struct StepRequest {
     std::string name;
     std::string statement;
-    std::string arguments; // JSON
+    pg::json_document arguments;
     std::uint64_t hash = 0;
     bool commit_first = false;
 };
@@ -66,7 +67,7 @@ public:
     // ---- the verbs; nullopt: NULL ----
 
     using Value = std::optional<std::string>; // JSON
-    Value step(const std::string &name, const std::string &statement, const std::string &arguments,
+    Value step(const std::string &name, const std::string &statement, pg::jsonb_view arguments,
                const std::string &options_json);
     Value fetch(const std::string &query, const std::string &arguments);
     Value side_effect(const std::string &value);
@@ -75,7 +76,7 @@ public:
     // True: the condition was seen to hold; false: the timeout came first.
     bool wait_until(const std::string &condition, std::span<const Oid> tables, const std::string &arguments,
                     std::optional<core::Duration> timeout);
-    void add_compensation(const std::string &name, const std::string &statement, const std::string &arguments);
+    void add_compensation(const std::string &name, const std::string &statement, pg::jsonb_view arguments);
     std::int32_t compensate(const std::string &options_json); // how many it has run
     std::int64_t start_timer(core::Duration duration);
     std::int64_t start_child(const std::string &type, const std::string &input,
@@ -98,7 +99,7 @@ public:
 
     // ---- after a call ----
 
-    bool suspended() const { return suspended_; }
+    const bool &suspended() const { return suspended_; }
     std::optional<StepRequest> take_step() { return std::exchange(step_, std::nullopt); }
     bool has_requests() const {
         return !requests_.children.empty() || !requests_.activities.empty() || !requests_.cancels.empty();

@@ -1,6 +1,5 @@
 // Compensations of a workflow function: what undoes the steps that were done. A list in memory, made anew by each
 // replay; run, they are steps like others. See workflow_body.hpp.
-#include "core/crypto.hpp"
 #include "core/error.hpp"
 #include "core/workflow_options.hpp"
 #include "engine/workflow_body.hpp"
@@ -15,15 +14,14 @@ using core::CallAnswer;
 using core::Command;
 using core::CommandKind;
 
-void WorkflowBody::add_compensation(const std::string &name, const std::string &statement,
-                                    const std::string &arguments) {
+void WorkflowBody::add_compensation(const std::string &name, const std::string &statement, pg::jsonb_view arguments) {
     enter();
     check_command_name(name, "compensation");
     if (compensations_.size() >= core::kMaxPendingCommands) {
         throw Error(sqlstate::limit_exceeded, "too many compensations",
                     fmt::format("At most {} are kept.", core::kMaxPendingCommands));
     }
-    compensations_.push_back({name, statement, arguments, core::hash64("step", arguments)});
+    compensations_.push_back({name, statement, pg::to_document(arguments), hash_of_step(arguments)});
 }
 
 // A cancel request does not come in between: it is delivered after. With `stop` the failure of one is raised at once,

@@ -19,7 +19,7 @@ core::ExecutionDocument export_history(const core::WorkflowId &id, Oid user) {
                                      .input = {},
                                      .events = std::move(found.events)};
     if (std::optional<store::ExecutionRow> row = store::read_execution(id)) {
-        document.input = std::move(row->input.text);
+        document.input = pg::to_text(row->input);
     } else if (std::optional<store::ClosedExecutionRow> closed = store::read_closed_execution(id)) {
         document.input = std::move(closed->input.text);
     }

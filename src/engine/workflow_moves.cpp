@@ -76,7 +76,7 @@ ReplaySubject WorkflowMove::load(std::size_t i) {
     std::optional<store::ExecutionRow> row = store::lock_execution(locked.id, store::LockWait::wait);
     const std::string older = row->chunks != 0 ? store::read_chunks(locked.id) : std::string();
     ReplaySubject subject{locked.id, type_, std::move(row->workflow_id),
-                          core::decode_execution(older + row->history.data), std::move(row->input.text)};
+                          core::decode_execution(older + row->history.data), pg::to_text(row->input)};
     locked.last = subject.events.back().time;
     return subject;
 }

@@ -18,7 +18,7 @@ WorkflowQuery::WorkflowQuery(const core::WorkflowId &id, Oid user) {
     std::int32_t type_id = 0;
     if (std::optional<store::ExecutionRow> row = store::read_execution(id)) {
         type_id = row->type_id;
-        input_ = std::move(row->input.text);
+        input_ = pg::to_text(row->input);
     } else if (std::optional<store::ClosedExecutionRow> closed = store::read_closed_execution(id)) {
         type_id = closed->type_id;
         input_ = std::move(closed->input.text);

@@ -90,7 +90,7 @@ std::optional<ReplaySubject> find_replay_subject(Oid user, const core::WorkflowI
         tenant = std::move(row->tenant);
         subject.workflow_type = workflow_type(row->type_id).name;
         subject.workflow_id = std::move(row->workflow_id);
-        subject.input = std::move(row->input.text);
+        subject.input = pg::to_text(row->input);
     } else if (std::optional<store::ClosedExecutionRow> closed = store::read_closed_execution(id)) {
         history = std::move(closed->history.data);
         tenant = std::move(closed->tenant);

@@ -52,7 +52,7 @@ Base read_base(const WorkflowId &id, Oid user) {
         base.row.type_id = closed->type_id;
         base.row.tenant = std::move(closed->tenant);
         base.row.workflow_id = std::move(closed->workflow_id);
-        base.row.input = std::move(closed->input);
+        base.row.input = pg::to_document(closed->input.text);
         base.events = core::decode_execution(closed->history.data);
     }
     if (!definitions().tenant_allowed(user, base.row.tenant)) {

@@ -167,7 +167,7 @@ void WorkflowTurn::start_children(const std::vector<ChildRequest> &children) {
         row.workflow_id = child.workflow_id;
         row.parent_id = row_.id;
         row.command = static_cast<std::int32_t>(child.command);
-        row.input.text = child.input;
+        row.input = pg::to_document(child.input);
         if (child.workflow_id) {
             const IdCourse course = take_workflow_id(row_.tenant, *child.workflow_id, {}, child.id);
             if (course.course != core::StartCourse::start) {

@@ -35,7 +35,7 @@ public:
 
     core::Replay &replay() { return *replay_; }
     const WorkflowType &type() const { return *type_; }
-    const std::string &input() const { return row_.input.text; }
+    const pg::json_document &input() const { return row_.input; }
     // Begins and cancels what the body has asked for. True: something of it has ended at once, which the replay knows
     // by now.
     bool carry_out(const BodyRequests &requests);
@@ -71,7 +71,7 @@ public:
 
 private:
     bool close_now(core::ExecutionEvent end, core::Duration &wait_for);
-    bool close_for_next(core::ExecutionEvent end, const std::string &input, core::Duration delay,
+    bool close_for_next(core::ExecutionEvent end, pg::json_document input, core::Duration delay,
                         core::ExecutionChain chain, core::Duration &wait_for);
     bool pause_concerns() const;
     bool is_early() const;

@@ -24,18 +24,18 @@ bool WorkflowTurn::close(ExecutionEvent end, core::Duration &wait_for) {
     if (timed_out_) { // its function was not called: which signals it has taken, the history says
         replay_->follow_history();
     }
-    return close_for_next(std::move(end), row_.input.text, retry.interval,
+    return close_for_next(std::move(end), row_.input, retry.interval,
                           chain.next(core::to_string(row_.id), chain.attempt + 1), wait_for);
 }
 
 bool WorkflowTurn::continue_as_new(const std::string &input, core::Duration &wait_for) {
     const core::ExecutionChain chain = core::chain_of(replay_->events().front());
-    return close_for_next({.type = ExecutionEventType::workflow_execution_continued_as_new}, input, {},
+    return close_for_next({.type = ExecutionEventType::workflow_execution_continued_as_new}, pg::to_document(input), {},
                           chain.next(core::to_string(row_.id), 1), wait_for);
 }
 
 // Signals that nobody has taken go with it, and a cancel request that was not delivered.
-bool WorkflowTurn::close_for_next(ExecutionEvent end, const std::string &input, core::Duration delay,
+bool WorkflowTurn::close_for_next(ExecutionEvent end, pg::json_document input, core::Duration delay,
                                   core::ExecutionChain chain, core::Duration &wait_for) {
     store::ExecutionRow next;
     next.id = new_execution_id(row_.tenant, row_.workflow_id);
@@ -45,7 +45,7 @@ bool WorkflowTurn::close_for_next(ExecutionEvent end, const std::string &input, 
     next.workflow_id = row_.workflow_id;
     next.parent_id = row_.parent_id;
     next.command = row_.command;
-    next.input.text = input;
+    next.input = std::move(input);
     if (row_.workflow_id && !pass_on_workflow_id(row_.tenant, *row_.workflow_id, next.id)) {
         wait_for = kHeldCloseRetry; // somebody is about to start one of this id
         return false;

@@ -24,7 +24,8 @@ struct Checked { // the row of the catalog that was compared
 struct Cache {
     std::uint64_t generation = 0;
     std::unordered_map<std::int32_t, WorkflowType> types;
-    std::unordered_map<std::int32_t, Checked> checked; // by type
+    std::unordered_map<std::string, std::int32_t> current; // by name
+    std::unordered_map<std::int32_t, Checked> checked;     // by type
 };
 
 Cache &cache() {
@@ -32,6 +33,7 @@ Cache &cache() {
     const std::uint64_t now = pg::definition_generation();
     if (instance->generation != now) {
         instance->types.clear();
+        instance->current.clear();
         instance->checked.clear();
         instance->generation = now;
     }
@@ -149,8 +151,16 @@ const WorkflowType &newest_workflow_type(const std::string &name) {
 }
 
 const WorkflowType *find_current_workflow_type(const std::string &name) {
+    Cache &known = cache();
+    if (const auto it = known.current.find(name); it != known.current.end()) {
+        return &workflow_type(it->second);
+    }
     const std::optional<store::WorkflowTypeRow> row = store::find_current_workflow_type(name);
-    return row ? &workflow_type(row->id) : nullptr;
+    if (!row) {
+        return nullptr;
+    }
+    known.current.emplace(name, row->id);
+    return &workflow_type(row->id);
 }
 
 const WorkflowType &current_workflow_type(const std::string &name) {

@@ -383,15 +383,46 @@ std::vector<DatabaseEntry> connectable_databases() {
     return databases;
 }
 
+namespace {
+
+// The extension as a worker saw it last. Looked up anew when a commit has changed it, which a drop tells before its
+// lock is free, and each second, for a drop by COMMIT PREPARED, which tells nobody.
+struct KnownExtension {
+    Oid oid = InvalidOid;
+    std::uint32_t changes = 0;
+    TimestampTz looked_up = 0;
+};
+constinit KnownExtension g_extension;
+
+bool lock_known_extension(const DatabaseSlot &database) {
+    if (!OidIsValid(g_extension.oid) || GetCurrentTimestamp() > g_extension.looked_up + USECS_PER_SEC) {
+        return false;
+    }
+    LockDatabaseObject(ExtensionRelationId, g_extension.oid, 0, AccessShareLock);
+    return database.extension_changes.load() == g_extension.changes;
+}
+
+} // namespace
+
 Oid lock_extension() {
     return call([]() -> Oid {
+        const DatabaseSlot *database = my_database();
+        if (database != nullptr && lock_known_extension(*database)) {
+            return g_extension.oid;
+        }
+        const std::uint32_t changes = database != nullptr ? database->extension_changes.load() : 0;
+        g_extension.oid = InvalidOid;
         const Oid oid = get_extension_oid("hermes_cascade", true);
         if (!OidIsValid(oid)) {
             return InvalidOid;
         }
         LockDatabaseObject(ExtensionRelationId, oid, 0, AccessShareLock);
         // dropped, or dropped and created again, while waiting for the lock
-        return get_extension_oid("hermes_cascade", true) == oid ? oid : InvalidOid;
+        if (get_extension_oid("hermes_cascade", true) != oid) {
+            return InvalidOid;
+        }
+        g_extension = {oid, changes, GetCurrentTimestamp()};
+        return oid;
     });
 }
 

@@ -22,6 +22,10 @@ bool run_captured(Body &body, Failure &failure) noexcept {
     try {
         body();
         return true;
+    } catch (const error &e) {
+        capture(e, failure);
+    } catch (const Error &e) {
+        capture(e, failure);
     } catch (...) {
         capture_current_exception(failure);
     }

@@ -73,16 +73,26 @@ void check_interrupts() {
     }
 }
 
+void capture(const error &e, Failure &failure) noexcept {
+    failure = Failure{};
+    set_postgres(failure, e.data());
+}
+
+void capture(const Error &e, Failure &failure) noexcept {
+    failure = Failure{};
+    set_own(failure, e.sqlstate(), e.message());
+    copy_clean(failure.detail, sizeof failure.detail, e.detail());
+    copy_cut(failure.hint, sizeof failure.hint, e.hint()); // says what to write, not what was written
+}
+
 void capture_current_exception(Failure &failure) noexcept {
     failure = Failure{};
     try {
         throw;
     } catch (const error &e) {
-        set_postgres(failure, e.data());
+        capture(e, failure);
     } catch (const Error &e) {
-        set_own(failure, e.sqlstate(), e.message());
-        copy_clean(failure.detail, sizeof failure.detail, e.detail());
-        copy_cut(failure.hint, sizeof failure.hint, e.hint()); // says what to write, not what was written
+        capture(e, failure);
     } catch (const std::bad_alloc &) {
         set_own(failure, sqlstate::out_of_memory, "out of memory");
     } catch (const std::exception &e) {

@@ -52,6 +52,29 @@ auto call(F fn) -> decltype(fn()) {
     detail::throw_caught();
 }
 
+// As call(), for a call that may leave by an error which nobody wants to see: false when `dropped(sqlstate)` says so of
+// what it raised; nothing is copied then, and no C++ exception is thrown.
+template <class F, class Dropped>
+bool call_unless(F fn, Dropped dropped) {
+    static_assert(std::is_trivially_destructible_v<F>, "a jump would skip the destructors of the captures");
+    const detail::ErrorStackScope stacks;
+    const volatile uint32 holds = InterruptHoldoffCount;
+    sigjmp_buf frame;
+    if (sigsetjmp(frame, 0) == 0) {
+        PG_exception_stack = &frame;
+        fn();
+        return true;
+    }
+    stacks.restore();
+    InterruptHoldoffCount = holds;
+    if (!dropped(geterrcode())) {
+        detail::throw_caught();
+    }
+    MemoryContextSwitchTo(error_home());
+    FlushErrorState();
+    return false;
+}
+
 // CHECK_FOR_INTERRUPTS: a cancel becomes pg::error; a termination ends the process without unwinding.
 void check_interrupts();
 

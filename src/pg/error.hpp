@@ -2,6 +2,7 @@
 // PostgreSQL frees with the statement or the worker's iteration, so it copies without allocating.
 #pragma once
 
+#include "core/error.hpp"
 #include "pg/postgres.hpp"
 
 namespace hc::pg {
@@ -47,6 +48,9 @@ static_assert(std::is_trivially_destructible_v<Failure>);
 
 // Fills `failure` from the exception being handled. Call inside a catch block only. Never throws, never raises.
 void capture_current_exception(Failure &failure) noexcept;
+// From one that is known: without throwing it once more.
+void capture(const error &e, Failure &failure) noexcept;
+void capture(const Error &e, Failure &failure) noexcept;
 
 // Raises the failure as a PostgreSQL error. Call from a frame without C++ objects.
 [[noreturn]] void raise(const Failure &failure);

@@ -1,7 +1,21 @@
 // See table.hpp. Runs in backends and workers, always inside a transaction and inside pg::call: plain data only.
 #include "pg/table.hpp"
 
+#include "pg/jsonb.hpp"
 #include "pg/spi.hpp"
+
+namespace hc::pg {
+
+json_document to_document(const std::string &json_text) { return to_document(jsonb_of(json_text)); }
+
+json_document to_document(jsonb_view value) {
+    const auto *datum = static_cast<const struct varlena *>(value.datum);
+    return {std::string(reinterpret_cast<const char *>(datum), VARSIZE(datum))};
+}
+
+std::string to_text(const json_document &document) { return jsonb_text({document.datum.data()}); }
+
+} // namespace hc::pg
 
 namespace hc::pg::detail {
 
@@ -86,9 +100,44 @@ void check_others(Relation relation, const TableShape &shape, const ColumnNumber
 }
 
 const char *lock_command(RowLock lock) {
-    return lock == RowLock::key_share       ? "SELECT FOR KEY SHARE"
-           : lock == RowLock::no_key_update ? "SELECT FOR NO KEY UPDATE"
-                                            : "SELECT FOR UPDATE";
+    return GetCommandTagName(lock == RowLock::key_share       ? CMDTAG_SELECT_FOR_KEY_SHARE
+                             : lock == RowLock::no_key_update ? CMDTAG_SELECT_FOR_NO_KEY_UPDATE
+                                                              : CMDTAG_SELECT_FOR_UPDATE);
+}
+
+bool is_partitioned(Relation relation) { return relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE; }
+
+// Of tables partitioned by range of one column.
+std::int16_t partition_column(Relation root) {
+    PartitionKey key = RelationGetPartitionKey(root);
+    if (key->strategy != PARTITION_STRATEGY_RANGE || key->partnatts != 1 || key->partattrs[0] == 0) {
+        elog(ERROR, "table \"%s\" is not partitioned by range of a column", RelationGetRelationName(root));
+    }
+    return key->partattrs[0];
+}
+
+struct Route {
+    Oid relation;
+    bool of_default; // the default partition
+};
+
+// The partition of a value, as the executor finds it.
+Route route_of(Relation root, Datum value) {
+    PartitionKey key = RelationGetPartitionKey(root);
+    PartitionDesc parts = RelationGetPartitionDesc(root, true);
+    int part = -1;
+    if (parts->nparts != 0) {
+        bool equal = false;
+        const int bound =
+            partition_range_datum_bsearch(key->partsupfunc, key->partcollation, parts->boundinfo, 1, &value, &equal);
+        part = parts->boundinfo->indexes[bound + 1];
+    }
+    const bool of_default = part < 0;
+    part = of_default && parts->nparts != 0 ? parts->boundinfo->default_index : part;
+    if (part < 0 || !parts->is_leaf[part]) {
+        elog(ERROR, "no partition of table \"%s\" found for row", RelationGetRelationName(root));
+    }
+    return {parts->oids[part], of_default};
 }
 
 // Fires what waits for the end of the statement, and closes what it opened. The state goes with its memory.
@@ -145,34 +194,21 @@ Target *open_target(Writer &writer, Relation relation, bool of_default) {
     return target;
 }
 
-// The partition of a row, of tables partitioned by range of one column: as the executor finds it.
-Target *route(Writer &writer, const Param *row) {
-    PartitionKey key = RelationGetPartitionKey(writer.root);
-    PartitionDesc parts = RelationGetPartitionDesc(writer.root, true);
-    if (key->strategy != PARTITION_STRATEGY_RANGE || key->partnatts != 1 || key->partattrs[0] == 0) {
-        elog(ERROR, "table \"%s\" is not partitioned by range of a column", RelationGetRelationName(writer.root));
-    }
-    int part = -1;
-    for (int i = 0; i < writer.shape.count && parts->nparts != 0; ++i) {
-        if (writer.numbers.of[i] == key->partattrs[0] && !row[i].is_null) {
-            Datum value = row[i].datum;
-            bool equal = false;
-            const int bound = partition_range_datum_bsearch(key->partsupfunc, key->partcollation, parts->boundinfo, 1,
-                                                            &value, &equal);
-            part = parts->boundinfo->indexes[bound + 1];
+Target *target_of_row(Writer &writer, const Param *row) {
+    const std::int16_t column = partition_column(writer.root);
+    for (int i = 0; i < writer.shape.count; ++i) {
+        if (writer.numbers.of[i] != column || row[i].is_null) {
+            continue;
         }
-    }
-    const bool of_default = part < 0;
-    part = of_default && parts->nparts != 0 ? parts->boundinfo->default_index : part;
-    if (part < 0 || !parts->is_leaf[part]) {
-        elog(ERROR, "no partition of table \"%s\" found for row", RelationGetRelationName(writer.root));
-    }
-    for (Target *target = writer.targets; target != nullptr; target = target->next) {
-        if (RelationGetRelid(target->relation) == parts->oids[part]) {
-            return target;
+        const Route route = route_of(writer.root, row[i].datum);
+        for (Target *target = writer.targets; target != nullptr; target = target->next) {
+            if (RelationGetRelid(target->relation) == route.relation) {
+                return target;
+            }
         }
+        return open_target(writer, table_open(route.relation, RowExclusiveLock), route.of_default);
     }
-    return open_target(writer, table_open(parts->oids[part], RowExclusiveLock), of_default);
+    elog(ERROR, "no partition of table \"%s\" found for row", RelationGetRelationName(writer.root));
 }
 
 } // namespace
@@ -188,7 +224,7 @@ Writer *begin_insert(const TableShape &shape, ColumnNumbers &numbers) {
     resolve(writer->root, shape, numbers);
     writer->numbers = numbers;
     estate->es_output_cid = GetCurrentCommandId(true);
-    if (writer->root->rd_rel->relkind != RELKIND_PARTITIONED_TABLE) {
+    if (!is_partitioned(writer->root)) {
         open_target(*writer, writer->root, false);
     }
     AfterTriggerBeginQuery();
@@ -201,8 +237,7 @@ void begin_row(Writer &writer) {
 }
 
 void insert_row(Writer &writer, const Param *row) {
-    const bool partitioned = writer.root->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
-    Target &target = partitioned ? *route(writer, row) : *writer.targets;
+    Target &target = is_partitioned(writer.root) ? *target_of_row(writer, row) : *writer.targets;
     MemoryContextSwitchTo(writer.outside);
     TupleTableSlot *slot = target.slot;
     ExecClearTuple(slot);
@@ -248,7 +283,8 @@ void end_insert(Writer &writer) {
 
 namespace {
 
-struct KeyScan {
+struct KeyScan { // of the table, or of a partition
+    KeyScan *next;
     Relation relation;
     Relation index;
     Snapshot snapshot;
@@ -269,13 +305,13 @@ RegProcedure equality_of(Oid type) {
     }
 }
 
-void begin_scan(KeyScan &scan, const char *table, LOCKMODE mode, const Oid *key_types, int keys, Snapshot snapshot) {
-    scan.relation = open_table(table, mode);
+void begin_scan(KeyScan &scan, Relation relation, LOCKMODE mode, const Oid *key_types, int keys, Snapshot snapshot) {
+    scan.relation = relation;
     if (!scan.relation->rd_indexvalid) {
         list_free(RelationGetIndexList(scan.relation));
     }
     if (!OidIsValid(scan.relation->rd_pkindex)) {
-        elog(ERROR, "table \"%s\" has no primary key", table);
+        elog(ERROR, "table \"%s\" has no primary key", RelationGetRelationName(relation));
     }
     scan.snapshot = snapshot;
     scan.keys = keys;
@@ -287,7 +323,7 @@ void begin_scan(KeyScan &scan, const char *table, LOCKMODE mode, const Oid *key_
     for (int i = 0; i < keys; ++i) {
         if (i >= RelationGetNumberOfAttributes(scan.index) ||
             TupleDescAttr(RelationGetDescr(scan.index), i)->atttypid != key_types[i]) {
-            elog(ERROR, "primary key of table \"%s\" is another one", table);
+            elog(ERROR, "primary key of table \"%s\" is another one", RelationGetRelationName(relation));
         }
         ScanKeyInit(&scan.key[i], static_cast<AttrNumber>(i + 1), BTEqualStrategyNumber, equality_of(key_types[i]), 0);
     }
@@ -303,13 +339,15 @@ void seek(KeyScan &scan, const Param *key) {
 
 bool next(KeyScan &scan) { return index_getnext_slot(scan.scan, ForwardScanDirection, scan.slot); }
 
-void end_scan(KeyScan &scan) {
+void end_scan(KeyScan &scan, Relation root) {
     if (scan.index != nullptr) {
         index_endscan(scan.scan);
         index_close(scan.index, NoLock);
     }
     ExecDropSingleTupleTableSlot(scan.slot);
-    table_close(scan.relation, NoLock);
+    if (scan.relation != root) {
+        table_close(scan.relation, NoLock);
+    }
 }
 
 [[noreturn]] void serialization_failure() {
@@ -351,8 +389,9 @@ bool lock_row(KeyScan &scan, LockTupleMode mode, LockWaitPolicy policy) {
     }
 }
 
-RowPlace place_of(const TupleTableSlot *slot) {
-    return {ItemPointerGetBlockNumber(&slot->tts_tid), ItemPointerGetOffsetNumber(&slot->tts_tid)};
+RowPlace place_of(const KeyScan &scan) {
+    const ItemPointerData &tid = scan.slot->tts_tid;
+    return {RelationGetRelid(scan.relation), ItemPointerGetBlockNumber(&tid), ItemPointerGetOffsetNumber(&tid)};
 }
 
 ItemPointerData pointer_of(RowPlace place) {
@@ -363,10 +402,29 @@ ItemPointerData pointer_of(RowPlace place) {
 
 } // namespace
 
+namespace {
+
+Cell raw_cell(HeapTuple tuple, TupleDesc desc, int column) {
+    bool is_null = false;
+    Cell cell{heap_getattr(tuple, column + 1, desc, &is_null), nullptr, 0, false};
+    cell.is_null = is_null;
+    if (!is_null) {
+        const struct varlena *value = pg_detoast_datum(reinterpret_cast<struct varlena *>(DatumGetPointer(cell.datum)));
+        cell.data = reinterpret_cast<const char *>(value);
+        cell.size = VARSIZE(value);
+    }
+    return cell;
+}
+
+} // namespace
+
 struct Finder {
-    KeyScan scan;
+    KeyScan *scans; // last used first
+    Relation root;
     TableShape shape;
     ColumnNumbers numbers;
+    const Oid *key_types;
+    int key_columns;
     RowLock lock;
     IfLocked if_locked;
     MemoryContext outside;
@@ -374,6 +432,51 @@ struct Finder {
     FoundRows found;
     std::size_t room;
 };
+
+namespace {
+
+LOCKMODE table_lock(RowLock lock) { return lock == RowLock::none ? AccessShareLock : RowShareLock; }
+
+KeyScan *open_scan(Finder &finder, Relation relation) {
+    auto *scan = static_cast<KeyScan *>(palloc0(sizeof(KeyScan)));
+    begin_scan(*scan, relation, table_lock(finder.lock), finder.key_types, finder.key_columns, GetActiveSnapshot());
+    scan->next = finder.scans;
+    finder.scans = scan;
+    return scan;
+}
+
+KeyScan *scan_of_key(Finder &finder, const Param &key) {
+    if (!is_partitioned(finder.root)) {
+        return finder.scans;
+    }
+    const Route route = route_of(finder.root, key.datum);
+    for (KeyScan *scan = finder.scans; scan != nullptr; scan = scan->next) {
+        if (RelationGetRelid(scan->relation) == route.relation) {
+            return scan;
+        }
+    }
+    return open_scan(finder, table_open(route.relation, table_lock(finder.lock)));
+}
+
+void make_room(Finder &finder) {
+    FoundRows &found = finder.found;
+    if (found.count < finder.room) {
+        return;
+    }
+    const auto columns = static_cast<std::size_t>(finder.shape.count);
+    const std::size_t room = finder.room == 0 ? 4 : 2 * finder.room;
+    auto *cells = static_cast<Cell *>(palloc_extended(room * columns * sizeof(Cell), MCXT_ALLOC_HUGE));
+    auto *places = static_cast<RowPlace *>(palloc(room * sizeof(RowPlace)));
+    if (found.count != 0) {
+        std::memcpy(cells, found.cells, found.count * columns * sizeof(Cell));
+        std::memcpy(places, found.places, found.count * sizeof(RowPlace));
+    }
+    found.cells = cells;
+    found.places = places;
+    finder.room = room;
+}
+
+} // namespace
 
 Finder *begin_find(const TableShape &shape, ColumnNumbers &numbers, const Oid *key_types, int key_columns, RowLock lock,
                    IfLocked if_locked, bool read_only) {
@@ -384,6 +487,8 @@ Finder *begin_find(const TableShape &shape, ColumnNumbers &numbers, const Oid *k
     MemoryContext outside = MemoryContextSwitchTo(context);
     auto *finder = static_cast<Finder *>(palloc0(sizeof(Finder)));
     finder->shape = shape;
+    finder->key_types = key_types;
+    finder->key_columns = key_columns;
     finder->lock = lock;
     finder->if_locked = if_locked;
     finder->outside = outside;
@@ -394,45 +499,46 @@ Finder *begin_find(const TableShape &shape, ColumnNumbers &numbers, const Oid *k
         CommandCounterIncrement();
         PushActiveSnapshot(GetTransactionSnapshot());
     }
-    begin_scan(finder->scan, shape.table, lock == RowLock::none ? AccessShareLock : RowShareLock, key_types,
-               key_columns, GetActiveSnapshot());
-    resolve(finder->scan.relation, shape, numbers);
+    finder->root = open_table(shape.table, table_lock(lock));
+    resolve(finder->root, shape, numbers);
     finder->numbers = numbers;
+    if (!is_partitioned(finder->root)) {
+        open_scan(*finder, finder->root);
+    }
     return finder;
 }
 
 void find_rows(Finder &finder, const Param *key) {
-    seek(finder.scan, key);
-    while (next(finder.scan)) {
-        const LockWaitPolicy policy = finder.if_locked == IfLocked::skip ? LockWaitSkip : LockWaitBlock;
-        if (finder.lock != RowLock::none && !lock_row(finder.scan, tuple_lock_mode(finder.lock), policy)) {
+    KeyScan &scan = *scan_of_key(finder, key[0]);
+    Relation relation = scan.relation;
+    ColumnNumbers numbers = finder.numbers;
+    if (relation != finder.root) {
+        resolve(relation, finder.shape, numbers);
+    }
+    const LockWaitPolicy policy = finder.if_locked == IfLocked::skip ? LockWaitSkip : LockWaitBlock;
+    seek(scan, key);
+    while (next(scan)) {
+        if (finder.lock != RowLock::none && !lock_row(scan, tuple_lock_mode(finder.lock), policy)) {
             continue;
         }
+        make_room(finder);
         FoundRows &found = finder.found;
         const auto columns = static_cast<std::size_t>(finder.shape.count);
-        if (found.count == finder.room) {
-            const std::size_t room = finder.room == 0 ? 4 : 2 * finder.room;
-            auto *cells = static_cast<Cell *>(palloc_extended(room * columns * sizeof(Cell), MCXT_ALLOC_HUGE));
-            auto *places = static_cast<RowPlace *>(palloc(room * sizeof(RowPlace)));
-            if (found.count != 0) {
-                std::memcpy(cells, found.cells, found.count * columns * sizeof(Cell));
-                std::memcpy(places, found.places, found.count * sizeof(RowPlace));
-            }
-            found.cells = cells;
-            found.places = places;
-            finder.room = room;
-        }
-        HeapTuple tuple = ExecCopySlotHeapTuple(finder.scan.slot);
+        HeapTuple tuple = ExecCopySlotHeapTuple(scan.slot);
         for (std::size_t i = 0; i < columns; ++i) {
+            const bool raw = (finder.shape.raw >> i & 1U) != 0;
             found.cells[found.count * columns + i] =
-                fetch_cell(tuple, RelationGetDescr(finder.scan.relation), finder.numbers.of[i] - 1);
+                (raw ? raw_cell : fetch_cell)(tuple, RelationGetDescr(relation), numbers.of[i] - 1);
         }
-        found.places[found.count++] = place_of(finder.scan.slot);
+        found.places[found.count++] = place_of(scan);
     }
 }
 
 FoundRows end_find(Finder &finder) {
-    end_scan(finder.scan);
+    for (KeyScan *scan = finder.scans; scan != nullptr; scan = scan->next) {
+        end_scan(*scan, finder.root);
+    }
+    table_close(finder.root, NoLock);
     if (finder.own_snapshot) {
         PopActiveSnapshot();
     }
@@ -459,7 +565,8 @@ Remover *begin_remove(const char *table, const Oid *key_types, int key_columns) 
     remover->outside = outside;
     CommandCounterIncrement();
     PushActiveSnapshot(GetTransactionSnapshot());
-    begin_scan(remover->scan, table, RowExclusiveLock, key_types, key_columns, GetActiveSnapshot());
+    begin_scan(remover->scan, open_table(table, RowExclusiveLock), RowExclusiveLock, key_types, key_columns,
+               GetActiveSnapshot());
     estate->es_output_cid = GetCurrentCommandId(true);
     estate->es_snapshot = GetActiveSnapshot();
     remover->info = makeNode(ResultRelInfo);
@@ -526,7 +633,7 @@ void remove_place(Remover &remover, RowPlace place) {
 std::uint64_t end_remove(Remover &remover) {
     const std::uint64_t count = remover.count;
     end_state(remover.estate);
-    end_scan(remover.scan);
+    end_scan(remover.scan, nullptr);
     PopActiveSnapshot();
     MemoryContextSwitchTo(remover.outside);
     FreeExecutorState(remover.estate);
@@ -536,16 +643,47 @@ std::uint64_t end_remove(Remover &remover) {
 
 // ---- update ----
 
+struct UpdateTarget { // the table, or a partition of it
+    UpdateTarget *next;
+    Relation relation;
+    ColumnNumbers numbers;
+    ResultRelInfo *info;
+    TupleTableSlot *old_slot, *new_slot;
+};
+
 struct Updater {
     TableShape shape;
-    ColumnNumbers numbers;
+    ColumnNumbers numbers; // of the root
     EState *estate;
-    ResultRelInfo *info;
-    Relation relation;
-    TupleTableSlot *old_slot, *new_slot;
+    Relation root;
+    UpdateTarget *targets; // last used first
     EPQState recheck;
     MemoryContext outside;
 };
+
+namespace {
+
+UpdateTarget *open_update_target(Updater &updater, Oid relation) {
+    for (UpdateTarget *target = updater.targets; target != nullptr; target = target->next) {
+        if (RelationGetRelid(target->relation) == relation) {
+            return target;
+        }
+    }
+    auto *target = static_cast<UpdateTarget *>(palloc0(sizeof(UpdateTarget)));
+    target->relation = table_open(relation, RowExclusiveLock);
+    target->numbers = updater.numbers;
+    resolve(target->relation, updater.shape, target->numbers);
+    target->info = makeNode(ResultRelInfo);
+    InitResultRelInfo(target->info, target->relation, 0, nullptr, 0);
+    ExecOpenIndices(target->info, false);
+    target->old_slot = table_slot_create(target->relation, nullptr);
+    target->new_slot = MakeSingleTupleTableSlot(RelationGetDescr(target->relation), &TTSOpsVirtual);
+    target->next = updater.targets;
+    updater.targets = target;
+    return target;
+}
+
+} // namespace
 
 Updater *begin_update(const TableShape &shape, ColumnNumbers &numbers) {
     prevent_write("UPDATE");
@@ -557,16 +695,11 @@ Updater *begin_update(const TableShape &shape, ColumnNumbers &numbers) {
     updater->outside = outside;
     CommandCounterIncrement();
     PushActiveSnapshot(GetTransactionSnapshot());
-    updater->relation = open_table(shape.table, RowExclusiveLock);
-    resolve(updater->relation, shape, numbers);
+    updater->root = open_table(shape.table, RowExclusiveLock);
+    resolve(updater->root, shape, numbers);
     updater->numbers = numbers;
     estate->es_output_cid = GetCurrentCommandId(true);
     estate->es_snapshot = GetActiveSnapshot();
-    updater->info = makeNode(ResultRelInfo);
-    InitResultRelInfo(updater->info, updater->relation, 0, nullptr, 0);
-    ExecOpenIndices(updater->info, false);
-    updater->old_slot = table_slot_create(updater->relation, nullptr);
-    updater->new_slot = MakeSingleTupleTableSlot(RelationGetDescr(updater->relation), &TTSOpsVirtual);
     init_row_recheck(&updater->recheck, estate);
     AfterTriggerBeginQuery();
     return updater;
@@ -579,32 +712,36 @@ void begin_update_row(Updater &updater) {
 
 void update_row(Updater &updater, RowPlace place, const Param *row) {
     MemoryContextSwitchTo(updater.estate->es_query_cxt);
-    TupleTableSlot *from = updater.old_slot;
-    TupleTableSlot *to = updater.new_slot;
+    UpdateTarget &target = *open_update_target(updater, place.relation);
+    TupleTableSlot *from = target.old_slot;
+    TupleTableSlot *to = target.new_slot;
     ItemPointerData pointer = pointer_of(place);
-    if (!table_tuple_fetch_row_version(updater.relation, &pointer, SnapshotAny, from)) {
+    if (!table_tuple_fetch_row_version(target.relation, &pointer, SnapshotAny, from)) {
         elog(ERROR, "row to be updated is not there");
     }
     slot_getallattrs(from);
     ExecClearTuple(to);
-    const auto natts = static_cast<std::size_t>(RelationGetDescr(updater.relation)->natts);
+    const auto natts = static_cast<std::size_t>(RelationGetDescr(target.relation)->natts);
     std::memcpy(to->tts_values, from->tts_values, natts * sizeof(Datum));
     std::memcpy(to->tts_isnull, from->tts_isnull, natts * sizeof(bool));
     for (int i = 0; i < updater.shape.count; ++i) {
-        to->tts_values[updater.numbers.of[i] - 1] = row[i].datum;
-        to->tts_isnull[updater.numbers.of[i] - 1] = row[i].is_null;
+        to->tts_values[target.numbers.of[i] - 1] = row[i].datum;
+        to->tts_isnull[target.numbers.of[i] - 1] = row[i].is_null;
     }
     ExecStoreVirtualTuple(to);
-    ExecSimpleRelationUpdate(updater.info, updater.estate, &updater.recheck, from, to);
+    ExecSimpleRelationUpdate(target.info, updater.estate, &updater.recheck, from, to);
 }
 
 void end_update(Updater &updater) {
     end_state(updater.estate);
     EvalPlanQualEnd(&updater.recheck);
-    ExecDropSingleTupleTableSlot(updater.old_slot);
-    ExecDropSingleTupleTableSlot(updater.new_slot);
-    ExecCloseIndices(updater.info);
-    table_close(updater.relation, NoLock);
+    for (UpdateTarget *target = updater.targets; target != nullptr; target = target->next) {
+        ExecDropSingleTupleTableSlot(target->old_slot);
+        ExecDropSingleTupleTableSlot(target->new_slot);
+        ExecCloseIndices(target->info);
+        table_close(target->relation, NoLock);
+    }
+    table_close(updater.root, NoLock);
     PopActiveSnapshot();
     MemoryContextSwitchTo(updater.outside);
     FreeExecutorState(updater.estate);

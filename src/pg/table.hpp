@@ -10,8 +10,24 @@
 
 namespace hc::pg {
 
+// A jsonb column that is passed on as it is, from one row to another.
+struct json_document {
+    std::string datum; // with its header
+};
+json_document to_document(const std::string &json_text);
+json_document to_document(jsonb_view value);
+std::string to_text(const json_document &document);
+
+template <>
+struct type_of<json_document> {
+    static constexpr Oid kOid = JSONBOID;
+    static Datum make(const json_document &v) { return PointerGetDatum(v.datum.data()); }
+    static json_document read(const Cell &c) { return {std::string(c.data, c.size)}; } // raw: see TableShape
+};
+
 // Where a row version stands. Good while the transaction holds a lock on it and has not changed the row.
 struct RowPlace {
+    std::uint32_t relation = 0; // the table, or its partition
     std::uint32_t block = 0;
     std::uint16_t offset = 0;
 };
@@ -28,6 +44,7 @@ struct TableShape {
     const char *const *columns;
     const Oid *types;
     int count;
+    std::uint32_t raw; // bit i: column i is read with its header, not as text
 };
 
 // What is remembered of the last use: verified by name at the next.
@@ -100,7 +117,7 @@ public:
 
 private:
     static constexpr Oid kTypes[] = {param_of<C>::kOid...};
-    detail::TableShape shape() const { return {table_, columns_.data(), kTypes, static_cast<int>(sizeof...(C))}; }
+    detail::TableShape shape() const { return {table_, columns_.data(), kTypes, static_cast<int>(sizeof...(C)), 0}; }
 
     const char *table_;
     std::array<const char *, sizeof...(C)> columns_;
@@ -108,7 +125,8 @@ private:
 };
 
 // SELECT columns FROM table WHERE (key) = ... [FOR ... [SKIP LOCKED]], key after key in the order given; the key is the
-// primary key or its first columns. A row that was changed while its lock was waited for is the changed one.
+// primary key or its first columns, of a partitioned table the column that it is partitioned by. A row that was changed
+// while its lock was waited for is the changed one.
 template <class Row, class... K>
 class table_find {
 public:
@@ -160,8 +178,16 @@ private:
     }
     static constexpr std::array<Oid, kColumns> kTypes =
         types_of(static_cast<const decltype(std::declval<Row &>().fields()) *>(nullptr));
+    template <class... F>
+    static constexpr std::uint32_t raw_of(const std::tuple<F &...> *) {
+        std::uint32_t bits = 0, bit = 1;
+        ((bits |= std::is_same_v<F, json_document> ? bit : 0, bit <<= 1), ...);
+        return bits;
+    }
+    static constexpr std::uint32_t kRaw =
+        raw_of(static_cast<const decltype(std::declval<Row &>().fields()) *>(nullptr));
     static constexpr Oid kKeyTypes[] = {type_of<K>::kOid...};
-    detail::TableShape shape() const { return {table_, columns_.data(), kTypes.data(), kColumns}; }
+    detail::TableShape shape() const { return {table_, columns_.data(), kTypes.data(), kColumns, kRaw}; }
 
     const char *table_;
     std::array<const char *, kColumns> columns_;
@@ -217,7 +243,7 @@ public:
             return;
         }
         call([&] {
-            const detail::TableShape shape{table_, columns_.data(), kTypes, static_cast<int>(sizeof...(C))};
+            const detail::TableShape shape{table_, columns_.data(), kTypes, static_cast<int>(sizeof...(C)), 0};
             detail::Updater &updater = *detail::begin_update(shape, numbers_);
             for (std::size_t i = 0; i < count; ++i) {
                 detail::begin_update_row(updater);

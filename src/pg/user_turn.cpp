@@ -129,29 +129,37 @@ const char *row_text(HeapTuple tuple, TupleDesc desc) {
 } // namespace
 
 UserSqlEnd call_body(UserPlans &plans, const UserCall &user_call, const std::string &statement,
-                     const std::string &input, std::optional<std::string> &result, Failure &failure) {
+                     const json_document &input, std::optional<std::string> &result, Failure &failure) {
     result.reset();
+    bool suspended = false;
     const auto body = [&] {
         SPIPlanPtr plan = plans.find(key_of(statement), statement, kJsonb);
-        const Text text = call([plan, &input]() -> Text {
-            detail::execute_user_statement(plan, input, 1);
-            return first_text();
-        });
+        Text text{nullptr, true};
+        const bool *flag = user_call.suspended;
+        suspended = !call_unless(
+            [plan, &input, &text] {
+                Datum values[1] = {type_of<json_document>::make(input)};
+                detail::execute_user_statement(plan, values, 1);
+                text = first_text();
+            },
+            [flag](int code) { return flag != nullptr && *flag && code == ERRCODE_QUERY_CANCELED; });
         if (!text.is_null) {
             result = text.data;
         }
     };
-    return run_level(user_call, true, false, body, failure);
+    const UserSqlEnd end = run_level(user_call, true, false, body, failure);
+    return suspended && end == UserSqlEnd::done ? UserSqlEnd::failed : end;
 }
 
 UserSqlEnd run_step(UserPlans &plans, const UserCall &user_call, const std::string &statement,
-                    const std::string &arguments, std::size_t max_bytes, std::optional<std::string> &row,
+                    const json_document &arguments, std::size_t max_bytes, std::optional<std::string> &row,
                     Failure &failure) {
     row.reset();
     const auto body = [&] {
         SPIPlanPtr plan = plans.find(key_of(statement), statement, kJsonb);
         const Text text = call([plan, &arguments, max_bytes]() -> Text {
-            detail::execute_user_statement(plan, arguments, 0);
+            Datum values[1] = {type_of<json_document>::make(arguments)};
+            detail::execute_user_statement(plan, values, 0);
             SPITupleTable *table = SPI_tuptable;
             const bool has_row = table != nullptr && SPI_processed > 0;
             const char *first = has_row ? row_text(table->vals[0], table->tupdesc) : nullptr;

@@ -5,6 +5,7 @@
 // end, deferred constraints included; what it has set (SET, SET ROLE is refused) ends with it.
 #pragma once
 
+#include "pg/table.hpp"
 #include "pg/user_sql.hpp"
 
 #include <optional>
@@ -16,17 +17,20 @@ namespace hc::pg {
 struct UserCall {
     RunningTask task;
     core::Duration timeout{};
-    const char *activity = nullptr; // shown in pg_stat_activity
+    const char *activity = nullptr;  // shown in pg_stat_activity
+    const bool *suspended = nullptr; // of a body: it has suspended itself, and its query_canceled is only the way out
 };
 
 // One jsonb argument in, the first column of the first row out: jsonb as text; nullopt: NULL, void or no row.
-UserSqlEnd call_body(UserPlans &plans, const UserCall &call, const std::string &statement, const std::string &input,
+// A suspended body has failed, and what it raised is not kept.
+UserSqlEnd call_body(UserPlans &plans, const UserCall &call, const std::string &statement, const json_document &input,
                      std::optional<std::string> &result, Failure &failure);
 
 // $1 = arguments (jsonb); the first row as a JSON object; nullopt: no row. Fails by 54000 when that is larger than
 // `max_bytes`.
-UserSqlEnd run_step(UserPlans &plans, const UserCall &call, const std::string &statement, const std::string &arguments,
-                    std::size_t max_bytes, std::optional<std::string> &row, Failure &failure);
+UserSqlEnd run_step(UserPlans &plans, const UserCall &call, const std::string &statement,
+                    const json_document &arguments, std::size_t max_bytes, std::optional<std::string> &row,
+                    Failure &failure);
 
 // Calls a function of two jsonb arguments, read-only, for what it raises.
 UserSqlEnd run_check(UserPlans &plans, const UserCall &call, const std::string &statement, const std::string &arguments,

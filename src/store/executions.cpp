@@ -15,6 +15,8 @@ using Ids = std::vector<WorkflowId>;
 
 namespace {
 
+pg::IfLocked if_locked(LockWait mode) { return mode == LockWait::wait ? pg::IfLocked::wait : pg::IfLocked::skip; }
+
 struct IdRow {
     WorkflowId id;
     auto fields() { return std::tie(id); }
@@ -62,8 +64,8 @@ std::vector<OpenRow> lock_open(const Ids &ids, LockWait mode) {
                                                               {"id", "rule_id", "tenant", "key", "history"});
     std::vector<pg::RowPlace> places;
     std::vector<OpenRow> rows = find.run(
-        ids.size(), [&ids](std::size_t i) { return std::tie(ids[i]); }, pg::RowLock::no_key_update,
-        mode == LockWait::wait ? pg::IfLocked::wait : pg::IfLocked::skip, &places);
+        ids.size(), [&ids](std::size_t i) { return std::tie(ids[i]); }, pg::RowLock::no_key_update, if_locked(mode),
+        &places);
     for (std::size_t i = 0; i < rows.size(); ++i) {
         rows[i].place = places[i];
     }
@@ -130,26 +132,23 @@ void close_open(const std::vector<Closing> &rows) {
     });
 }
 
+namespace {
+
+constexpr std::array<const char *, 6> kClosedColumns{"id", "rule_id", "tenant", "key", "reported_at", "history"};
+
+} // namespace
+
 std::vector<ClosedRow> lock_closed(const Ids &ids, LockWait mode) {
-    constinit static pg::statement<ClosedRow(Ids, WorkflowId, WorkflowId)> wait(
-        "SELECT id, rule_id, tenant, key, reported_at, history FROM hermes.closed "
-        "WHERE id = ANY ($1) AND id >= $2 AND id <= $3 ORDER BY id FOR NO KEY UPDATE",
-        pg::Plan::custom);
-    constinit static pg::statement<ClosedRow(Ids, WorkflowId, WorkflowId)> skip(
-        "SELECT id, rule_id, tenant, key, reported_at, history FROM hermes.closed "
-        "WHERE id = ANY ($1) AND id >= $2 AND id <= $3 ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
-        pg::Plan::custom);
-    const Range r = range_of(ids);
-    return mode == LockWait::wait ? wait.query(ids, r.low, r.high) : skip.query(ids, r.low, r.high);
+    constinit static pg::table_find<ClosedRow, WorkflowId> find("closed", kClosedColumns);
+    return find.run(
+        ids.size(), [&ids](std::size_t i) { return std::tie(ids[i]); }, pg::RowLock::no_key_update, if_locked(mode));
 }
 
 std::vector<ClosedRow> read_closed(const Ids &ids) {
-    constinit static pg::statement<ClosedRow(Ids, WorkflowId, WorkflowId)> find(
-        "SELECT id, rule_id, tenant, key, reported_at, history FROM hermes.closed "
-        "WHERE id = ANY ($1) AND id >= $2 AND id <= $3",
-        pg::Plan::custom);
-    const Range r = range_of(ids);
-    return find.query(ids, r.low, r.high, true);
+    constinit static pg::table_find<ClosedRow, WorkflowId> find("closed", kClosedColumns);
+    return find.run(
+        ids.size(), [&ids](std::size_t i) { return std::tie(ids[i]); }, pg::RowLock::none, pg::IfLocked::wait, nullptr,
+        true);
 }
 
 void append_closed_history(const WorkflowId &id, const pg::bytes &events) {
@@ -158,25 +157,26 @@ void append_closed_history(const WorkflowId &id, const pg::bytes &events) {
     append.execute(id, events);
 }
 
-Ids mark_reported(const Ids &ids, core::Time at) {
-    constinit static pg::statement<IdRow(Ids, core::Time, WorkflowId, WorkflowId)> mark(
-        "WITH free AS MATERIALIZED (SELECT id FROM hermes.closed WHERE id = ANY ($1) AND id >= $3 AND id <= $4 "
-        "ORDER BY id FOR NO KEY UPDATE SKIP LOCKED) "
-        "UPDATE hermes.closed c SET reported_at = $2 FROM free f WHERE c.id = f.id AND c.id >= $3 AND c.id <= $4 "
-        "RETURNING c.id",
-        pg::Plan::custom);
-    constinit static pg::statement<IdRow(Ids, WorkflowId, WorkflowId)> present(
-        "SELECT id FROM hermes.closed WHERE id = ANY ($1) AND id >= $2 AND id <= $3", pg::Plan::custom);
-    const Range r = range_of(ids);
-    std::unordered_set<WorkflowId> held;
-    std::vector<IdRow> marked = mark.query(ids, at, r.low, r.high);
-    if (marked.size() < ids.size()) {
-        for (const IdRow &row : present.query(ids, r.low, r.high)) {
-            held.insert(row.id);
-        }
-        for (const IdRow &row : marked) {
-            held.erase(row.id);
-        }
+Ids mark_reported(Ids ids, core::Time at) {
+    std::sort(ids.begin(), ids.end()); // one cascade may have been reported to several endpoints
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+    constinit static pg::table_find<IdRow, WorkflowId> find("closed", {"id"});
+    constinit static pg::table_update<Time> mark("closed", {"reported_at"});
+    const auto id_at = [&ids](std::size_t i) { return std::tie(ids[i]); };
+    std::vector<pg::RowPlace> places;
+    const std::vector<IdRow> marked =
+        find.run(ids.size(), id_at, pg::RowLock::no_key_update, pg::IfLocked::skip, &places);
+    mark.run(
+        places.size(), [&places](std::size_t i) { return places[i]; }, [&at](std::size_t) { return std::tie(at); });
+    if (marked.size() == ids.size()) {
+        return ids;
+    }
+    std::unordered_set<WorkflowId> held; // there, and not marked
+    for (const IdRow &row : find.run(ids.size(), id_at, pg::RowLock::none)) {
+        held.insert(row.id);
+    }
+    for (const IdRow &row : marked) {
+        held.erase(row.id);
     }
     Ids done;
     std::copy_if(ids.begin(), ids.end(), std::back_inserter(done),

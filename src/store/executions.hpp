@@ -111,6 +111,6 @@ std::vector<ClosedRow> lock_closed(const std::vector<core::WorkflowId> &ids, Loc
 std::vector<ClosedRow> read_closed(const std::vector<core::WorkflowId> &ids);
 void append_closed_history(const core::WorkflowId &id, const pg::bytes &events);
 // Returns the ids marked or gone; rows that others hold are left out.
-std::vector<core::WorkflowId> mark_reported(const std::vector<core::WorkflowId> &ids, core::Time at);
+std::vector<core::WorkflowId> mark_reported(std::vector<core::WorkflowId> ids, core::Time at);
 
 } // namespace hc::store

@@ -1,6 +1,8 @@
 // See receipts.hpp.
 #include "store/receipts.hpp"
 
+#include "pg/table.hpp"
+
 namespace hc::store {
 
 using Hashes = std::vector<std::int64_t>;
@@ -13,21 +15,11 @@ struct IdRow {
 } // namespace
 
 void insert_attempts(const std::vector<AttemptRow> &rows, core::Time now) {
-    if (rows.empty()) {
-        return;
-    }
-    constinit static pg::statement<void(Hashes, std::vector<core::WorkflowId>, std::vector<std::int32_t>, core::Time)>
-        insert("INSERT INTO hermes.attempt (hash, created_at, workflow_id, attempt) "
-               "SELECT u.hash, $4, u.id, u.attempt FROM unnest($1, $2, $3) AS u (hash, id, attempt)");
-    Hashes hashes;
-    std::vector<core::WorkflowId> ids;
-    std::vector<std::int32_t> attempts;
-    for (const AttemptRow &row : rows) {
-        hashes.push_back(row.hash);
-        ids.push_back(row.workflow_id);
-        attempts.push_back(row.attempt);
-    }
-    insert.execute(hashes, ids, attempts, now);
+    constinit static pg::table_insert<std::int64_t, core::Time, core::WorkflowId, std::int32_t> insert(
+        "attempt", {"hash", "created_at", "workflow_id", "attempt"});
+    insert.run(rows.size(), [&rows, &now](std::size_t i) {
+        return std::tie(rows[i].hash, now, rows[i].workflow_id, rows[i].attempt);
+    });
 }
 
 std::vector<AttemptRow> find_attempts(const Hashes &hashes) {

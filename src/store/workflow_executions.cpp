@@ -1,7 +1,10 @@
 // See workflow_executions.hpp.
 #include "store/workflow_executions.hpp"
 
+#include "pg/table.hpp"
 #include "pg/wake.hpp"
+
+#include <algorithm>
 
 namespace hc::store {
 
@@ -19,6 +22,22 @@ struct BytesRow {
     pg::bytes value;
     auto fields() { return std::tie(value); }
 };
+
+// What becomes of an open row when it is closed.
+struct WholeRow {
+    std::int32_t type_id = 0;
+    OptionalText tenant, workflow_id;
+    std::optional<WorkflowId> parent_id;
+    pg::bytes history;
+    pg::json_document input;
+    auto fields() { return std::tie(type_id, tenant, workflow_id, parent_id, history, input); }
+};
+
+// Columns of an ExecutionRow, in the order of the row's fields.
+constexpr std::array<const char *, 9> kExecutionColumns{"id",        "type_id", "chunks",  "tenant", "workflow_id",
+                                                        "parent_id", "command", "history", "input"};
+
+pg::IfLocked if_locked(LockWait mode) { return mode == LockWait::wait ? pg::IfLocked::wait : pg::IfLocked::skip; }
 
 OptionalText unless_empty(const std::string &text) { return text.empty() ? std::nullopt : OptionalText(text); }
 
@@ -57,62 +76,39 @@ void pass_on_workflow_id(const WorkflowId &hash, const WorkflowId &id, const std
 void insert_execution(const ExecutionRow &row, std::optional<pg::jsonb_view> input) {
     using Parent = std::optional<WorkflowId>;
     using Number = std::optional<std::int32_t>;
-    constinit static pg::statement<void(WorkflowId, std::int32_t, OptionalText, OptionalText, Parent, Number,
-                                        pg::bytes_view, pg::jsonb_view)>
-        insert("INSERT INTO hermes.execution (id, type_id, tenant, workflow_id, parent_id, command, history, input) "
-               "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
-    constinit static pg::statement<void(WorkflowId, std::int32_t, OptionalText, OptionalText, Parent, Number,
-                                        pg::bytes_view, std::string)>
-        insert_text("INSERT INTO hermes.execution (id, type_id, tenant, workflow_id, parent_id, command, history, "
-                    "input) VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb)");
-    if (input) {
-        insert.execute(row.id, row.type_id, row.tenant, row.workflow_id, row.parent_id, row.command, {row.history.data},
-                       *input);
-    } else {
-        insert_text.execute(row.id, row.type_id, row.tenant, row.workflow_id, row.parent_id, row.command,
-                            {row.history.data}, row.input.text);
-    }
+    constinit static pg::table_insert<WorkflowId, std::int32_t, std::int32_t, OptionalText, OptionalText, Parent,
+                                      Number, pg::bytes, pg::jsonb_view>
+        insert("execution", kExecutionColumns);
+    const pg::jsonb_view document = input.value_or(pg::jsonb_view{row.input.datum.data()});
+    insert.run(1, [&row, &document](std::size_t) {
+        return std::tie(row.id, row.type_id, row.chunks, row.tenant, row.workflow_id, row.parent_id, row.command,
+                        row.history, document);
+    });
 }
 
 std::optional<ExecutionRow> read_execution(const WorkflowId &id) {
-    constinit static pg::statement<ExecutionRow(WorkflowId)> find(
-        "SELECT id, type_id, chunks, tenant, workflow_id, parent_id, command, history, input FROM hermes.execution "
-        "WHERE id = $1");
-    return find.query_one(id, true);
+    constinit static pg::table_find<ExecutionRow, WorkflowId> find("execution", kExecutionColumns);
+    return find.one(id, pg::RowLock::none, pg::IfLocked::wait, nullptr, true);
 }
 
 std::optional<ExecutionRow> lock_execution(const WorkflowId &id, LockWait mode) {
-    constinit static pg::statement<ExecutionRow(WorkflowId)> wait(
-        "SELECT id, type_id, chunks, tenant, workflow_id, parent_id, command, history, input FROM hermes.execution "
-        "WHERE id = $1 "
-        "FOR NO KEY UPDATE");
-    constinit static pg::statement<ExecutionRow(WorkflowId)> skip(
-        "SELECT id, type_id, chunks, tenant, workflow_id, parent_id, command, history, input FROM hermes.execution "
-        "WHERE id = $1 "
-        "FOR NO KEY UPDATE SKIP LOCKED");
-    return mode == LockWait::wait ? wait.query_one(id) : skip.query_one(id);
+    constinit static pg::table_find<ExecutionRow, WorkflowId> find("execution", kExecutionColumns);
+    return find.one(id, pg::RowLock::no_key_update, if_locked(mode));
 }
 
 bool lock_execution_for_close(const WorkflowId &id, LockWait mode) {
-    constinit static pg::statement<IntRow(WorkflowId)> wait(
-        "SELECT type_id FROM hermes.execution WHERE id = $1 FOR UPDATE");
-    constinit static pg::statement<IntRow(WorkflowId)> skip(
-        "SELECT type_id FROM hermes.execution WHERE id = $1 FOR UPDATE SKIP LOCKED");
-    return (mode == LockWait::wait ? wait.query_one(id) : skip.query_one(id)).has_value();
+    constinit static pg::table_find<IntRow, WorkflowId> find("execution", {"type_id"});
+    return find.one(id, pg::RowLock::update, if_locked(mode)).has_value();
 }
 
 std::optional<BriefRow> share_execution(const WorkflowId &id, LockWait mode) {
-    constinit static pg::statement<BriefRow(WorkflowId)> wait(
-        "SELECT type_id, tenant FROM hermes.execution WHERE id = $1 FOR KEY SHARE");
-    constinit static pg::statement<BriefRow(WorkflowId)> skip(
-        "SELECT type_id, tenant FROM hermes.execution WHERE id = $1 FOR KEY SHARE SKIP LOCKED");
-    return mode == LockWait::wait ? wait.query_one(id) : skip.query_one(id);
+    constinit static pg::table_find<BriefRow, WorkflowId> find("execution", {"type_id", "tenant"});
+    return find.one(id, pg::RowLock::key_share, if_locked(mode));
 }
 
 std::optional<BriefRow> find_execution(const WorkflowId &id) {
-    constinit static pg::statement<BriefRow(WorkflowId)> find(
-        "SELECT type_id, tenant FROM hermes.execution WHERE id = $1");
-    return find.query_one(id);
+    constinit static pg::table_find<BriefRow, WorkflowId> find("execution", {"type_id", "tenant"});
+    return find.one(id, pg::RowLock::none);
 }
 
 std::string read_chunks(const WorkflowId &id) {
@@ -126,9 +122,13 @@ std::string read_chunks(const WorkflowId &id) {
 }
 
 void append_execution_history(const WorkflowId &id, const std::string &events) {
-    constinit static pg::statement<void(WorkflowId, pg::bytes_view)> append(
-        "UPDATE hermes.execution SET history = history || $2 WHERE id = $1");
-    append.execute(id, {events});
+    constinit static pg::table_find<BytesRow, WorkflowId> find("execution", {"history"});
+    constinit static pg::table_update<pg::bytes> update("execution", {"history"});
+    std::vector<pg::RowPlace> places;
+    if (std::optional<BytesRow> row = find.one(id, pg::RowLock::none, pg::IfLocked::wait, &places)) {
+        row->value.data += events;
+        update.at(places.front(), row->value);
+    }
 }
 
 void chunk_execution_history(const WorkflowId &id, std::int32_t chunks, const std::string &events) {
@@ -149,11 +149,13 @@ void pause_execution(const WorkflowId &id, const std::string &event, std::option
 
 void close_execution(const WorkflowId &id, std::int32_t chunks, const std::string &events, std::int16_t status,
                      Time at) {
-    constinit static pg::statement<void(WorkflowId, pg::bytes_view, std::int16_t, Time)> close(
-        "WITH gone AS (DELETE FROM hermes.execution WHERE id = $1 RETURNING id, type_id, tenant, workflow_id, "
-        "parent_id, history, input) INSERT INTO hermes.execution_closed (id, closed_at, type_id, status, tenant, "
-        "workflow_id, parent_id, input, history) SELECT id, $4, type_id, $3, tenant, workflow_id, parent_id, input, "
-        "history || $2 FROM gone");
+    constinit static pg::table_find<WholeRow, WorkflowId> find(
+        "execution", {"type_id", "tenant", "workflow_id", "parent_id", "history", "input"});
+    constinit static pg::table_delete<WorkflowId> remove("execution");
+    constinit static pg::table_insert<WorkflowId, Time, std::int32_t, std::int16_t, OptionalText, OptionalText,
+                                      std::optional<WorkflowId>, pg::json_document, pg::bytes>
+        archive("execution_closed",
+                {"id", "closed_at", "type_id", "status", "tenant", "workflow_id", "parent_id", "input", "history"});
     constinit static pg::statement<void(WorkflowId, pg::bytes_view, std::int16_t, Time)> close_long(
         "WITH older AS MATERIALIZED (SELECT string_agg(history, ''::bytea ORDER BY number) AS history "
         "FROM hermes.execution_chunk WHERE execution_id = $1), "
@@ -162,7 +164,19 @@ void close_execution(const WorkflowId &id, std::int32_t chunks, const std::strin
         "history, input) INSERT INTO hermes.execution_closed (id, closed_at, type_id, status, tenant, workflow_id, "
         "parent_id, input, history) SELECT g.id, $4, g.type_id, $3, g.tenant, g.workflow_id, g.parent_id, g.input, "
         "o.history || g.history || $2 FROM gone g, older o");
-    (chunks == 0 ? close : close_long).execute(id, {events}, status, at);
+    if (chunks != 0) {
+        close_long.execute(id, {events}, status, at);
+        return;
+    }
+    std::vector<pg::RowPlace> places;
+    if (std::optional<WholeRow> row = find.one(id, pg::RowLock::none, pg::IfLocked::wait, &places)) {
+        row->history.data += events;
+        remove.at(1, [place = places.front()](std::size_t) { return place; });
+        archive.run(1, [&](std::size_t) {
+            return std::tie(id, at, row->type_id, status, row->tenant, row->workflow_id, row->parent_id, row->input,
+                            row->history);
+        });
+    }
 }
 
 // ---- closed ----
@@ -191,10 +205,16 @@ std::optional<std::string> closed_history(const WorkflowId &id) {
 // ---- tasks ----
 
 std::vector<ExecutionTaskRow> all_execution_tasks(const WorkflowId &id) {
-    constinit static pg::statement<ExecutionTaskRow(WorkflowId)> find(
-        "SELECT number, kind, due, tries, detail, last_error FROM hermes.task WHERE workflow_id = $1 AND kind <> 18 "
-        "ORDER BY due, number");
-    return find.query(id, true);
+    constinit static pg::table_find<ExecutionTaskRow, WorkflowId> find(
+        "task", {"number", "kind", "due", "tries", "detail", "last_error"});
+    std::vector<ExecutionTaskRow> rows = find.run(
+        1, [&id](std::size_t) { return std::tie(id); }, pg::RowLock::none, pg::IfLocked::wait, nullptr, true);
+    std::erase_if(
+        rows, [](const ExecutionTaskRow &row) { return row.kind == static_cast<std::int16_t>(Kind::activity_send); });
+    std::sort(rows.begin(), rows.end(), [](const ExecutionTaskRow &a, const ExecutionTaskRow &b) {
+        return std::tie(a.due, a.number) < std::tie(b.due, b.number);
+    });
+    return rows;
 }
 
 void put_execution_turn(const WorkflowId &id, std::int32_t queue, Time due, std::int16_t tries,
@@ -218,8 +238,8 @@ void put_off_execution_task(const TaskKey &key, Time due, const std::string &err
 }
 
 void delete_execution_tasks(const WorkflowId &id) {
-    constinit static pg::statement<void(WorkflowId)> remove("DELETE FROM hermes.task WHERE workflow_id = $1");
-    remove.execute(id);
+    constinit static pg::table_delete<WorkflowId> remove("task");
+    remove.run(1, [&id](std::size_t) { return std::tie(id); });
 }
 
 } // namespace hc::store

@@ -44,7 +44,7 @@ struct ExecutionRow {
     std::optional<core::WorkflowId> parent_id;
     std::optional<std::int32_t> command; // of the parent
     pg::bytes history;                   // the newest part
-    pg::json_text input;
+    pg::json_document input;
     auto fields() { return std::tie(id, type_id, chunks, tenant, workflow_id, parent_id, command, history, input); }
 };
 // The input is the row's, or `input` where there is one.
