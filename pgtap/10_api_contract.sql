@@ -146,6 +146,8 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('terminate_workflow', 'execution_id uuid, reason text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('test_advance', 'by interval, timeout interval DEFAULT ''00:01:00''::interval', 'timestamp with time zone', 'volatile', 'c'),
     ('test_mode', 'marked boolean', 'void', 'volatile', 'c'),
+    ('fake_activity', 'name text, answers jsonb', 'void', 'volatile', 'c'),
+    ('drop_fake_activity', 'name text', 'void', 'volatile', 'c'),
     ('test_settle', 'timeout interval DEFAULT ''00:01:00''::interval', 'boolean', 'volatile', 'c'),
     ('time_of_id', 'id uuid', 'timestamp with time zone', 'immutable', 'c'),
     ('trigger_schedule', 'id text, overlap text DEFAULT NULL::text, tenant text DEFAULT NULL::text', 'text', 'volatile', 'c'),
@@ -193,7 +195,7 @@ FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
                   'create_cascade_rule', 'create_provider', 'create_endpoint', 'rotate_endpoint_secret', 'enable_endpoint', 'replay_webhook', 'replay_webhooks', 'retry_dead_letter', 'receive_receipts', 'parse_receipts', 'parse_response',
                   'verify_signature', 'suppress', 'suppress_many', 'unsuppress', 'is_suppressed', 'register_workflow', 'drop_workflow', 'start_workflow',
                   'signal_workflow', 'cancel_workflow', 'terminate_workflow', 'workflow_status', 'workflow_history', 'query_workflow', 'step', 'fetch', 'sleep', 'wait_signal', 'start_child', 'await', 'await_any', 'signal_with_start',
-                  'register_activity', 'drop_activity', 'poll_tasks', 'complete_task', 'fail_task', 'cancel_task', 'heartbeat_task', 'complete_activity', 'fail_activity',
+                  'register_activity', 'drop_activity', 'fake_activity', 'drop_fake_activity', 'poll_tasks', 'complete_task', 'fail_task', 'cancel_task', 'heartbeat_task', 'complete_activity', 'fail_activity',
                   'pause_activity', 'resume_activity', 'reset_activity', 'update_activity_options', 'alter_activity_queue', 'start_activity', 'execute_activity', 'cancel',
                   'pause_workflow', 'resume_workflow', 'wait_until', 'watch_table', 'unwatch_table', 'add_compensation', 'compensate', 'pause_workflow_type', 'resume_workflow_type', 'update_workflow', 'update_with_start', 'update_result', 'execute_update', 'workflow_result', 'wait_update', 'complete_update', 'fail_update', 'create_schedule', 'alter_schedule', 'drop_schedule', 'pause_schedule', 'resume_schedule', 'trigger_schedule', 'backfill_schedule', 'schedule_times', 'maintain', 'schedule_maintenance', 'replay_check', 'replay_history', 'replays_ok', 'move_workflows', 'reset_workflow', 'export_history', 'create_search_attribute', 'drop_search_attribute', 'list_workflows', 'count_workflows', 'test_mode', 'test_advance', 'test_settle');
 

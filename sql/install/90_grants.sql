@@ -71,7 +71,7 @@ GRANT EXECUTE ON FUNCTION
     hermes.update_activity_options(uuid, text, jsonb),
     hermes.maintain(), hermes.schedule_maintenance(text),
     hermes.move_workflows(text, integer, text, jsonb), hermes.reset_workflow(uuid, bigint, text, jsonb),
-    hermes.create_search_attribute(text, text), hermes.drop_search_attribute(text), hermes.test_advance(interval, interval), hermes.test_settle(interval)
+    hermes.create_search_attribute(text, text), hermes.drop_search_attribute(text), hermes.test_advance(interval, interval), hermes.test_settle(interval), hermes.fake_activity(text, jsonb), hermes.drop_fake_activity(text)
 TO hermes_admin;
 
 REVOKE ALL ON PROCEDURE hermes.execute_update(uuid, text, jsonb, text, interval, jsonb) FROM PUBLIC;

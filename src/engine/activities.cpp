@@ -90,6 +90,15 @@ void put_activity(ActivityRow &row, const core::Activity &activity) {
 
 // ---- of a turn ----
 
+std::int32_t queue_of(const std::string &type, const core::ActivityOptions &options) {
+    if (is_faked(type)) {
+        return store::kFakedQueue;
+    }
+    const core::ActivityTypeOptions &known = activity_type(type);
+    return known.kind == core::ActivityKind::queue ? store::activity_queue(options.queue)
+                                                   : -definitions().providers_of_name(known.provider).front();
+}
+
 std::optional<core::WorkflowFailure> schedule_activity(const core::WorkflowId &id,
                                                        const std::optional<std::string> &tenant,
                                                        const ActivityRequest &request) {
@@ -104,15 +113,10 @@ std::optional<core::WorkflowFailure> schedule_activity(const core::WorkflowId &i
     }
     row.type = request.type;
     row.options = core::activity_options_json(request.options);
-    const core::ActivityTypeOptions &type = activity_type(request.type);
-    if (type.kind == core::ActivityKind::queue) {
-        row.queue_id = store::activity_queue(request.options.queue);
-    } else {
-        try {
-            row.queue_id = -definitions().providers_of_name(type.provider).front();
-        } catch (const Error &e) {
-            return core::WorkflowFailure{e.sqlstate(), e.message(), e.detail(), e.hint()};
-        }
+    try {
+        row.queue_id = queue_of(request.type, request.options);
+    } catch (const Error &e) {
+        return core::WorkflowFailure{e.sqlstate(), e.message(), e.detail(), e.hint()};
     }
     put_activity(row, activity_of(row));
     store::insert_activity(row, request.options.fairness_weight, request.input);

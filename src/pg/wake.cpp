@@ -105,8 +105,8 @@ void publish() noexcept {
         }
         // a later task than the one already waited for wakes nobody
         if (lower(slot->bounds[bound_index(note.queue)], note.due)) {
-            const bool of_supervisor =
-                note.queue == kTimerQueue || note.queue == kActivityQueue || note.queue == kScheduleQueue;
+            const bool of_supervisor = note.queue == kTimerQueue || note.queue == kActivityQueue ||
+                                       note.queue == kScheduleQueue || note.queue == kFakeQueue;
             (of_supervisor || core::is_executor_queue(note.queue) ? supervisor : dispatchers) = true;
         }
     }
