@@ -51,7 +51,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('drop_schedule', 'id text, tenant text DEFAULT NULL::text', 'void', 'volatile', 'c'),
     ('drop_search_attribute', 'name text', 'void', 'volatile', 'c'),
     ('drop_secret', 'name text', 'void', 'volatile', 'c'),
-    ('drop_workflow', 'name text', 'void', 'volatile', 'c'),
+    ('drop_workflow', 'name text, version integer DEFAULT NULL::integer', 'void', 'volatile', 'c'),
     ('dry_run', 'rule text, message jsonb, script jsonb DEFAULT ''{}''::jsonb', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
     ('dry_run_rule', 'rule jsonb, message jsonb, script jsonb DEFAULT ''{}''::jsonb', 'TABLE(event_id integer, event_time timestamp with time zone, event_type text, attributes jsonb)', 'stable', 'c'),
     ('enable_endpoint', 'id integer', 'void', 'volatile', 'c'),

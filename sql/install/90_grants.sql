@@ -63,7 +63,7 @@ GRANT EXECUTE ON FUNCTION
     hermes.pause_provider(text, text), hermes.resume_provider(text), hermes.pause_tenant(text, text), hermes.resume_tenant(text),
     hermes.pause_cascade_rule(text, text), hermes.resume_cascade_rule(text),
     hermes.replay_webhook(uuid, integer, integer), hermes.replay_webhooks(integer, timestamptz, timestamptz, boolean),
-    hermes.register_workflow(text, regprocedure, jsonb), hermes.drop_workflow(text), hermes.terminate_workflow(uuid, text),
+    hermes.register_workflow(text, regprocedure, jsonb), hermes.drop_workflow(text, integer), hermes.terminate_workflow(uuid, text),
     hermes.pause_workflow_type(text, text), hermes.resume_workflow_type(text),
     hermes.register_activity(text, jsonb), hermes.drop_activity(text),
     hermes.alter_activity_queue(text, jsonb), hermes.pause_activity_queue(text), hermes.resume_activity_queue(text),

@@ -75,13 +75,13 @@ std::size_t checked_point(const Base &base, const std::optional<std::int64_t> &e
 }
 
 std::int32_t type_of(const Base &base, const std::optional<std::int32_t> &version) {
-    if (!version) {
-        return base.row.type_id;
+    const WorkflowType &own = workflow_type(base.row.type_id);
+    const WorkflowType *type = find_workflow_version(own.name, version.value_or(own.version));
+    if (type == nullptr && !version && base.open) {
+        return own.id; // that it goes on with
     }
-    const std::string &name = workflow_type(base.row.type_id).name;
-    const WorkflowType *type = find_workflow_version(name, *version);
     if (type == nullptr) {
-        throw Error(sqlstate::undefined_object, fmt::format("workflow type \"{}\" has no version {}", name, *version));
+        throw_no_version(own.name, version.value_or(own.version));
     }
     return type->id;
 }
