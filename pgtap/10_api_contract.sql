@@ -58,6 +58,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('execute_activity', 'activity text, input jsonb DEFAULT ''{}''::jsonb, options jsonb DEFAULT ''{}''::jsonb', 'jsonb', 'volatile', 'c'),
     ('execute_child', 'type text, input jsonb DEFAULT ''{}''::jsonb, workflow_id text DEFAULT NULL::text, options jsonb DEFAULT ''{}''::jsonb', 'jsonb', 'volatile', 'c'),
     ('execute_update', 'IN execution_id uuid, IN name text, IN args jsonb DEFAULT ''{}''::jsonb, IN update_id text DEFAULT NULL::text, IN timeout interval DEFAULT ''00:00:20''::interval, INOUT result jsonb DEFAULT NULL::jsonb', NULL, 'volatile', 'c'),
+    ('explain_workflow', 'execution_id uuid', 'TABLE(subject text, state text, since timestamp with time zone, due timestamp with time zone, detail text, hint text)', 'stable', 'c'),
     ('export_history', 'execution_id uuid', 'jsonb', 'stable', 'c'),
     ('fail_activity', 'execution_id uuid, activity_id text, failure jsonb', 'void', 'volatile', 'c'),
     ('fail_task', 'token text, failure jsonb', 'void', 'volatile', 'c'),
@@ -195,7 +196,7 @@ FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
                   'create_cascade_rule', 'create_provider', 'create_endpoint', 'rotate_endpoint_secret', 'enable_endpoint', 'replay_webhook', 'replay_webhooks', 'retry_dead_letter', 'receive_receipts', 'parse_receipts', 'parse_response',
                   'verify_signature', 'suppress', 'suppress_many', 'unsuppress', 'is_suppressed', 'register_workflow', 'drop_workflow', 'start_workflow',
                   'signal_workflow', 'cancel_workflow', 'terminate_workflow', 'workflow_status', 'workflow_history', 'query_workflow', 'step', 'fetch', 'sleep', 'wait_signal', 'start_child', 'await', 'await_any', 'signal_with_start',
-                  'register_activity', 'drop_activity', 'fake_activity', 'drop_fake_activity', 'poll_tasks', 'complete_task', 'fail_task', 'cancel_task', 'heartbeat_task', 'complete_activity', 'fail_activity',
+                  'explain_workflow', 'register_activity', 'drop_activity', 'fake_activity', 'drop_fake_activity', 'poll_tasks', 'complete_task', 'fail_task', 'cancel_task', 'heartbeat_task', 'complete_activity', 'fail_activity',
                   'pause_activity', 'resume_activity', 'reset_activity', 'update_activity_options', 'alter_activity_queue', 'start_activity', 'execute_activity', 'cancel',
                   'pause_workflow', 'resume_workflow', 'wait_until', 'watch_table', 'unwatch_table', 'add_compensation', 'compensate', 'pause_workflow_type', 'resume_workflow_type', 'update_workflow', 'update_with_start', 'update_result', 'execute_update', 'workflow_result', 'wait_update', 'complete_update', 'fail_update', 'create_schedule', 'alter_schedule', 'drop_schedule', 'pause_schedule', 'resume_schedule', 'trigger_schedule', 'backfill_schedule', 'schedule_times', 'maintain', 'schedule_maintenance', 'replay_check', 'replay_history', 'replays_ok', 'move_workflows', 'reset_workflow', 'export_history', 'create_search_attribute', 'drop_search_attribute', 'list_workflows', 'count_workflows', 'test_mode', 'test_advance', 'test_settle');
 

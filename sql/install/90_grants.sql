@@ -45,7 +45,7 @@ GRANT EXECUTE ON FUNCTION
     hermes.is_suppressed(text, text, text, text), hermes.workflow_status(uuid), hermes.workflow_history(uuid),
     hermes.decode_execution(bytea),
     hermes.schedule_times(jsonb, timestamptz, integer),
-    hermes.export_history(uuid),
+    hermes.export_history(uuid), hermes.explain_workflow(uuid),
     hermes.list_workflows(text, integer, text), hermes.count_workflows(text, text)
 TO hermes_admin, hermes_app, hermes_monitor;
 
