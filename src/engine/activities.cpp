@@ -7,6 +7,7 @@
 #include "engine/definitions.hpp"
 #include "engine/placement.hpp"
 #include "engine/workflow_executions.hpp"
+#include "pg/wake.hpp"
 #include "store/workflow_executions.hpp"
 
 #include <nlohmann/json.hpp>
@@ -49,6 +50,17 @@ AttemptResult close_activity(const ActivityRow &row, ExecutionEventType end, con
         bring(row.execution_id, execution->type_id, store::Kind::activity_closed, detail.dump());
     }
     return AttemptResult::done;
+}
+
+void count_attempt(const core::AttemptEnd &end) {
+    pg::count(end.overdue ? core::WorkflowCount::attempts_timed_out : core::WorkflowCount::attempts_failed);
+}
+
+AttemptResult counted(const core::AttemptEnd &end, AttemptResult result) {
+    if (result == AttemptResult::done) {
+        count_attempt(end);
+    }
+    return result;
 }
 
 } // namespace
@@ -159,6 +171,8 @@ AttemptResult finish_attempt(ActivityRow &row, const core::AttemptEnd &end, stor
     const std::string failure = core::failure_json(end.failure);
     switch (end.course) {
     case core::AttemptEnd::Course::again:
+        count_attempt(end);
+        pg::count(core::WorkflowCount::attempts_again);
         put_activity(row, end.activity);
         row.worker.reset();
         row.token = 0;
@@ -167,11 +181,11 @@ AttemptResult finish_attempt(ActivityRow &row, const core::AttemptEnd &end, stor
         renew_send(row);
         return AttemptResult::done;
     case core::AttemptEnd::Course::failed:
-        return close_activity(row, ExecutionEventType::activity_failed, failure,
-                              std::string(core::to_string(end.retry_state)), mode);
+        return counted(end, close_activity(row, ExecutionEventType::activity_failed, failure,
+                                           std::string(core::to_string(end.retry_state)), mode));
     case core::AttemptEnd::Course::timed_out:
-        return close_activity(row, ExecutionEventType::activity_timed_out, failure,
-                              std::string(core::to_string(*end.timeout)), mode);
+        return counted(end, close_activity(row, ExecutionEventType::activity_timed_out, failure,
+                                           std::string(core::to_string(*end.timeout)), mode));
     case core::AttemptEnd::Course::canceled:
         break;
     }

@@ -10,6 +10,7 @@
 #include "engine/workflow_attributes.hpp"
 #include "engine/workflow_executions.hpp"
 #include "engine/workflow_types.hpp"
+#include "pg/wake.hpp"
 #include "store/workflow_executions.hpp"
 #include "store/workflow_moves.hpp"
 
@@ -194,6 +195,7 @@ std::optional<core::Duration> run_timeout_of(const Base &base, const core::Reset
 
 void begin_next(const store::ExecutionRow &next, const std::optional<core::Duration> &run_timeout) {
     store::insert_execution(next, std::nullopt);
+    pg::count(core::WorkflowCount::started); // what its history had before is counted already
     const core::ExecutionAttributes attributes = core::attributes_after(core::decode_execution(next.history.data));
     if (!attributes.empty()) {
         store_attributes(next.id, attributes);

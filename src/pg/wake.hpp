@@ -72,6 +72,7 @@ enum class Count : std::uint8_t {
     kCount,
 };
 void count(Count what, std::uint32_t n = 1);
+void count(core::WorkflowCount what, std::uint32_t n = 1);
 
 void register_transaction_callbacks(); // in _PG_init
 
