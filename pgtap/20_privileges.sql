@@ -58,7 +58,7 @@ CREATE TEMP TABLE expected (role, functions) AS VALUES
                         parse_receipts,parse_response,provider_states,verify_signature,is_suppressed,delivery_series,metrics,
                         workflow_status,workflow_history,decode_execution,
                        schedule_times,
-                       export_history,
+                       export_history,explain_workflow,
                        list_workflows,count_workflows}'),
     ('hermes_app', '{cascade_status,cascade_history,dry_run,dry_run_rule,channel_of_step,hold_cascade,release_cascade,tenant_visible,decode_history,summarize_history,worker_slots,statistics,first_id_at,time_of_id,
                      parse_receipts,parse_response,provider_states,verify_signature,is_suppressed,delivery_series,
@@ -67,7 +67,7 @@ CREATE TEMP TABLE expected (role, functions) AS VALUES
                      pause_workflow,resume_workflow,wait_until,watch_table,unwatch_table,note_change,add_compensation,compensate,poll_tasks,complete_task,fail_task,cancel_task,heartbeat_task,complete_activity,fail_activity,start_activity,execute_activity,cancel,
                        update_workflow,update_with_start,update_result,execute_update,workflow_result,wait_update,complete_update,fail_update,
                        schedule_times,create_schedule,alter_schedule,drop_schedule,pause_schedule,resume_schedule,trigger_schedule,backfill_schedule,
-                       export_history,replay_check,replay_history,replays_ok,
+                       export_history,explain_workflow,replay_check,replay_history,replays_ok,
                        list_workflows,count_workflows,set_attributes,set_memo}'),
     ('hermes_admin', '{cascade_status,cascade_history,dry_run,dry_run_rule,channel_of_step,hold_cascade,release_cascade,
                        pause_provider,resume_provider,pause_tenant,resume_tenant,pause_cascade_rule,resume_cascade_rule,tenant_visible,decode_history,summarize_history,worker_slots,statistics,first_id_at,time_of_id,
@@ -83,8 +83,8 @@ CREATE TEMP TABLE expected (role, functions) AS VALUES
                        generate_webhook_secret,rotate_endpoint_secret,enable_endpoint,replay_webhook,replay_webhooks,
                        update_workflow,update_with_start,update_result,execute_update,workflow_result,wait_update,complete_update,fail_update,
                        schedule_times,create_schedule,alter_schedule,drop_schedule,pause_schedule,resume_schedule,trigger_schedule,backfill_schedule,maintain,schedule_maintenance,
-                       export_history,replay_check,replay_history,replays_ok,move_workflows,reset_workflow,
-                       list_workflows,count_workflows,set_attributes,set_memo,create_search_attribute,drop_search_attribute,test_advance,test_settle}');
+                       export_history,explain_workflow,replay_check,replay_history,replays_ok,move_workflows,reset_workflow,
+                       list_workflows,count_workflows,set_attributes,set_memo,create_search_attribute,drop_search_attribute,test_advance,test_settle,fake_activity,drop_fake_activity}');
 SELECT is(ARRAY(SELECT object::text FROM granted WHERE kind = 'function' AND grantee = role::regrole AND grantee <> owner ORDER BY object COLLATE "C"),
           ARRAY(SELECT f FROM unnest(functions) AS f ORDER BY f COLLATE "C"), role || ' may execute exactly its functions')
 FROM expected;

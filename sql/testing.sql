@@ -26,6 +26,32 @@ SELECT hermes.test_mode(true);
 UPDATE hermes.test_clock SET ahead = 1;
 SELECT test.try($q$ SELECT hermes.test_mode(false) $q$);
 DELETE FROM hermes.test_clock;
+-- fakes of activities
+SELECT hermes.test_mode(true);
+CREATE FUNCTION test.doubled(input jsonb) RETURNS jsonb LANGUAGE sql AS $$ SELECT to_jsonb((input ->> 'n')::int * 2) $$;
+CREATE FUNCTION test.of_text(input text) RETURNS jsonb LANGUAGE sql AS $$ SELECT NULL::jsonb $$;
+SELECT hermes.fake_activity('charge', '{"result": 123456789012345678901234567890.5}');
+SELECT hermes.fake_activity('charge', '[{"failure": {"message": "busy"}}, {"function": "test.doubled(jsonb)", "delay": "1m"}]');
+SELECT name, answers, delays, role = current_user AS mine FROM hermes.fake_activity;
+SELECT n, test.try(format('SELECT hermes.fake_activity(%L, %L)', name, answers))
+FROM (VALUES (1, NULL, '{"result": 1}'), (2, '', '{"result": 1}'), (3, repeat('x', 201), '{"result": 1}'), (4, 'x', NULL), (5, 'x', '{}'), (6, 'x', '[]'),
+             (7, 'x', '{"result": 1, "failure": {"message": "x"}}'), (8, 'x', '[{"result": 1}, {"failure": {}}]'), (9, 'x', '{"function": "test.nobody(jsonb)"}'),
+             (10, 'x', '{"function": "test.of_text(text)"}'), (11, 'x', '{"function": "1; drop"}'), (12, 'x', '{"result": 1, "delay": "-1s"}')) AS a (n, name, answers);
+REVOKE EXECUTE ON FUNCTION test.doubled(jsonb) FROM PUBLIC;
+CREATE ROLE regress_testing_admin IN ROLE hermes_admin;
+GRANT USAGE ON SCHEMA test TO regress_testing_admin;
+SET ROLE regress_testing_admin;
+SELECT test.try($q$ SELECT hermes.fake_activity('charge', '{"function": "test.doubled(jsonb)"}') $q$);
+SELECT hermes.fake_activity('other', '{"result": 1}');
+SELECT hermes.drop_fake_activity('other');
+RESET ROLE;
+SELECT hermes.drop_fake_activity('charge');
+SELECT test.try($q$ SELECT hermes.drop_fake_activity('charge') $q$);
+SELECT hermes.test_mode(false);
+SELECT test.try($q$ SELECT hermes.fake_activity('charge', '{"result": 1}') $q$);
+SELECT test.try($q$ SELECT hermes.drop_fake_activity('charge') $q$);
+DROP OWNED BY regress_testing_admin;
+DROP ROLE regress_testing_admin;
 -- not where something runs, or has run
 CREATE ROLE regress_testing_runs LOGIN IN ROLE hermes_app;
 SELECT hermes.register_workflow('nothing', 'test.nothing(jsonb)', '{"run_as": "regress_testing_runs"}');
@@ -41,6 +67,7 @@ SET ROLE regress_testing;
 SELECT test.try($q$ SELECT hermes.test_mode(true) $q$);
 SELECT test.try($q$ SELECT hermes.test_settle() $q$);
 SELECT test.try($q$ SELECT hermes.test_advance('1 day') $q$);
+SELECT test.try($q$ SELECT hermes.fake_activity('charge', '{"result": 1}') $q$);
 RESET ROLE;
 DROP OWNED BY regress_testing_runs;
 DROP ROLE regress_testing, regress_testing_runs;

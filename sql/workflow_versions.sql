@@ -56,6 +56,29 @@ SELECT * FROM hermes.replay_history('test.faulty(jsonb)', hermes.export_history(
 SELECT n, test.try($q$ SELECT count(*) FROM hermes.replay_history('test.first(jsonb)', $1) $q$, document)
 FROM (VALUES (1, NULL::jsonb), (2, '[]'), (3, '{"format": 2}'), (4, '{"format": 1, "execution_id": "00000000-0000-7000-8000-000000000000", "input": {}, "events": [{"type": "?"}]}')) AS d (n, document);
 SELECT test.try($q$ SELECT * FROM hermes.replay_history('test.first(jsonb)', '{}', '3 minutes') $q$);
+-- drops of versions
+SELECT version, count(*) FROM hermes.workflows WHERE workflow_type = 'versions' AND closed_at IS NULL GROUP BY version ORDER BY version;
+SELECT n, test.try(format('SELECT hermes.drop_workflow(%L, %s)', name, version))
+FROM (VALUES (1, 'versions', '1'), (2, 'versions', '3'), (3, 'nothing', '1'), (4, 'versions', '0')) AS d (n, name, version);
+SELECT hermes.register_workflow('dropped', 'test.first(jsonb)', '{"run_as": "regress_versions"}');
+SELECT hermes.start_workflow('dropped') AS old \gset
+SELECT hermes.register_workflow('dropped', 'test.second(jsonb)', '{"run_as": "regress_versions"}');
+SELECT test.try($q$ SELECT hermes.drop_workflow('dropped', 1) $q$);
+SELECT hermes.terminate_workflow(:'old');
+SELECT hermes.drop_workflow('dropped', 1);
+SELECT test.try($q$ SELECT hermes.drop_workflow('dropped', 1) $q$);
+SELECT test.try($q$ SELECT hermes.move_workflows('dropped', 1) $q$);
+SELECT test.try(format('SELECT hermes.reset_workflow(%L)', :'old'));
+SELECT test.try(format('SELECT hermes.reset_workflow(%L, NULL, NULL, %L)', :'old', '{"version": 1}'));
+SELECT hermes.reset_workflow(:'old', NULL, NULL, '{"version": 2}') AS again \gset
+SELECT event_type FROM hermes.workflow_history(:'old');
+SELECT hermes.workflow_status(:'old') ->> 'workflow_type' AS type, hermes.workflow_status(:'old') -> 'version' AS version;
+SELECT hermes.terminate_workflow(:'again');
+SELECT hermes.drop_workflow('dropped', 2);
+SELECT test.try($q$ SELECT hermes.start_workflow('dropped') $q$);
+SELECT test.try($q$ SELECT hermes.drop_workflow('dropped') $q$);
+SELECT hermes.register_workflow('dropped', 'test.first(jsonb)', '{"run_as": "regress_versions"}');
+SELECT version, current, dropped_at IS NOT NULL AS dropped FROM hermes.workflow_type WHERE name = 'dropped' ORDER BY version;
 -- what a role may
 SET ROLE regress_versions;
 SELECT test.try($q$ SELECT hermes.move_workflows('versions', 1) $q$);

@@ -4,12 +4,7 @@
 #include "core/id.hpp"
 #include "workers/session.hpp"
 
-#include <functional>
-
 namespace hc::workers {
-
-// Runs a piece of work with its errors caught and logged; false when it failed.
-using Attempt = std::function<bool(const char *what, const std::function<void()> &body)>;
 
 class Schedules {
 public:

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <functional>
 
 namespace hc::workers {
 
@@ -34,6 +35,9 @@ public:
 private:
     std::uint32_t seen_ = 0;
 };
+
+// Runs a piece of work with its errors caught and logged; false when it failed.
+using Attempt = std::function<bool(const char *what, const std::function<void()> &body)>;
 
 // 1 s doubling to 60 s, reset after five healthy minutes.
 class Backoff {

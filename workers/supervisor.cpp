@@ -1,6 +1,5 @@
 // Supervisor: one per database that has the extension. Fires timers, looks at schedules, keeps the dispatchers at their
 // number, starts executors as they are needed, creates and drops partitions, checks the restore fence.
-#include "engine/activities.hpp"
 #include "engine/definitions.hpp"
 #include "engine/dispatch.hpp"
 #include "engine/fence.hpp"
@@ -16,6 +15,7 @@
 #include "store/fence.hpp"
 #include "store/pauses.hpp"
 #include "store/receipts.hpp"
+#include "workers/activities.hpp"
 #include "workers/executors.hpp"
 #include "workers/schedules.hpp"
 #include "workers/session.hpp"
@@ -31,7 +31,6 @@ using pg::WorkerRole;
 
 constexpr auto kMaintenanceEvery = std::chrono::seconds(60);
 constexpr auto kLockedRetry = std::chrono::milliseconds(5);
-constexpr auto kLockedActivityRetry = std::chrono::milliseconds(50);
 constexpr auto kWakeEvery = std::chrono::milliseconds(10);
 constexpr auto kPausedTimersEvery = std::chrono::seconds(1);
 constexpr std::int32_t kReleasedAtOnce = 1000;
@@ -50,7 +49,6 @@ private:
     bool attempt(const char *what, Body body);
     void pass();
     void fire_timers();
-    void end_overdue_activities();
     void wake_waiters();
     void follow_pauses();
     void release_paused();
@@ -67,6 +65,7 @@ private:
     pg::WorkerSlot &slot_;
     ExtensionWatch extension_;
     Executors executors_;
+    Activities activities_;
     Schedules schedules_;
     Backoff backoff_;            // after errors of a pass
     Backoff dispatcher_backoff_; // starts of dispatchers
@@ -80,7 +79,6 @@ private:
     Clock::time_point next_maintenance_{};
     Clock::time_point last_rescan_{};
     Clock::time_point retry_timers_at_{};
-    Clock::time_point retry_activities_at_{};
     Clock::time_point next_wake_{}; // of who waits for changes of tables
     std::uint64_t pauses_seen_ = 0; // generation of the definitions
     bool paused_ = false;           // something is
@@ -125,29 +123,6 @@ void Supervisor::fire_timers() {
         throw;
     }
     timer_limit_ = std::min(2 * timer_limit_, pg::guc::batch_size);
-}
-
-// Activities that a deadline of theirs has passed.
-void Supervisor::end_overdue_activities() {
-    const core::Time now = pg::now();
-    if (Clock::now() < retry_activities_at_ || pg::peek_bound(pg::kActivityQueue) > now) {
-        return;
-    }
-    const core::Time from = pg::take_bound(pg::kActivityQueue);
-    try {
-        Transaction transaction("ending overdue activities");
-        const engine::Overdue overdue = engine::end_overdue_activities(from, now, pg::guc::batch_size);
-        transaction.commit();
-        if (overdue.resume) {
-            pg::give_bound(pg::kActivityQueue, *overdue.resume);
-        }
-        if (overdue.locked) {
-            retry_activities_at_ = Clock::now() + kLockedActivityRetry;
-        }
-    } catch (...) {
-        pg::give_bound(pg::kActivityQueue, from);
-        throw;
-    }
 }
 
 // Workflow functions that wait for tables that have changed look again. However many commits change them, this is done
@@ -323,7 +298,7 @@ void Supervisor::pass() {
             std::chrono::milliseconds(
                 pg::guc::fallback_poll_ms)) { // covers what no latch told: PREPARE TRANSACTION, a dead worker's claims
         pg::give_bound(pg::kTimerQueue, core::from_unix_micros(0));
-        pg::give_bound(pg::kActivityQueue, core::from_unix_micros(0));
+        Activities::rescan();
         Schedules::rescan();
         executors_.rescan();
         check_fence();
@@ -358,10 +333,7 @@ long Supervisor::wait_milliseconds() {
         most = std::min<long>(most, std::chrono::milliseconds(kWakeEvery).count());
     }
     most = executors_.wait_milliseconds(most);
-    const long activities =
-        std::max<long>(milliseconds_until(pg::peek_bound(pg::kActivityQueue), pg::now(), most),
-                       std::chrono::ceil<std::chrono::milliseconds>(retry_activities_at_ - now).count());
-    most = std::min(most, activities);
+    most = activities_.wait_milliseconds(most);
     most = schedules_.wait_milliseconds(most);
     if (now < retry_timers_at_) {
         return std::min<long>(most, std::chrono::ceil<std::chrono::milliseconds>(retry_timers_at_ - now).count());
@@ -421,14 +393,15 @@ void Supervisor::run() {
         if (due && !gone_ && open() && !attempt("firing timers", [this] { fire_timers(); })) {
             transient(failure_) ? backoff_.failed(Clock::now()) : split_timers();
         }
-        if (due && !gone_ && open() && !attempt("ending overdue activities", [this] { end_overdue_activities(); })) {
+        const Attempt guarded = [this](const char *what, const auto &body) { return attempt(what, body); };
+        if (due && !gone_ && open() && !activities_.pass(guarded)) {
             backoff_.failed(Clock::now());
         }
         if (due && !gone_ && open() && !attempt("waking workflow functions", [this] { wake_waiters(); })) {
             backoff_.failed(Clock::now());
         }
         if (due && !gone_ && open()) {
-            schedules_.pass([this](const char *what, const auto &body) { return attempt(what, body); });
+            schedules_.pass(guarded);
         }
         if (due && !gone_ && open() && !attempt("following pauses", [this] { follow_pauses(), release_paused(); })) {
             transient(failure_) ? backoff_.failed(Clock::now()) : split_timers();

@@ -6,6 +6,7 @@
 #include "engine/workflow_handlers.hpp"
 #include "pg/catalog.hpp"
 #include "pg/guc.hpp"
+#include "pg/wake.hpp"
 
 namespace hc::workers {
 
@@ -77,6 +78,9 @@ WorkflowTurns::End WorkflowTurns::run(const engine::SqlTask &task, std::int32_t 
     }
     if (next == Next::stopped) {
         as_owner([&] { return turn.go_on_soon(), true; });
+    }
+    if (!turn.failed()) {
+        pg::count(core::WorkflowCount::turns);
     }
     transaction.commit();
     pg::end_watch(turn.watched());

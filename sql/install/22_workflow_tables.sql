@@ -10,10 +10,11 @@ CREATE TABLE hermes.workflow_type (
     role_id       integer NOT NULL,
     options       jsonb NOT NULL,
     registered_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    dropped_at    timestamptz,
     CONSTRAINT workflow_type_name_version UNIQUE (name, version)
 );
 CREATE UNIQUE INDEX workflow_type_current ON hermes.workflow_type (name) WHERE current;
-COMMENT ON TABLE hermes.workflow_type IS 'Registered workflow functions, one row a version; current: the version new executions take. digest: of the function''s source, configuration and signature; role_id: of hermes.executor_role, runs the function.';
+COMMENT ON TABLE hermes.workflow_type IS 'Registered workflow functions, one row a version; current: the version new executions take. digest: of the function''s source, configuration and signature; role_id: of hermes.executor_role, runs the function; dropped_at: nothing runs on this version any more since then, histories of closed executions name it.';
 
 -- Open executions only. No indexed column is ever updated; input stands last so that an update logs no byte of it.
 CREATE TABLE hermes.execution (

@@ -5,10 +5,10 @@ CREATE FUNCTION hermes.register_workflow(name text, function regprocedure, optio
 COMMENT ON FUNCTION hermes.register_workflow(text, regprocedure, jsonb) IS
 'Registers a function as the next version of a workflow type; new executions take it, running ones stay with theirs. The function takes one jsonb (the input) and returns jsonb (the result) or void. options: run_as (role that runs it; default: the current role; must be able to log in, without rights of an administrator, and a member of hermes_app), task_timeout (of the body between two waits, default 10s), step_timeout (of one SQL step, default 60s), run_timeout (of one run, default none), execution_timeout (of all runs of an execution: retries, continue_as_new; default none), retry (of a run that Failed or TimedOut, default never: initial_interval 1s, coefficient 2, max_interval 100 times the first, max_attempts 0 for no limit, non_retryable a list of SQLSTATEs or their first two characters), updates (names of updates it takes, {"add_item": {"validator": "app.check(jsonb, jsonb)"}}: the validator, which may be left out, gets the arguments and the query results, is run by run_as, read-only, and raises to reject), queries (names of queries with arguments, {"total": "app.total(jsonb, jsonb)"}: gets arguments and query results, returns jsonb, is run by who asks), in_place (true: the function of the current version was replaced compatibly; no new version). Returns the version. Errors: 22023, 42501, 42704. Example: SELECT hermes.register_workflow(''payment'', ''app.payment(jsonb)'');';
 
-CREATE FUNCTION hermes.drop_workflow(name text) RETURNS void
+CREATE FUNCTION hermes.drop_workflow(name text, version integer DEFAULT NULL) RETURNS void
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_drop_workflow';
-COMMENT ON FUNCTION hermes.drop_workflow(text) IS
-'No execution of the type can be started any more; running ones go on. Errors: 42704.';
+COMMENT ON FUNCTION hermes.drop_workflow(text, integer) IS
+'Without a version: takes a type out of use, as hermes.drop_cascade_rule does a rule: no execution of it can be started any more, running ones go on with their version. With a version: drops that one, once no open execution is pinned to it; nothing can be moved or reset to it any more, its number is not used again, and its function may be dropped. Closed histories stay readable. When it was the current version none is current, and nothing can be started, until one is registered. Errors: 42704; 55006 while open executions are pinned to it. Example: SELECT hermes.drop_workflow(''payment'', 1);';
 
 CREATE FUNCTION hermes.start_workflow(type text, input jsonb DEFAULT '{}', workflow_id text DEFAULT NULL, tenant text DEFAULT NULL, options jsonb DEFAULT '{}')
     RETURNS uuid

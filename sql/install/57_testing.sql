@@ -21,3 +21,21 @@ CREATE FUNCTION hermes.test_settle(timeout interval DEFAULT '60 seconds') RETURN
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_test_settle';
 COMMENT ON FUNCTION hermes.test_settle(interval) IS
 'In a database for tests: waits until nothing is due and no worker is at work; false: it was not so within the timeout. Time is not moved. Not in a transaction that has written. Errors: 22023, 25001, 55000. Example: SELECT hermes.test_settle();';
+
+CREATE TABLE hermes.fake_activity (
+    name    text PRIMARY KEY,
+    answers jsonb NOT NULL,
+    delays  bigint[] NOT NULL,
+    role    text NOT NULL
+);
+COMMENT ON TABLE hermes.fake_activity IS 'In a database for tests: types of activities that no worker and no provider gets, but are answered. answers: one an attempt; delays: microseconds, as many; role: that has made it, as which its functions are called.';
+
+CREATE FUNCTION hermes.fake_activity(name text, answers jsonb) RETURNS void
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_fake_activity';
+COMMENT ON FUNCTION hermes.fake_activity(text, jsonb) IS
+'In a database for tests: activities of a type that are scheduled from now on are answered without a worker or a provider; of one that is faked already the answers are replaced. answers: an object, or an array of up to 100 of them, one an attempt, the last one for all after it. An answer is one of {"result": <any JSON>}, {"failure": ..} as of hermes.fail_task, with what that means for a further attempt, and {"function": "app.fake_charge(jsonb)"}: the result that the function computes from the input; it is called read-only as the role that has made the fake, for at most 10 s, and what it raises is a failure. delay, beside it: how long the attempt takes, by the clock of the test; timeouts pass meanwhile. Histories name the worker "fake". Errors: 22023, 42501, 54000, 55000 in any other database. Example: SELECT hermes.fake_activity(''charge'', ''[{"failure": {"message": "busy"}}, {"result": {"receipt": 7}, "delay": "2s"}]'');';
+
+CREATE FUNCTION hermes.drop_fake_activity(name text) RETURNS void
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_drop_fake_activity';
+COMMENT ON FUNCTION hermes.drop_fake_activity(text) IS
+'In a database for tests: ends hermes.fake_activity. Activities that were pending go to their workers or provider when their next attempt is due. Errors: 42704, 55000.';

@@ -121,4 +121,4 @@ CREATE FUNCTION hermes.statistics() RETURNS TABLE (name text, value bigint)
 COMMENT ON FUNCTION hermes.statistics() IS 'Counters of this database since the server started, from shared memory.';
 
 CREATE VIEW hermes.stats AS SELECT * FROM hermes.statistics();
-COMMENT ON VIEW hermes.stats IS 'Counters since the server started: cascades started and ended by outcome, sends, signals, timers, reports. Kept in shared memory, so reading them costs nothing.';
+COMMENT ON VIEW hermes.stats IS 'Counters since the server started: cascades started and ended by outcome, sends, signals, timers, reports; executions of workflow functions and their turns, steps, updates, activities and schedules, by Temporal''s names. Kept in shared memory, so reading them costs nothing.';

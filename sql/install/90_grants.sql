@@ -45,7 +45,7 @@ GRANT EXECUTE ON FUNCTION
     hermes.is_suppressed(text, text, text, text), hermes.workflow_status(uuid), hermes.workflow_history(uuid),
     hermes.decode_execution(bytea),
     hermes.schedule_times(jsonb, timestamptz, integer),
-    hermes.export_history(uuid),
+    hermes.export_history(uuid), hermes.explain_workflow(uuid),
     hermes.list_workflows(text, integer, text), hermes.count_workflows(text, text)
 TO hermes_admin, hermes_app, hermes_monitor;
 
@@ -63,7 +63,7 @@ GRANT EXECUTE ON FUNCTION
     hermes.pause_provider(text, text), hermes.resume_provider(text), hermes.pause_tenant(text, text), hermes.resume_tenant(text),
     hermes.pause_cascade_rule(text, text), hermes.resume_cascade_rule(text),
     hermes.replay_webhook(uuid, integer, integer), hermes.replay_webhooks(integer, timestamptz, timestamptz, boolean),
-    hermes.register_workflow(text, regprocedure, jsonb), hermes.drop_workflow(text), hermes.terminate_workflow(uuid, text),
+    hermes.register_workflow(text, regprocedure, jsonb), hermes.drop_workflow(text, integer), hermes.terminate_workflow(uuid, text),
     hermes.pause_workflow_type(text, text), hermes.resume_workflow_type(text),
     hermes.register_activity(text, jsonb), hermes.drop_activity(text),
     hermes.alter_activity_queue(text, jsonb), hermes.pause_activity_queue(text), hermes.resume_activity_queue(text),
@@ -71,7 +71,7 @@ GRANT EXECUTE ON FUNCTION
     hermes.update_activity_options(uuid, text, jsonb),
     hermes.maintain(), hermes.schedule_maintenance(text),
     hermes.move_workflows(text, integer, text, jsonb), hermes.reset_workflow(uuid, bigint, text, jsonb),
-    hermes.create_search_attribute(text, text), hermes.drop_search_attribute(text), hermes.test_advance(interval, interval), hermes.test_settle(interval)
+    hermes.create_search_attribute(text, text), hermes.drop_search_attribute(text), hermes.test_advance(interval, interval), hermes.test_settle(interval), hermes.fake_activity(text, jsonb), hermes.drop_fake_activity(text)
 TO hermes_admin;
 
 REVOKE ALL ON PROCEDURE hermes.execute_update(uuid, text, jsonb, text, interval, jsonb) FROM PUBLIC;

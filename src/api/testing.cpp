@@ -1,4 +1,5 @@
 // SQL functions for tests of users.
+#include "engine/fakes.hpp"
 #include "engine/test_clock.hpp"
 #include "engine/verb.hpp"
 #include "pg/function.hpp"
@@ -27,4 +28,20 @@ HC_FUNCTION(hc_test_settle) {
     const bool settled = engine::test_settle(timeout);
     verb.finish();
     return pg::make_bool(settled);
+}
+
+HC_FUNCTION(hc_fake_activity) {
+    const std::string name = args.text(0, "name"), answers = args.json(1, "answers");
+    engine::Verb verb;
+    engine::fake_activity(name, answers, verb.user());
+    verb.finish();
+    return pg::make_void();
+}
+
+HC_FUNCTION(hc_drop_fake_activity) {
+    const std::string name = args.text(0, "name");
+    engine::Verb verb;
+    engine::drop_fake_activity(name);
+    verb.finish();
+    return pg::make_void();
 }

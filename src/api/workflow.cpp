@@ -36,8 +36,10 @@ HC_FUNCTION(hc_register_workflow) {
 
 HC_FUNCTION(hc_drop_workflow) {
     const std::string name = args.text(0, "name");
+    const std::optional<std::int32_t> version =
+        args.is_null(1) ? std::nullopt : std::optional(args.integer(1, "version"));
     engine::Verb verb;
-    engine::drop_workflow(name);
+    engine::drop_workflow(name, version);
     verb.finish();
     return pg::make_void();
 }

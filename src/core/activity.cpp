@@ -174,6 +174,7 @@ AttemptEnd end_by_timeout(const ActivityOptions &options, const Activity &activi
         may_retry ? next_of(options, activity, {.type = type}, now) : NextRetry{RetryState::timeout, {}};
     AttemptEnd end;
     end.retry_state = next.state;
+    end.overdue = true;
     end.timeout = timeout;
     std::string message = fmt::format("activity timed out: {}", to_string(timeout));
     if (next.state == RetryState::in_progress) {

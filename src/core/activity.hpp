@@ -125,6 +125,7 @@ struct AttemptEnd {
     WorkflowFailure failure;  // as the function is to see it
     std::string last_failure; // JSON, of the attempt: kept beside a further attempt
     std::optional<ActivityTimeout> timeout;
+    bool overdue = false; // the attempt has not failed: a timeout came first
 };
 AttemptEnd end_by_failure(const ActivityOptions &options, const Activity &activity, const AttemptFailure &failure,
                           Time now);

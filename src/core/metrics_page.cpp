@@ -81,6 +81,14 @@ void write_work(const MetricsPage &page, OpenMetrics &out) {
     out.gauge({}, one_if(page.outbound_open && page.outbound_enabled));
 }
 
+void write_workflows(const MetricsPage &page, OpenMetrics &out) {
+    for (std::size_t i = 0; i < kWorkflowCounts; ++i) {
+        const auto &[name, help] = words_of(static_cast<WorkflowCount>(i));
+        out.family(std::string("hermes_") + name, MetricType::counter, help);
+        out.counter({}, page.workflow[i]);
+    }
+}
+
 template <class Write>
 void write_providers(const MetricsPage &page, OpenMetrics &, Write write) {
     for (const ProviderMetrics &p : page.providers)
@@ -154,6 +162,7 @@ std::string render_metrics(const MetricsPage &page) {
     OpenMetrics out;
     write_cascades(page, out);
     write_work(page, out);
+    write_workflows(page, out);
     write_all_providers(page, out);
     write_series(page, out);
     return out.finish();

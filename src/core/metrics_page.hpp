@@ -3,6 +3,7 @@
 
 #include "core/circuit_breaker.hpp"
 #include "core/delivery_metrics.hpp"
+#include "core/workflow_counts.hpp"
 
 #include <array>
 #include <cstdint>
@@ -44,6 +45,7 @@ struct MetricsPage {
     std::uint64_t webhooks_delivered = 0, webhooks_failed = 0, dead_letters = 0, worker_errors = 0;
     std::array<std::uint64_t, kLatencyBuckets> timer_lateness{};
     Duration timer_lateness_sum{}, timer_lateness_max{};
+    std::array<std::uint64_t, kWorkflowCounts> workflow{};   // by WorkflowCount
     std::uint64_t receipts_parked = 0, receipts_waiting = 0; // there now
     std::uint64_t series_used = 0, series_limit = 0, series_folded = 0;
     bool outbound_open = false, outbound_enabled = false;

@@ -7,6 +7,7 @@
 #include "engine/definitions.hpp"
 #include "engine/placement.hpp"
 #include "engine/workflow_executions.hpp"
+#include "pg/wake.hpp"
 #include "store/workflow_executions.hpp"
 
 #include <nlohmann/json.hpp>
@@ -51,6 +52,17 @@ AttemptResult close_activity(const ActivityRow &row, ExecutionEventType end, con
     return AttemptResult::done;
 }
 
+void count_attempt(const core::AttemptEnd &end) {
+    pg::count(end.overdue ? core::WorkflowCount::attempts_timed_out : core::WorkflowCount::attempts_failed);
+}
+
+AttemptResult counted(const core::AttemptEnd &end, AttemptResult result) {
+    if (result == AttemptResult::done) {
+        count_attempt(end);
+    }
+    return result;
+}
+
 } // namespace
 
 core::Activity activity_of(const ActivityRow &row) {
@@ -90,6 +102,15 @@ void put_activity(ActivityRow &row, const core::Activity &activity) {
 
 // ---- of a turn ----
 
+std::int32_t queue_of(const std::string &type, const core::ActivityOptions &options) {
+    if (is_faked(type)) {
+        return store::kFakedQueue;
+    }
+    const core::ActivityTypeOptions &known = activity_type(type);
+    return known.kind == core::ActivityKind::queue ? store::activity_queue(options.queue)
+                                                   : -definitions().providers_of_name(known.provider).front();
+}
+
 std::optional<core::WorkflowFailure> schedule_activity(const core::WorkflowId &id,
                                                        const std::optional<std::string> &tenant,
                                                        const ActivityRequest &request) {
@@ -104,15 +125,10 @@ std::optional<core::WorkflowFailure> schedule_activity(const core::WorkflowId &i
     }
     row.type = request.type;
     row.options = core::activity_options_json(request.options);
-    const core::ActivityTypeOptions &type = activity_type(request.type);
-    if (type.kind == core::ActivityKind::queue) {
-        row.queue_id = store::activity_queue(request.options.queue);
-    } else {
-        try {
-            row.queue_id = -definitions().providers_of_name(type.provider).front();
-        } catch (const Error &e) {
-            return core::WorkflowFailure{e.sqlstate(), e.message(), e.detail(), e.hint()};
-        }
+    try {
+        row.queue_id = queue_of(request.type, request.options);
+    } catch (const Error &e) {
+        return core::WorkflowFailure{e.sqlstate(), e.message(), e.detail(), e.hint()};
     }
     put_activity(row, activity_of(row));
     store::insert_activity(row, request.options.fairness_weight, request.input);
@@ -155,6 +171,8 @@ AttemptResult finish_attempt(ActivityRow &row, const core::AttemptEnd &end, stor
     const std::string failure = core::failure_json(end.failure);
     switch (end.course) {
     case core::AttemptEnd::Course::again:
+        count_attempt(end);
+        pg::count(core::WorkflowCount::attempts_again);
         put_activity(row, end.activity);
         row.worker.reset();
         row.token = 0;
@@ -163,11 +181,11 @@ AttemptResult finish_attempt(ActivityRow &row, const core::AttemptEnd &end, stor
         renew_send(row);
         return AttemptResult::done;
     case core::AttemptEnd::Course::failed:
-        return close_activity(row, ExecutionEventType::activity_failed, failure,
-                              std::string(core::to_string(end.retry_state)), mode);
+        return counted(end, close_activity(row, ExecutionEventType::activity_failed, failure,
+                                           std::string(core::to_string(end.retry_state)), mode));
     case core::AttemptEnd::Course::timed_out:
-        return close_activity(row, ExecutionEventType::activity_timed_out, failure,
-                              std::string(core::to_string(*end.timeout)), mode);
+        return counted(end, close_activity(row, ExecutionEventType::activity_timed_out, failure,
+                                           std::string(core::to_string(*end.timeout)), mode));
     case core::AttemptEnd::Course::canceled:
         break;
     }

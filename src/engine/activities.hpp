@@ -24,6 +24,8 @@ void put_activity(store::ActivityRow &row, const core::Activity &activity); // a
 // The failure when it could not be scheduled.
 std::optional<core::WorkflowFailure>
 schedule_activity(const core::WorkflowId &id, const std::optional<std::string> &tenant, const ActivityRequest &request);
+// The queue that those of a type wait in. Throws 42704 when their provider is gone.
+std::int32_t queue_of(const std::string &type, const core::ActivityOptions &options);
 struct CanceledActivities {
     std::vector<std::int32_t> ended; // no worker had them: they are over
     bool held = false;               // some are held by somebody: ask again

@@ -92,7 +92,7 @@ void update_activity_options(const WorkflowId &id, const std::string &activity_i
         core::normalized(core::updated_options(core::parse_activity_options(row.options), options_json), std::nullopt);
     row.options = core::activity_options_json(options);
     row.priority = static_cast<std::int16_t>(options.priority);
-    if (!store::is_http_queue(row.queue_id)) {
+    if (row.queue_id > 0) { // no provider, no fake
         row.queue_id = store::activity_queue(options.queue);
     }
     write(row, activity_of(row));

@@ -5,10 +5,12 @@
 #include "engine/definitions.hpp"
 #include "pg/catalog.hpp"
 #include "store/activities.hpp"
+#include "store/fakes.hpp"
 
 #include <fmt/format.h>
 
 #include <unordered_map>
+#include <unordered_set>
 
 namespace hc::engine {
 
@@ -17,6 +19,7 @@ namespace {
 struct Cache { // of one generation of definitions
     std::uint64_t generation = 0;
     std::unordered_map<std::string, core::ActivityTypeOptions> types;
+    std::unordered_set<std::string> faked;
 };
 
 Cache &cache() {
@@ -53,6 +56,10 @@ void load_activity_types() {
     for (const store::ActivityTypeRow &row : store::all_activity_types()) {
         known.types.emplace(row.name, core::parse_activity_type(row.options));
     }
+    known.faked.clear();
+    for (std::string &name : store::faked_types()) {
+        known.faked.insert(std::move(name));
+    }
     known.generation = now;
 }
 
@@ -62,5 +69,7 @@ const core::ActivityTypeOptions &activity_type(const std::string &name) {
     const auto it = known.types.find(name);
     return it != known.types.end() ? it->second : *kUnknown;
 }
+
+bool is_faked(const std::string &name) { return cache().faked.contains(name); }
 
 } // namespace hc::engine

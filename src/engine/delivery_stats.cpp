@@ -79,6 +79,9 @@ void read_counters(core::MetricsPage &page) {
     page.dead_letters = all["dead_letters"];
     page.worker_errors = all["worker_errors"];
     page.series_folded = all["metric_series_folded"];
+    for (std::size_t i = 0; i < core::kWorkflowCounts; ++i) {
+        page.workflow[i] = all[core::words_of(static_cast<core::WorkflowCount>(i)).name];
+    }
     const pg::TimerLateness late = pg::timer_lateness();
     page.timer_lateness = late.buckets;
     page.timer_lateness_sum = late.sum;

@@ -9,6 +9,7 @@
 #include "engine/workflow_verbs.hpp"
 #include "pg/catalog.hpp"
 #include "pg/jsonb.hpp"
+#include "pg/wake.hpp"
 #include "pg/xact.hpp"
 
 #include <fmt/format.h>
@@ -208,6 +209,7 @@ private:
             break;
         case core::StartFate::miss:
             ++row_.missed;
+            pg::count(core::WorkflowCount::schedule_missed);
             break;
         }
         gone_.push_back(start.nominal);
@@ -219,6 +221,7 @@ private:
         const bool good = pg::subtransaction::run([&] { begin(start); }, failure);
         if (!good) {
             ++row_.errors;
+            pg::count(core::WorkflowCount::schedule_errors);
             const Time retry_at = now_ + core::start_retry_delay(start.tries + 1);
             store::put_off_schedule_start(row_.id, start.nominal, start.tries + 1, retry_at, failure.message);
             again(retry_at);
@@ -226,6 +229,7 @@ private:
         }
         gone_.push_back(start.nominal);
         ++row_.actions;
+        pg::count(core::WorkflowCount::schedule_starts);
         if (!start.manual && row_.remaining) {
             --*row_.remaining;
         }

@@ -27,10 +27,7 @@ void check_wait(core::Duration wait, const char *what) {
 }
 
 void check_test_database() {
-    if (!store::read_test_clock()) {
-        throw Error(sqlstate::not_prerequisite, "this database is not for tests", {},
-                    "Its owner can mark a database in which nothing was started yet: SELECT hermes.test_mode(true).");
-    }
+    check_test_mode();
     if (!pg::guc::workers) {
         throw Error(sqlstate::not_prerequisite, "no workers run in this database", {}, "See hermes.workers.");
     }
@@ -93,6 +90,13 @@ void set_test_mode(bool marked) {
                     "Mark a database for tests before anything is started in it.");
     }
     store::insert_test_clock();
+}
+
+void check_test_mode() {
+    if (!store::read_test_clock()) {
+        throw Error(sqlstate::not_prerequisite, "this database is not for tests", {},
+                    "Its owner can mark a database in which nothing was started yet: SELECT hermes.test_mode(true).");
+    }
 }
 
 core::Time test_advance(core::Duration by, core::Duration timeout) {

@@ -11,6 +11,8 @@ void save_clock(); // in the supervisor, after it was moved
 
 void set_test_mode(bool marked); // throws 55000
 
+void check_test_mode(); // throws 55000: the database is not for tests
+
 // Each throws 22023, 25001 in a transaction that has written, 55000 where the database is not for tests or has no
 // workers.
 core::Time test_advance(core::Duration by, core::Duration timeout); // 55000: not done in time

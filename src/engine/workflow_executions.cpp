@@ -123,6 +123,14 @@ WorkflowId new_execution_id(const OptionalText &tenant, const OptionalText &work
 
 // ---- beginning ----
 
+void count_events(std::span<const ExecutionEvent> written) {
+    for (const ExecutionEvent &event : written) {
+        if (const std::optional<core::WorkflowCount> count = core::count_of(event.type)) {
+            pg::count(*count);
+        }
+    }
+}
+
 void begin_execution(store::ExecutionRow row, std::optional<pg::jsonb_view> input, core::Duration delay,
                      core::ExecutionChain chain, const core::ExecutionAttributes &attributes) {
     const WorkflowType &type = workflow_type(row.type_id);
@@ -139,6 +147,7 @@ void begin_execution(store::ExecutionRow row, std::optional<pg::jsonb_view> inpu
                                    .payload = core::chain_json(chain)});
     row.history.data = core::encode_execution(events, std::nullopt);
     store::insert_execution(row, input);
+    count_events(events);
     if (!attributes.empty()) {
         store_attributes(row.id, attributes);
     }
@@ -267,6 +276,7 @@ bool close_execution(const store::ExecutionRow &row, const core::Replay &replay,
     added.push_back(std::move(end));
     store::close_execution(row.id, row.chunks, core::encode_execution(added, base),
                            static_cast<std::int16_t>(core::status_after(added.back().type)), added.back().time);
+    count_events(added);
     store::delete_execution_tasks(row.id);
     if (replay.has_conditions()) {
         store::delete_condition_waiter(row.id);

@@ -54,6 +54,7 @@ core::WorkflowId new_execution_id(const std::optional<std::string> &tenant,
 
 // The row needs no history. `input` as for store::insert_execution. `chain`: what the start gave, or the run before it
 // hands on.
+void count_events(std::span<const core::ExecutionEvent> written); // in the counters of hermes.stats
 void begin_execution(store::ExecutionRow row, std::optional<pg::jsonb_view> input, core::Duration delay,
                      core::ExecutionChain chain, const core::ExecutionAttributes &attributes = {});
 

@@ -10,6 +10,7 @@
 #include "engine/workflow_attributes.hpp"
 #include "engine/workflow_executions.hpp"
 #include "engine/workflow_types.hpp"
+#include "pg/wake.hpp"
 #include "store/workflow_executions.hpp"
 #include "store/workflow_moves.hpp"
 
@@ -75,13 +76,13 @@ std::size_t checked_point(const Base &base, const std::optional<std::int64_t> &e
 }
 
 std::int32_t type_of(const Base &base, const std::optional<std::int32_t> &version) {
-    if (!version) {
-        return base.row.type_id;
+    const WorkflowType &own = workflow_type(base.row.type_id);
+    const WorkflowType *type = find_workflow_version(own.name, version.value_or(own.version));
+    if (type == nullptr && !version && base.open) {
+        return own.id; // that it goes on with
     }
-    const std::string &name = workflow_type(base.row.type_id).name;
-    const WorkflowType *type = find_workflow_version(name, *version);
     if (type == nullptr) {
-        throw Error(sqlstate::undefined_object, fmt::format("workflow type \"{}\" has no version {}", name, *version));
+        throw_no_version(own.name, version.value_or(own.version));
     }
     return type->id;
 }
@@ -194,6 +195,7 @@ std::optional<core::Duration> run_timeout_of(const Base &base, const core::Reset
 
 void begin_next(const store::ExecutionRow &next, const std::optional<core::Duration> &run_timeout) {
     store::insert_execution(next, std::nullopt);
+    pg::count(core::WorkflowCount::started); // what its history had before is counted already
     const core::ExecutionAttributes attributes = core::attributes_after(core::decode_execution(next.history.data));
     if (!attributes.empty()) {
         store_attributes(next.id, attributes);

@@ -8,6 +8,7 @@
 #include "engine/workflow_attributes.hpp"
 #include "engine/workflow_executions.hpp"
 #include "pg/values.hpp"
+#include "pg/wake.hpp"
 #include "store/condition_waiters.hpp"
 #include "store/workflow_moves.hpp"
 
@@ -187,6 +188,7 @@ void WorkflowTurn::write_events() {
     write_attributes();
     const std::string bytes = core::encode_execution(replay_->added(), last_);
     const std::size_t size = row_.history.data.size();
+    count_events(replay_->added());
     if (size > kChunkBytes / 2 && size + bytes.size() > kChunkBytes) {
         store::chunk_execution_history(row_.id, row_.chunks + 1, bytes);
     } else {
@@ -285,6 +287,11 @@ void WorkflowTurn::fail(const core::WorkflowFailure &failure) {
         replay_->add({.type = ExecutionEventType::workflow_task_failed,
                       .time = pg::now(),
                       .payload = core::failure_json(failure)});
+    }
+    failed_ = true;
+    pg::count(core::WorkflowCount::failed_turns);
+    if (failure.sqlstate == sqlstate::nondeterminism) {
+        pg::count(core::WorkflowCount::nondeterminism);
     }
     const std::string reason = failure.sqlstate + ": " + failure.message;
     try_again(core::turn_retry_delay(failures_ + 1),

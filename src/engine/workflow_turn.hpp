@@ -47,6 +47,7 @@ public:
     const std::string &reason() const { return *terminated_; }
     bool timed_out() const { return timed_out_; } // the run timeout is over
     std::uint32_t failures() const { return failures_; }
+    bool failed() const { return failed_; } // by fail()
     // The tables whose change the function waits for; to be compared once the turn is committed.
     void watch(std::vector<pg::WatchedTable> tables) { watched_ = std::move(tables); }
     const std::vector<pg::WatchedTable> &watched() const { return watched_; }
@@ -109,6 +110,7 @@ private:
     bool cancel_task_waits_ = false; // a look at them is planned
     std::optional<std::string> terminated_;
     std::uint32_t failures_ = 0; // in a row
+    bool failed_ = false;
 };
 
 // A task that could not be run at all (its executor died of it, its role may not run SQL): later.

@@ -2,6 +2,7 @@
 // the state that the function is in, and accepted or rejected. See workflow_turn.hpp.
 #include "engine/workflow_turn.hpp"
 #include "pg/outcomes.hpp"
+#include "pg/wake.hpp"
 
 namespace hc::engine {
 
@@ -40,6 +41,7 @@ void WorkflowTurn::accept_update(const store::AdmittedUpdate &update) {
 void WorkflowTurn::reject_update(const store::AdmittedUpdate &update, const core::WorkflowFailure &failure) {
     store::set_update_stage(row_.id, update.update_id, UpdateStage::rejected, core::outcome_of_failure(failure));
     store::forget_old_rejections(row_.id);
+    pg::count(core::WorkflowCount::updates_rejected);
     pg::note_outcome(row_.id);
 }
 

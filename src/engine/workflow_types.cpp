@@ -117,8 +117,24 @@ std::int32_t register_workflow(Oid user, const std::string &name, Oid function, 
     return version;
 }
 
-void drop_workflow(const std::string &name) {
-    if (!store::retire_workflow_type(name)) {
+void throw_no_version(const std::string &name, std::int32_t version) {
+    throw Error(sqlstate::undefined_object, fmt::format("workflow type \"{}\" has no version {}", name, version));
+}
+
+void drop_workflow(const std::string &name, std::optional<std::int32_t> version) {
+    if (version) {
+        const std::optional<store::WorkflowTypeRow> row = store::find_workflow_version(name, *version);
+        if (!row) {
+            throw_no_version(name, *version);
+        }
+        if (const std::int64_t pinned = store::count_executions_of_type(row->id); pinned != 0) {
+            throw Error(sqlstate::object_in_use,
+                        fmt::format("version {} of workflow type \"{}\" is in use", *version, name),
+                        fmt::format("Open executions pinned to it: {}.", pinned),
+                        "Move them with hermes.move_workflows, end them with hermes.terminate_workflow, or wait.");
+        }
+        store::drop_workflow_version(row->id); // who is just starting one on it will run on it
+    } else if (!store::retire_workflow_type(name)) {
         throw Error(sqlstate::undefined_object, fmt::format("workflow type \"{}\" does not exist", name));
     }
     pg::invalidate_definitions();

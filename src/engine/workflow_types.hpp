@@ -24,7 +24,9 @@ struct WorkflowType {
 };
 
 std::int32_t register_workflow(Oid user, const std::string &name, Oid function, const std::string &options_json);
-void drop_workflow(const std::string &name); // throws 42704
+[[noreturn]] void throw_no_version(const std::string &name, std::int32_t version); // 42704
+// nullopt: the type is taken out of use. Throws 42704, 55006.
+void drop_workflow(const std::string &name, std::optional<std::int32_t> version);
 
 // Good until the next transaction. Throws WF004 when there is none.
 const WorkflowType &workflow_type(std::int32_t id);

@@ -9,6 +9,7 @@
 #include "pg/outcomes.hpp"
 #include "pg/random.hpp"
 #include "pg/user_turn.hpp"
+#include "pg/wake.hpp"
 #include "store/workflow_updates.hpp"
 
 #include <fmt/format.h>
@@ -72,7 +73,12 @@ void admit(const WorkflowId &id, std::int32_t type_id, const UpdateRequest &requ
         update.stage = UpdateStage::rejected;
         update.content = core::outcome_of_failure(core::undeclared_update(request.name, declared));
     }
-    if (store::insert_update(update) && known) {
+    if (!store::insert_update(update)) {
+        return; // there is one of this id
+    }
+    if (!known) {
+        pg::count(core::WorkflowCount::updates_rejected);
+    } else {
         bring(id, type_id, store::Kind::update, nlohmann::json{{"update_id", request.id}}.dump());
     }
 }

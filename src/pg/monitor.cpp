@@ -102,7 +102,7 @@ std::vector<Statistic> statistics() {
     }
     const Counters &c = slot->counters;
     const auto value = [](const std::atomic<std::uint64_t> &v) { return static_cast<std::int64_t>(v.load()); };
-    return {
+    std::vector<Statistic> all{
         {"cascades_started", value(c.started)},
         {"cascades_delivered", value(c.delivered)},
         {"cascades_exhausted", value(c.exhausted)},
@@ -130,6 +130,10 @@ std::vector<Statistic> statistics() {
         {"conditions_failed", value(c.conditions_failed)},
         {"metric_series_folded", value(c.series_folded)},
     };
+    for (std::size_t i = 0; i < core::kWorkflowCounts; ++i) {
+        all.push_back({core::words_of(static_cast<core::WorkflowCount>(i)).name, value(c.workflow[i])});
+    }
+    return all;
 }
 
 } // namespace hc::pg

@@ -13,6 +13,7 @@
 #include "core/fair_queue.hpp"
 #include "core/latency_buckets.hpp"
 #include "core/token_bucket.hpp"
+#include "core/workflow_counts.hpp"
 #include "pg/postgres.hpp"
 
 namespace hc::pg {
@@ -43,7 +44,8 @@ struct Counters { // monotonic since server start, per database
     std::atomic<std::uint64_t> webhooks_delivered, webhooks_failed, dead_letters, worker_errors;
     std::atomic<std::uint64_t> conditions_evaluated, conditions_failed;
     std::atomic<std::uint64_t> sends_skipped, suppressions, engagements;
-    std::atomic<std::uint64_t> series_folded; // counts that went to the series `other` (series.hpp)
+    std::atomic<std::uint64_t> workflow[core::kWorkflowCounts]; // by core::WorkflowCount
+    std::atomic<std::uint64_t> series_folded;                   // counts that went to the series `other` (series.hpp)
     std::atomic<std::uint64_t> timer_lateness_sum_us, timer_lateness_max_us, timer_lateness[core::kLatencyBuckets];
 };
 

@@ -14,6 +14,8 @@ namespace {
 
 constexpr int kMaxNotes = 64;
 constexpr int kCountedLevels = 8;
+constexpr int kCounts = static_cast<int>(Count::kCount);
+constexpr int kAllCounts = kCounts + static_cast<int>(core::kWorkflowCounts); // those of core::WorkflowCount last
 
 struct Note {
     std::int32_t queue;
@@ -26,8 +28,7 @@ struct Pending { // of the current transaction
     int count;
     bool overflow; // too many different notes: every queue may have work
     bool extension_change;
-    std::uint32_t counters[kCountedLevels]
-                          [static_cast<int>(Count::kCount)]; // by nesting level; deeper ones share the last
+    std::uint32_t counters[kCountedLevels][kAllCounts]; // by nesting level; deeper ones share the last
     bool counted;
 };
 
@@ -60,10 +61,10 @@ void publish_counters(DatabaseSlot *slot) noexcept {
         &c.conditions_failed, &c.sends_skipped,   &c.suppressions,
         &c.engagements,
     };
-    static_assert(lengthof(targets) == static_cast<int>(Count::kCount));
-    for (int i = 0; i < static_cast<int>(Count::kCount); ++i) {
+    static_assert(lengthof(targets) == kCounts);
+    for (int i = 0; i < kAllCounts; ++i) {
         if (const std::uint32_t n = g_pending.counters[1][i]; n != 0) {
-            targets[i]->fetch_add(n, std::memory_order_relaxed);
+            (i < kCounts ? *targets[i] : c.workflow[i - kCounts]).fetch_add(n, std::memory_order_relaxed);
         }
     }
 }
@@ -105,8 +106,8 @@ void publish() noexcept {
         }
         // a later task than the one already waited for wakes nobody
         if (lower(slot->bounds[bound_index(note.queue)], note.due)) {
-            const bool of_supervisor =
-                note.queue == kTimerQueue || note.queue == kActivityQueue || note.queue == kScheduleQueue;
+            const bool of_supervisor = note.queue == kTimerQueue || note.queue == kActivityQueue ||
+                                       note.queue == kScheduleQueue || note.queue == kFakeQueue;
             (of_supervisor || core::is_executor_queue(note.queue) ? supervisor : dispatchers) = true;
         }
     }
@@ -147,7 +148,7 @@ void fold_counters(std::int32_t level, bool keep) noexcept {
     if (!g_pending.counted || from == to) {
         return;
     }
-    for (int i = 0; i < static_cast<int>(Count::kCount); ++i) {
+    for (int i = 0; i < kAllCounts; ++i) {
         g_pending.counters[to][i] += keep ? g_pending.counters[from][i] : 0;
         g_pending.counters[from][i] = 0;
     }
@@ -215,10 +216,17 @@ void note_workers() { g_pending.extension_change = true; }
 void wake_dispatchers() noexcept { wake_workers(false, true); }
 void wake_supervisor() noexcept { wake_workers(true, false); }
 
-void count(Count what, std::uint32_t n) {
-    g_pending.counters[counted_level(GetCurrentTransactionNestLevel())][static_cast<int>(what)] += n;
+namespace {
+
+void count_at(int index, std::uint32_t n) {
+    g_pending.counters[counted_level(GetCurrentTransactionNestLevel())][index] += n;
     g_pending.counted = true;
 }
+
+} // namespace
+
+void count(Count what, std::uint32_t n) { count_at(static_cast<int>(what), n); }
+void count(core::WorkflowCount what, std::uint32_t n) { count_at(kCounts + static_cast<int>(what), n); }
 
 void register_transaction_callbacks() {
     RegisterXactCallback(on_transaction, nullptr);

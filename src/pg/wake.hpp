@@ -12,6 +12,7 @@ namespace hc::pg {
 inline constexpr std::int32_t kTimerQueue = 1;    // timers, sandbox receipts, rematch: the supervisor
 inline constexpr std::int32_t kWebhookQueue = 2;  // outcome reports: dispatchers
 inline constexpr std::int32_t kScheduleQueue = 6; // schedules to be looked at: the supervisor
+inline constexpr std::int32_t kFakeQueue = 7;     // activities that fakes answer: the supervisor
 inline constexpr std::int32_t kFirstProviderQueue = kReservedQueues; // four a provider: dispatchers
 
 // The queues of a provider, in the order in which they are served: a campaign never stands before an OTP. Sends that
@@ -71,6 +72,7 @@ enum class Count : std::uint8_t {
     kCount,
 };
 void count(Count what, std::uint32_t n = 1);
+void count(core::WorkflowCount what, std::uint32_t n = 1);
 
 void register_transaction_callbacks(); // in _PG_init
 

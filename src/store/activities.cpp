@@ -29,6 +29,13 @@ void note_deadline(const OptionalTime &deadline) {
     }
 }
 
+void note_activity(const ActivityRow &row) {
+    note_deadline(row.deadline);
+    if (row.queue_id == kFakedQueue) {
+        pg::note_task(pg::kFakeQueue, row.due);
+    }
+}
+
 } // namespace
 
 // ---- types ----
@@ -123,7 +130,7 @@ void insert_activity(const ActivityRow &row, double weight, const std::string &i
     }
     insert.execute(row.execution_id, row.number, row.queue_id, row.priority, row.due, row.deadline, row.tenant,
                    row.fairness_key, row.type, row.options, input_json, place);
-    note_deadline(row.deadline);
+    note_activity(row);
 }
 
 std::optional<ActivityRow> lock_activity(const WorkflowId &id, std::int32_t number, LockWait mode) {
@@ -218,7 +225,7 @@ void update_activity(const ActivityRow &row) {
     update.execute(row.execution_id, row.number, row.queue_id, row.state, row.priority, row.attempt, row.flags,
                    row.token, row.due, row.started_at, row.heartbeat_at, row.lease, row.deadline, row.worker,
                    row.options, row.heartbeat, row.last_failure);
-    note_deadline(row.deadline);
+    note_activity(row);
 }
 
 void heartbeat_activity(const WorkflowId &id, std::int32_t number, Time now, const OptionalText &details) {

@@ -33,6 +33,8 @@ std::vector<ActivityTypeRow> all_activity_types();
 // ---- queues ----
 
 // Activities that dispatchers send have the number of their provider, negative.
+// Those of fake activities (fakes.hpp), which the supervisor answers.
+inline constexpr std::int32_t kFakedQueue = 0;
 inline constexpr bool is_http_queue(std::int32_t queue) { return queue < 0; }
 
 struct ActivityQueueRow {

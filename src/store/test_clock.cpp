@@ -48,12 +48,13 @@ bool has_work() {
 
 std::optional<DueRow> first_due(core::Time now) {
     // kind 7: of a close that somebody stands in the way of, it is tried again after moments. Of an activity: when it
-    // times out, and when it may be polled again, which nobody has to do
+    // times out, when a fake answers, and when it may be polled
+    // again, which nobody has to do
     constinit static pg::statement<DueRow(core::Time)> look(
         "SELECT min(t.due), min(t.due - CASE t.kind WHEN 7 THEN interval '100 ms' ELSE interval '0' END), "
         "count(*) FILTER (WHERE t.due <= $1) FROM (SELECT due, kind FROM hermes.task WHERE queue > 0 UNION ALL "
         "SELECT deadline, 0 FROM hermes.activity WHERE deadline IS NOT NULL UNION ALL SELECT due, 0 FROM "
-        "hermes.activity WHERE state = 3 AND due > $1) AS t HAVING count(*) > 0");
+        "hermes.activity WHERE (state = 3 AND due > $1) OR (queue_id = 0 AND state <> 4)) AS t HAVING count(*) > 0");
     return look.query_one(now);
 }
 

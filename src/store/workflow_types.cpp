@@ -5,6 +5,10 @@ namespace hc::store {
 
 namespace {
 
+struct CountRow {
+    std::int64_t value = 0;
+    auto fields() { return std::tie(value); }
+};
 struct IntRow {
     std::int32_t value = 0;
     auto fields() { return std::tie(value); }
@@ -42,7 +46,7 @@ std::optional<WorkflowTypeRow> find_current_workflow_type(const std::string &nam
 std::optional<WorkflowTypeRow> find_workflow_version(const std::string &name, std::int32_t version) {
     constinit static pg::statement<WorkflowTypeRow(std::string, std::int32_t)> find(
         "SELECT id, name, version, function, digest, role_id, options FROM hermes.workflow_type WHERE name = $1 AND "
-        "version = $2");
+        "version = $2 AND dropped_at IS NULL");
     return find.query_one(name, version, true);
 }
 
@@ -77,6 +81,18 @@ bool retire_workflow_type(const std::string &name) {
     constinit static pg::statement<void(std::string)> retire(
         "UPDATE hermes.workflow_type SET current = false WHERE name = $1 AND current");
     return retire.execute(name) != 0;
+}
+
+void drop_workflow_version(std::int32_t id) {
+    constinit static pg::statement<void(std::int32_t)> drop(
+        "UPDATE hermes.workflow_type SET current = false, dropped_at = pg_catalog.clock_timestamp() WHERE id = $1");
+    drop.execute(id);
+}
+
+std::int64_t count_executions_of_type(std::int32_t id) {
+    constinit static pg::statement<CountRow(std::int32_t)> count(
+        "SELECT count(*) FROM hermes.execution WHERE type_id = $1");
+    return count.query(id).front().value;
 }
 
 std::optional<FunctionRow> find_function(Oid function) {

@@ -20,12 +20,15 @@ struct WorkflowTypeRow {
 };
 std::optional<WorkflowTypeRow> find_workflow_type(std::int32_t id);
 std::optional<WorkflowTypeRow> find_current_workflow_type(const std::string &name);
-std::optional<WorkflowTypeRow> find_workflow_version(const std::string &name, std::int32_t version);
+std::optional<WorkflowTypeRow> find_workflow_version(const std::string &name,
+                                                     std::int32_t version);        // unless it was dropped
 std::optional<WorkflowTypeRow> find_newest_workflow_type(const std::string &name); // current or not
 // The next version of the name, from now on the current one; waits for others who register it.
 std::int32_t insert_workflow_type(const WorkflowTypeRow &row);
 void update_workflow_type(const WorkflowTypeRow &row); // digest and options of a version
 bool retire_workflow_type(const std::string &name);    // false: none is current
+void drop_workflow_version(std::int32_t id);           // it is found by its id only
+std::int64_t count_executions_of_type(std::int32_t id);
 
 struct FunctionRow {
     std::int64_t oid = 0;

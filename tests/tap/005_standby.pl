@@ -17,6 +17,14 @@ workers_are($primary, 'postgres', 1, 1, 'workers run on the primary');
 my $closed = $primary->safe_psql('postgres', q{SELECT hermes.start_cascade('two', '{}', 'closed')});
 all_closed($primary, 'postgres', 'a cascade ended');
 
+$primary->safe_psql('postgres', q{
+	CREATE SCHEMA app; CREATE ROLE standby_app LOGIN IN ROLE hermes_app; GRANT USAGE ON SCHEMA app TO standby_app;
+	CREATE FUNCTION app.waits(input jsonb) RETURNS jsonb LANGUAGE plpgsql AS 'BEGIN RETURN hermes.wait_signal(''go'', ''1 day''); END';
+	SELECT hermes.register_workflow('waits', 'app.waits(jsonb)', '{"run_as": "standby_app"}')});
+my $waiting = $primary->safe_psql('postgres', q{SELECT hermes.start_workflow('waits')});
+$primary->poll_query_until('postgres', qq{SELECT EXISTS (SELECT FROM hermes.explain_workflow('$waiting') WHERE subject = 'signal "go"')})
+  or die 'the workflow function does not wait';
+
 $primary->backup('copy');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'copy', has_streaming => 1);
@@ -36,6 +44,8 @@ for my $id ($closed, $open)
 	is($standby->safe_psql('postgres', $query), $primary->safe_psql('postgres', $query),
 		'status, history and view answer as on the primary');
 }
+my $explained = qq{SELECT json_agg(e) FROM hermes.explain_workflow('$waiting') e};
+is($standby->safe_psql('postgres', $explained), $primary->safe_psql('postgres', $explained), 'an execution is explained as on the primary');
 my $views = join ' UNION ALL ', map { "SELECT '$_', count(*) FROM hermes.$_" }
   qw(cascades history tasks timers deliveries dead_letters);
 is($standby->safe_psql('postgres', $views), $primary->safe_psql('postgres', $views), 'views show the same');

@@ -85,6 +85,7 @@ MetricsPage page_with_everything() {
     MetricsPage page;
     page.version = "9.9";
     page.started = 5;
+    page.workflow[static_cast<std::size_t>(WorkflowCount::failed)] = 3;
     page.ended = {1, 2, 3, 4};
     page.receipts = {1, 2, 3, 4, 5};
     page.timer_lateness[3] = 7;
@@ -105,9 +106,14 @@ MetricsPage page_with_everything() {
 TEST(MetricsPage, ShowsWhatItWasGiven) {
     const std::string text = render_metrics(page_with_everything());
     for (const std::string_view line :
-         {"hermes_build_info{version=\"9.9\"} 1", "hermes_cascades_started_total 5",
-          "hermes_cascades_ended_total{outcome=\"canceled\"} 4", "hermes_receipts_total{result=\"dropped\"} 5",
-          "hermes_timer_lateness_seconds_bucket{le=\"0.0025\"} 7", "hermes_timer_lateness_seconds_sum 2.0",
+         {"hermes_build_info{version=\"9.9\"} 1",
+          "hermes_cascades_started_total 5",
+          "hermes_workflow_failed_total 3",
+          "hermes_schedule_missed_catchup_window_total 0",
+          "hermes_cascades_ended_total{outcome=\"canceled\"} 4",
+          "hermes_receipts_total{result=\"dropped\"} 5",
+          "hermes_timer_lateness_seconds_bucket{le=\"0.0025\"} 7",
+          "hermes_timer_lateness_seconds_sum 2.0",
           "hermes_messages_total{tenant=\"acme \\\"1\\\"\",channel=\"sms\",provider=\"texts\",result=\"accepted\"} 1",
           "hermes_messages_total{tenant=\"acme \\\"1\\\"\",channel=\"sms\",provider=\"texts\",result=\"corrected\"} 10",
           "hermes_message_states_total{tenant=\"acme \\\"1\\\"\",channel=\"sms\",provider=\"texts\",state=\"queued\"} "
@@ -119,7 +125,8 @@ TEST(MetricsPage, ShowsWhatItWasGiven) {
           "hermes_provider_answers_total{provider=\"texts\",channel=\"sms\",result=\"throttled\"} 12",
           "hermes_queue_oldest_seconds{queue=\"sends\",provider=\"texts\",lane=\"otp\"} 1.5",
           "hermes_queue_oldest_seconds{queue=\"timers\"} 0.0",
-          "hermes_workers{role=\"dispatcher\",state=\"running\"} 2", "hermes_outbound_open 0"}) // the setting is off
+          "hermes_workers{role=\"dispatcher\",state=\"running\"} 2",
+          "hermes_outbound_open 0"}) // the setting is off
         EXPECT_NE(text.find("\n" + std::string(line) + "\n"), std::string::npos) << line;
 }
 
