@@ -17,6 +17,7 @@
 #include "store/pauses.hpp"
 #include "store/receipts.hpp"
 #include "workers/executors.hpp"
+#include "workers/programs.hpp"
 #include "workers/schedules.hpp"
 #include "workers/session.hpp"
 #include "workers/workers.hpp"
@@ -68,6 +69,7 @@ private:
     ExtensionWatch extension_;
     Executors executors_;
     Schedules schedules_;
+    Programs programs_;
     Backoff backoff_;            // after errors of a pass
     Backoff dispatcher_backoff_; // starts of dispatchers
     int dispatchers_wanted_ = 0;
@@ -325,6 +327,7 @@ void Supervisor::pass() {
         pg::give_bound(pg::kTimerQueue, core::from_unix_micros(0));
         pg::give_bound(pg::kActivityQueue, core::from_unix_micros(0));
         Schedules::rescan();
+        Programs::rescan();
         executors_.rescan();
         check_fence();
         last_rescan_ = now;
@@ -363,6 +366,7 @@ long Supervisor::wait_milliseconds() {
                        std::chrono::ceil<std::chrono::milliseconds>(retry_activities_at_ - now).count());
     most = std::min(most, activities);
     most = schedules_.wait_milliseconds(most);
+    most = programs_.wait_milliseconds(most);
     if (now < retry_timers_at_) {
         return std::min<long>(most, std::chrono::ceil<std::chrono::milliseconds>(retry_timers_at_ - now).count());
     }
@@ -428,7 +432,9 @@ void Supervisor::run() {
             backoff_.failed(Clock::now());
         }
         if (due && !gone_ && open()) {
-            schedules_.pass([this](const char *what, const auto &body) { return attempt(what, body); });
+            const auto guarded = [this](const char *what, const auto &body) { return attempt(what, body); };
+            schedules_.pass(guarded);
+            programs_.pass(guarded);
         }
         if (due && !gone_ && open() && !attempt("following pauses", [this] { follow_pauses(), release_paused(); })) {
             transient(failure_) ? backoff_.failed(Clock::now()) : split_timers();

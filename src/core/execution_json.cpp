@@ -174,7 +174,7 @@ std::vector<ExecutionEvent> parse_events(std::string_view json, const std::strin
 
 } // namespace
 
-std::string execution_json(const ExecutionDocument &document) {
+std::string execution_json(const ExecutionDocument &document, std::size_t first) {
     std::string digest;
     for (const char c : document.digest)
         digest += fmt::format("{:02x}", static_cast<unsigned char>(c));
@@ -186,8 +186,8 @@ std::string execution_json(const ExecutionDocument &document) {
         kFormat, json_string(to_string(document.id)), json_string(document.workflow_type), document.version,
         json_string(document.function), digest, string_or_null(document.workflow_id), string_or_null(document.tenant),
         json_string(to_string(status_after(last))), document.input.empty() ? "null" : document.input);
-    for (std::size_t i = 0; i < document.events.size(); ++i)
-        json += (i == 0 ? "" : ", ") + event_json(document.events[i], i + 1);
+    for (std::size_t i = first; i < document.events.size(); ++i)
+        json += (i == first ? "" : ", ") + event_json(document.events[i], i + 1);
     return json + "]}";
 }
 

@@ -34,7 +34,8 @@ struct ExecutionDocument {
     bool operator==(const ExecutionDocument &) const = default;
 };
 
-std::string execution_json(const ExecutionDocument &document);
+std::string execution_json(const ExecutionDocument &document,
+                           std::size_t first = 0); // without the events up to `first`
 
 // Keys that are not known are passed over in the document, and refused in an event. Throws 22023 with the JSON path of
 // what is wrong, 54000 past the caps.

@@ -24,7 +24,7 @@ CommandKind kind_of(const ExecutionEvent &event) {
     case Type::step_failed:
         return CommandKind::step;
     case Type::marker_recorded:
-        return event.kind;
+        return event.kind == CommandKind::set_query_result ? CommandKind::none : event.kind;
     case Type::timer_started:
         return event.kind == CommandKind::timer ? CommandKind::timer : CommandKind::sleep;
     case Type::child_started:
@@ -153,7 +153,8 @@ void Replay::note(std::size_t position) {
             end_command(number_in(event.payload), position);
         has_conditions_ = has_conditions_ || kind == CommandKind::wait_until;
     } else if (is_end(event.type)) {
-        end_command(event.command, position);
+        if (event.type != Type::update_accepted || event.command != 0) // a program outside takes it without a wait
+            end_command(event.command, position);
     } else if (event.type == Type::signal_received) {
         signals_[event.name].events.push_back(position);
         if (!event.text.empty())
@@ -234,6 +235,12 @@ CallAnswer Replay::call_again(const Command &command) {
 void Replay::record(ExecutionEvent event) {
     event.command = next_;
     add(std::move(event));
+}
+
+void Replay::append(ExecutionEvent event) {
+    event.command = static_cast<std::uint32_t>(commands_.size() + 1);
+    add(std::move(event));
+    next_ = static_cast<std::uint32_t>(commands_.size() + 1);
 }
 
 // What ended a command: its own event, its timer, or a signal, whichever came first.

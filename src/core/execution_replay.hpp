@@ -97,6 +97,8 @@ public:
     void shield(bool on) { shielded_ = on; }
     // Records the command that was just found fresh, as an event of it; then call it again.
     void record(ExecutionEvent event);
+    // The next command of a program outside, which is not called: its commands count as issued, all of them.
+    void append(ExecutionEvent event);
 
     // The version of a change that the body is to follow (Temporal's get_version): what was recorded; where nothing
     // was, the newest one, to be recorded, unless the history already goes on past this point: then the oldest, -1.

@@ -1,6 +1,7 @@
 // Activities that a workflow function starts, and what it cancels. See workflow_body.hpp.
 #include "core/crypto.hpp"
 #include "core/error.hpp"
+#include "core/workflow_commands.hpp"
 #include "engine/activity_types.hpp"
 #include "engine/workflow_body.hpp"
 #include "engine/workflow_body_checks.hpp"
@@ -14,23 +15,6 @@ using core::CallAnswer;
 using core::Command;
 using core::CommandKind;
 using core::ExecutionEventType;
-
-namespace {
-
-// Of what an activity_scheduled says of a cancel, beside try_cancel.
-std::string word_of(core::ActivityCancellation cancellation) {
-    switch (cancellation) {
-    case core::ActivityCancellation::wait:
-        return std::string(core::kWaitCancellation);
-    case core::ActivityCancellation::abandon:
-        return "abandon";
-    case core::ActivityCancellation::try_cancel:
-        break;
-    }
-    return "";
-}
-
-} // namespace
 
 std::int64_t WorkflowBody::start_activity(const std::string &type, const std::string &input,
                                           const std::string &options_json) {
@@ -50,7 +34,7 @@ std::int64_t WorkflowBody::start_activity(const std::string &type, const std::st
                     .hash = command.hash,
                     .name = type,
                     .payload = options_json == "{}" ? "" : options_json,
-                    .text = word_of(options.cancellation)});
+                    .text = core::cancellation_word(options.cancellation)});
     replay_.call(command);
     requests_.activities.push_back({replay_.command(), type, input, std::move(options)});
     return replay_.command();

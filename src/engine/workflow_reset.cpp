@@ -198,11 +198,19 @@ void begin_next(const store::ExecutionRow &next, const std::optional<core::Durat
     if (!attributes.empty()) {
         store_attributes(next.id, attributes);
     }
-    const std::int32_t queue = core::executor_queue(workflow_type(next.type_id).role_id);
+    const WorkflowType &type = workflow_type(next.type_id);
+    const std::int32_t queue = queue_for(type, Kind::turn);
     const core::Time now = pg::now();
     std::vector<store::Task> tasks{{next.id, store::kTurnNumber, Kind::turn, queue, now, 0, 0, {}}};
     if (run_timeout) {
-        tasks.push_back({next.id, store::kRunTimeoutNumber, Kind::run_timeout, queue, now + *run_timeout, 0, 0, {}});
+        tasks.push_back({next.id,
+                         store::kRunTimeoutNumber,
+                         Kind::run_timeout,
+                         queue_for(type, Kind::run_timeout),
+                         now + *run_timeout,
+                         0,
+                         0,
+                         {}});
     }
     store::insert_tasks(tasks);
 }
