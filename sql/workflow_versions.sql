@@ -34,7 +34,7 @@ CREATE OR REPLACE FUNCTION test.second(input jsonb) RETURNS jsonb LANGUAGE plpgs
 SELECT test.try($q$ SELECT hermes.move_workflows('versions', 2) $q$);
 -- resets
 SELECT n, test.try(format($q$ SELECT hermes.reset_workflow(%L, %s, NULL, %L) $q$, :'id', event_id, options))
-FROM (VALUES (1, 0, '{}'), (2, 3, '{}'), (3, 1, '{"reapply": "all"}'), (4, 1, '{"version": 7}'), (5, 1, '[]'), (6, 9223372036854775807, '{}')) AS r (n, event_id, options);
+FROM (VALUES (1, 0, '{}'), (2, 3, '{}'), (3, 1, '{"reapply": "everything"}'), (4, 1, '{"version": 7}'), (5, 1, '[]'), (6, 9223372036854775807, '{}')) AS r (n, event_id, options);
 SELECT test.try($q$ SELECT hermes.reset_workflow('00000000-0000-7000-8000-000000000000') $q$);
 SELECT hermes.signal_workflow(:'id', 'go', '7', 'r1');
 SELECT hermes.reset_workflow(:'id', 1, 'once more', '{"request_id": "q1", "run_timeout": "1h", "version": 1}') AS next \gset

@@ -83,7 +83,7 @@ void read_event(ByteReader &in, ExecutionEvent &e, Time previous) {
         e.text = in.bytes();
 }
 
-constexpr std::array<std::string_view, 39> kEventNames = {
+constexpr std::array<std::string_view, 40> kEventNames = {
     "",
     "WorkflowExecutionStarted",
     "WorkflowExecutionCompleted",
@@ -123,6 +123,7 @@ constexpr std::array<std::string_view, 39> kEventNames = {
     "WorkflowExecutionUnpaused",
     "WorkflowExecutionOptionsUpdated",
     "RequestCancelChildWorkflowExecution",
+    "ActivityTaskRescheduled",
 };
 constexpr std::array<std::string_view, 7> kStatusNames = {"Running",  "Completed",  "Failed",        "TimedOut",
                                                           "Canceled", "Terminated", "ContinuedAsNew"};

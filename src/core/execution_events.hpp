@@ -62,8 +62,9 @@ enum class ExecutionEventType : std::uint8_t {
     workflow_execution_options_updated = 37, // payload: what has changed, text: execution whose history this was
                                              // up to here, of one that a reset has begun
     child_cancel_requested = 38,             // command, kind cancel, payload: command of the child
+    activity_rescheduled = 39,               // command: of one that was open where a reset has cut
 };
-inline constexpr ExecutionEventType kLastExecutionEventType = ExecutionEventType::child_cancel_requested;
+inline constexpr ExecutionEventType kLastExecutionEventType = ExecutionEventType::activity_rescheduled;
 
 // What the body of a workflow function asks for, in the order in which it asks; each is a command with a number,
 // from 1.

@@ -148,7 +148,7 @@ void Replay::note(std::size_t position) {
             throw Error(sqlstate::corrupt_state, "workflow history is inconsistent",
                         fmt::format("Event {} records command {} after command {}.", position + 1, event.command,
                                     commands_.size()));
-        commands_.push_back({position, std::nullopt, ends_itself(kind)});
+        commands_.push_back({position, std::nullopt, ends_itself(kind), false});
         if (event.type == Type::timer_canceled)
             end_command(number_in(event.payload), position);
         has_conditions_ = has_conditions_ || kind == CommandKind::wait_until;
@@ -164,10 +164,18 @@ void Replay::note(std::size_t position) {
     } else if (event.type == Type::workflow_execution_paused || event.type == Type::workflow_execution_unpaused) {
         paused_ = event.type == Type::workflow_execution_paused;
     } else if (event.type == Type::workflow_execution_options_updated && !event.text.empty()) {
-        paused_ = false; // a reset does not take it along
-        if (const std::optional<WorkflowId> origin = parse_workflow_id(event.text))
-            seeds_.push_back({commands_.size(), *origin});
+        note_reset(event);
+    } else if (event.type == Type::activity_rescheduled && event.command != 0 && recorded(event.command) != nullptr) {
+        commands_[event.command - 1].lost = false;
     }
+}
+
+void Replay::note_reset(const ExecutionEvent &event) {
+    paused_ = false; // it is not taken along
+    if (const std::optional<WorkflowId> origin = parse_workflow_id(event.text))
+        seeds_.push_back({commands_.size(), *origin});
+    for (Recorded &known : commands_)
+        known.lost = known.lost || (events_[known.event].type == Type::activity_scheduled && !known.fired);
 }
 
 // What ended it first counts.

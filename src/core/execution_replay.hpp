@@ -87,6 +87,8 @@ public:
     CallAnswer await(std::uint32_t command);
     // What began what a handle stands for. Throws Nondeterminism when the body has issued no such command.
     const ExecutionEvent &begin_of(std::uint32_t command);
+    // An activity that was open where a reset has cut the history: nobody does it, unless it is scheduled anew.
+    bool is_lost(std::uint32_t command) const { return is_open(command) && commands_[command - 1].lost; }
     bool is_open(std::uint32_t command) const; // it was issued, and the history has no end of it
     // The number of the one of these that was over first; nullopt with `answer` filled: none is, or the cancel came
     // before.
@@ -155,6 +157,7 @@ private:
         std::size_t event = 0;            // position of what recorded the command
         std::optional<std::size_t> fired; // position of what ended it
         bool over = false;                // in this pass of the body, or by its event alone
+        bool lost = false;                // see is_lost()
     };
     struct Signals {
         std::vector<std::size_t> events;
@@ -166,6 +169,7 @@ private:
     };
 
     void note(std::size_t position);
+    void note_reset(const ExecutionEvent &event);
     void end_command(std::uint32_t command, std::size_t position);
     const Recorded *recorded(std::uint32_t command) const;
     void check(const Command &command, const ExecutionEvent &event) const;

@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace hc::engine {
 
 using core::CallAnswer;
@@ -24,6 +26,7 @@ std::int64_t WorkflowBody::start_activity(const std::string &type, const std::st
     const CallAnswer answer = call(command);
     if (answer.kind != CallAnswer::Kind::fresh) {
         finish(answer); // raises when it is canceled
+        reschedule(type, input, options_json);
         return replay_.command();
     }
     may_record();
@@ -38,6 +41,28 @@ std::int64_t WorkflowBody::start_activity(const std::string &type, const std::st
     replay_.call(command);
     requests_.activities.push_back({replay_.command(), type, input, std::move(options)});
     return replay_.command();
+}
+
+// After a reset to where it was open: done by a new one, from its first attempt. One that was asked to end ends at
+// once.
+void WorkflowBody::reschedule(const std::string &type, const std::string &input, const std::string &options_json) {
+    const std::uint32_t number = replay_.command();
+    if (for_query_ || !replay_.is_lost(number)) {
+        return;
+    }
+    may_record();
+    core::ActivityOptions options =
+        core::normalized(core::parse_activity_options(options_json, activity_type(type)), run_timeout_);
+    const auto asks = [number](const core::ExecutionEvent &event) {
+        return event.type == ExecutionEventType::activity_cancel_requested && event.payload == fmt::to_string(number);
+    };
+    const auto &events = replay_.events();
+    if (std::any_of(events.begin(), events.end(), asks) ||
+        (replay_.cancel_requested() && options.cancellation != core::ActivityCancellation::abandon)) {
+        requests_.cancels.push_back(number);
+    }
+    replay_.add({.type = ExecutionEventType::activity_rescheduled, .time = pg::now(), .command = number});
+    requests_.activities.push_back({number, type, input, std::move(options)});
 }
 
 void WorkflowBody::cancel(std::int64_t handle) {
