@@ -85,6 +85,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('pause_provider', 'name text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
     ('pause_schedule', 'id text, note text DEFAULT NULL::text, tenant text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
     ('pause_tenant', 'tenant text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
+    ('import_history', 'history jsonb', 'uuid', 'volatile', 'c'),
     ('poll_workflow_tasks', 'queue text, worker text DEFAULT NULL::text, max_tasks integer DEFAULT 1, lease interval DEFAULT NULL::interval, options jsonb DEFAULT ''{}''::jsonb', 'TABLE(token text, execution_id uuid, workflow_type text, version integer, workflow_id text, tenant text, attempt integer, previous_event integer, history jsonb, updates jsonb, deadline timestamp with time zone)', 'volatile', 'c'),
     ('complete_workflow_task', 'token text, commands jsonb DEFAULT ''[]''::jsonb, OUT outcome text, OUT failure jsonb', 'SETOF record', 'volatile', 'c'),
     ('fail_workflow_task', 'token text, failure jsonb', 'void', 'volatile', 'c'),
@@ -199,7 +200,7 @@ FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
                   'signal_workflow', 'cancel_workflow', 'terminate_workflow', 'workflow_status', 'workflow_history', 'query_workflow', 'step', 'fetch', 'sleep', 'wait_signal', 'start_child', 'await', 'await_any', 'signal_with_start',
                   'register_activity', 'drop_activity', 'poll_tasks', 'complete_task', 'fail_task', 'cancel_task', 'heartbeat_task', 'complete_activity', 'fail_activity',
                   'pause_activity', 'resume_activity', 'reset_activity', 'update_activity_options', 'alter_activity_queue', 'start_activity', 'execute_activity', 'cancel',
-                  'pause_workflow', 'resume_workflow', 'wait_until', 'watch_table', 'unwatch_table', 'add_compensation', 'compensate', 'pause_workflow_type', 'resume_workflow_type', 'update_workflow', 'update_with_start', 'update_result', 'execute_update', 'workflow_result', 'wait_update', 'complete_update', 'fail_update', 'create_schedule', 'alter_schedule', 'drop_schedule', 'pause_schedule', 'resume_schedule', 'trigger_schedule', 'backfill_schedule', 'schedule_times', 'maintain', 'schedule_maintenance', 'replay_check', 'replay_history', 'replays_ok', 'move_workflows', 'reset_workflow', 'export_history', 'create_search_attribute', 'drop_search_attribute', 'list_workflows', 'count_workflows', 'test_mode', 'test_advance', 'test_settle');
+                  'pause_workflow', 'resume_workflow', 'wait_until', 'watch_table', 'unwatch_table', 'add_compensation', 'compensate', 'pause_workflow_type', 'resume_workflow_type', 'update_workflow', 'update_with_start', 'update_result', 'execute_update', 'workflow_result', 'wait_update', 'complete_update', 'fail_update', 'create_schedule', 'alter_schedule', 'drop_schedule', 'pause_schedule', 'resume_schedule', 'trigger_schedule', 'backfill_schedule', 'schedule_times', 'maintain', 'schedule_maintenance', 'replay_check', 'replay_history', 'replays_ok', 'move_workflows', 'reset_workflow', 'export_history', 'import_history', 'create_search_attribute', 'drop_search_attribute', 'list_workflows', 'count_workflows', 'test_mode', 'test_advance', 'test_settle');
 
 -- ---- views ----
 CREATE TEMP TABLE contract_view (name, columns) AS VALUES

@@ -83,7 +83,7 @@ CREATE TEMP TABLE expected (role, functions) AS VALUES
                        generate_webhook_secret,rotate_endpoint_secret,enable_endpoint,replay_webhook,replay_webhooks,
                        update_workflow,update_with_start,update_result,execute_update,workflow_result,wait_update,complete_update,fail_update,
                        schedule_times,create_schedule,alter_schedule,drop_schedule,pause_schedule,resume_schedule,trigger_schedule,backfill_schedule,maintain,schedule_maintenance,
-                       export_history,replay_check,replay_history,replays_ok,move_workflows,reset_workflow,
+                       export_history,replay_check,replay_history,replays_ok,move_workflows,reset_workflow,import_history,
                        list_workflows,count_workflows,set_attributes,set_memo,create_search_attribute,drop_search_attribute,test_advance,test_settle}');
 SELECT is(ARRAY(SELECT object::text FROM granted WHERE kind = 'function' AND grantee = role::regrole AND grantee <> owner ORDER BY object COLLATE "C"),
           ARRAY(SELECT f FROM unnest(functions) AS f ORDER BY f COLLATE "C"), role || ' may execute exactly its functions')

@@ -56,6 +56,17 @@ SELECT * FROM hermes.replay_history('test.faulty(jsonb)', hermes.export_history(
 SELECT n, test.try($q$ SELECT count(*) FROM hermes.replay_history('test.first(jsonb)', $1) $q$, document)
 FROM (VALUES (1, NULL::jsonb), (2, '[]'), (3, '{"format": 2}'), (4, '{"format": 1, "execution_id": "00000000-0000-7000-8000-000000000000", "input": {}, "events": [{"type": "?"}]}')) AS d (n, document);
 SELECT test.try($q$ SELECT * FROM hermes.replay_history('test.first(jsonb)', '{}', '3 minutes') $q$);
+-- imports: of what was exported, under another id; the same again; what does not fit
+SELECT replace(hermes.export_history(:'id')::text, :'id', '01900000-0000-7000-8000-0000000000aa')::jsonb AS doc \gset
+SELECT hermes.import_history(:'doc') = hermes.import_history(:'doc') AS same;
+SELECT workflow_type, version, workflow_id, status, started_at < '2025-01-01' AS long_ago FROM hermes.workflows WHERE execution_id = '01900000-0000-7000-8000-0000000000aa';
+SELECT hermes.export_history('01900000-0000-7000-8000-0000000000aa') = :'doc'::jsonb AS equal;
+SELECT n, test.try($q$ SELECT hermes.import_history($1) $q$, doc)
+FROM (VALUES (1, '{}'::jsonb), (2, :'doc'::jsonb #- '{events,-1}'), (3, jsonb_set(:'doc', '{workflow_type}', '"nobody"')), (4, jsonb_set(:'doc', '{input}', '{"other": 1}')),
+             (5, jsonb_set(:'doc', '{events,-1,time}', '"2035-01-01T00:00:00Z"')), (6, jsonb_set(:'doc', '{execution_id}', '"00000000-0000-4000-8000-0000000000aa"')),
+             (7, jsonb_insert(:'doc', '{events,1}', :'doc'::jsonb #> '{events,0}' || '{"event_id": 2}') #- '{events,2}')) AS o (n, doc);
+SELECT test.try(format($q$ SELECT hermes.import_history(%L) $q$, hermes.export_history(:'other')));
+DELETE FROM hermes.execution_closed WHERE id = '01900000-0000-7000-8000-0000000000aa';
 -- what a role may
 SET ROLE regress_versions;
 SELECT test.try($q$ SELECT hermes.move_workflows('versions', 1) $q$);

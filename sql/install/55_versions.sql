@@ -21,6 +21,11 @@ CREATE FUNCTION hermes.export_history(execution_id uuid) RETURNS jsonb
 COMMENT ON FUNCTION hermes.export_history(uuid) IS
 'An execution, open or closed, as a JSON document that loses nothing: workflow_type, version, function, digest, input, workflow_id, tenant, status, and events with all their fields. It holds payloads as they are. For hermes.replay_history. Read-only; works on a standby. Errors: WF001.';
 
+CREATE FUNCTION hermes.import_history(history jsonb) RETURNS uuid
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_import_history';
+COMMENT ON FUNCTION hermes.import_history(jsonb) IS
+'Stores a document of hermes.export_history of an execution that has ended, in another database maybe, among the closed ones: for hermes.replay_check, workflow_history, list_workflows. It is checked; the same document again changes nothing. The workflow type must be known here; its version is that of the document when it is here, else the newest. Nothing runs, and its workflow id stays free. It is kept as long as others of its day: hermes.history_retention counts from the newest end of them. Returns its id. Errors: 22023 with the JSON path, 42501, 42704, 42710 (an execution of this id has another history), 54000, WF004 (its events do not fit together). Example: SELECT hermes.import_history(:''document'');';
+
 CREATE FUNCTION hermes.replay_history(function regprocedure, history jsonb, timeout interval DEFAULT '10 seconds')
     RETURNS TABLE (ok boolean, problem text, event_id bigint, command integer)
     LANGUAGE C VOLATILE ROWS 1 AS 'MODULE_PATHNAME', 'hc_replay_history';

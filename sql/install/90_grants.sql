@@ -71,7 +71,7 @@ GRANT EXECUTE ON FUNCTION
     hermes.pause_activity(uuid, text), hermes.resume_activity(uuid, text), hermes.reset_activity(uuid, text, jsonb),
     hermes.update_activity_options(uuid, text, jsonb),
     hermes.maintain(), hermes.schedule_maintenance(text),
-    hermes.move_workflows(text, integer, text, jsonb), hermes.reset_workflow(uuid, bigint, text, jsonb),
+    hermes.move_workflows(text, integer, text, jsonb), hermes.reset_workflow(uuid, bigint, text, jsonb), hermes.import_history(jsonb),
     hermes.create_search_attribute(text, text), hermes.drop_search_attribute(text), hermes.test_advance(interval, interval), hermes.test_settle(interval)
 TO hermes_admin;
 
