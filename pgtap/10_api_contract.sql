@@ -86,6 +86,10 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('pause_provider', 'name text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
     ('pause_schedule', 'id text, note text DEFAULT NULL::text, tenant text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
     ('pause_tenant', 'tenant text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
+    ('import_history', 'history jsonb', 'uuid', 'volatile', 'c'),
+    ('poll_workflow_tasks', 'queue text, worker text DEFAULT NULL::text, max_tasks integer DEFAULT 1, lease interval DEFAULT NULL::interval, options jsonb DEFAULT ''{}''::jsonb', 'TABLE(token text, execution_id uuid, workflow_type text, version integer, workflow_id text, tenant text, attempt integer, previous_event integer, history jsonb, updates jsonb, deadline timestamp with time zone)', 'volatile', 'c'),
+    ('complete_workflow_task', 'token text, commands jsonb DEFAULT ''[]''::jsonb, OUT outcome text, OUT failure jsonb', 'SETOF record', 'volatile', 'c'),
+    ('fail_workflow_task', 'token text, failure jsonb', 'void', 'volatile', 'c'),
     ('poll_tasks', 'queue text, worker text DEFAULT NULL::text, max_tasks integer DEFAULT 1, lease interval DEFAULT NULL::interval', 'TABLE(token text, activity text, input jsonb, attempt integer, execution_id uuid, activity_id text, tenant text, scheduled_at timestamp with time zone, deadline timestamp with time zone, heartbeat jsonb, last_failure jsonb)', 'volatile', 'c'),
     ('pause_workflow', 'execution_id uuid, reason text DEFAULT NULL::text, request_id text DEFAULT NULL::text', 'hermes.signal_result', 'volatile', 'c'),
     ('pause_workflow_type', 'name text, reason text DEFAULT NULL::text', 'boolean', 'volatile', 'c'),
@@ -95,6 +99,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('receive_receipts', 'provider text, payload text, headers jsonb DEFAULT ''{}''::jsonb, options jsonb DEFAULT ''{}''::jsonb', 'TABLE(ordinal integer, cascade_id uuid, attempt integer, state text, failure_kind text, result hermes.signal_result)', 'volatile', 'c'),
     ('refuse_shipped_row', '', 'trigger', 'volatile', 'plpgsql'),
     ('register_activity', 'name text, options jsonb DEFAULT ''{}''::jsonb', 'void', 'volatile', 'c'),
+    ('register_workflow_program', 'name text, options jsonb', 'integer', 'volatile', 'c'),
     ('register_workflow', 'name text, function regprocedure, options jsonb DEFAULT ''{}''::jsonb', 'integer', 'volatile', 'c'),
     ('release_cascade', 'cascade_id uuid', 'hermes.signal_result', 'volatile', 'c'),
     ('replay_check', 'function regprocedure, type text, predicate text DEFAULT ''true''::text, max_executions integer DEFAULT 1000', 'TABLE(execution_id uuid, workflow_id text, status text, ok boolean, problem text, event_id bigint, command integer)', 'volatile', 'c'),
@@ -194,11 +199,11 @@ SELECT alike(obj_description(p.oid, 'pg_proc'), '%Errors:%', format('%s: the COM
 FROM pg_proc p WHERE pronamespace = 'hermes'::regnamespace
   AND proname IN ('start_cascade', 'signal_cascade', 'apply_receipt', 'cancel_cascade', 'terminate_cascade', 'cascade_status', 'cascade_history',
                   'create_cascade_rule', 'create_provider', 'create_endpoint', 'rotate_endpoint_secret', 'enable_endpoint', 'replay_webhook', 'replay_webhooks', 'retry_dead_letter', 'receive_receipts', 'parse_receipts', 'parse_response',
-                  'verify_signature', 'suppress', 'suppress_many', 'unsuppress', 'is_suppressed', 'register_workflow', 'drop_workflow', 'start_workflow',
+                  'verify_signature', 'suppress', 'suppress_many', 'unsuppress', 'is_suppressed', 'register_workflow', 'register_workflow_program', 'poll_workflow_tasks', 'complete_workflow_task', 'fail_workflow_task', 'drop_workflow', 'start_workflow',
                   'signal_workflow', 'cancel_workflow', 'terminate_workflow', 'workflow_status', 'workflow_history', 'query_workflow', 'step', 'fetch', 'sleep', 'wait_signal', 'start_child', 'await', 'await_any', 'signal_with_start',
                   'explain_workflow', 'register_activity', 'drop_activity', 'fake_activity', 'drop_fake_activity', 'poll_tasks', 'complete_task', 'fail_task', 'cancel_task', 'heartbeat_task', 'complete_activity', 'fail_activity',
                   'pause_activity', 'resume_activity', 'reset_activity', 'update_activity_options', 'alter_activity_queue', 'start_activity', 'execute_activity', 'cancel',
-                  'pause_workflow', 'resume_workflow', 'wait_until', 'watch_table', 'unwatch_table', 'add_compensation', 'compensate', 'pause_workflow_type', 'resume_workflow_type', 'update_workflow', 'update_with_start', 'update_result', 'execute_update', 'workflow_result', 'wait_update', 'complete_update', 'fail_update', 'create_schedule', 'alter_schedule', 'drop_schedule', 'pause_schedule', 'resume_schedule', 'trigger_schedule', 'backfill_schedule', 'schedule_times', 'maintain', 'schedule_maintenance', 'replay_check', 'replay_history', 'replays_ok', 'move_workflows', 'reset_workflow', 'export_history', 'create_search_attribute', 'drop_search_attribute', 'list_workflows', 'count_workflows', 'test_mode', 'test_advance', 'test_settle');
+                  'pause_workflow', 'resume_workflow', 'wait_until', 'watch_table', 'unwatch_table', 'add_compensation', 'compensate', 'pause_workflow_type', 'resume_workflow_type', 'update_workflow', 'update_with_start', 'update_result', 'execute_update', 'workflow_result', 'wait_update', 'complete_update', 'fail_update', 'create_schedule', 'alter_schedule', 'drop_schedule', 'pause_schedule', 'resume_schedule', 'trigger_schedule', 'backfill_schedule', 'schedule_times', 'maintain', 'schedule_maintenance', 'replay_check', 'replay_history', 'replays_ok', 'move_workflows', 'reset_workflow', 'export_history', 'import_history', 'create_search_attribute', 'drop_search_attribute', 'list_workflows', 'count_workflows', 'test_mode', 'test_advance', 'test_settle');
 
 -- ---- views ----
 CREATE TEMP TABLE contract_view (name, columns) AS VALUES
@@ -224,7 +229,7 @@ CREATE TEMP TABLE contract_view (name, columns) AS VALUES
     ('tasks', 'cascade_id uuid, task integer, kind text, due timestamp with time zone, claimed boolean, incarnation bigint, put_aside boolean, attempt integer, provider text, endpoint_id integer, claims integer, tries integer, last_error text'),
     ('timers', 'cascade_id uuid, task integer, due timestamp with time zone, tenant text'),
     ('workers', 'role text, pid integer, state text, incarnation bigint, started_at timestamp with time zone, batches bigint, tasks bigint, errors bigint, in_flight integer, database_role text'),
-    ('workflow_tasks', 'execution_id uuid, workflow_type text, workflow_id text, tenant text, kind text, due timestamp with time zone, claimed boolean, tries integer, last_error text'),
+    ('workflow_tasks', 'execution_id uuid, workflow_type text, workflow_id text, tenant text, kind text, due timestamp with time zone, claimed boolean, tries integer, last_error text, worker text'),
     ('workflows', 'execution_id uuid, workflow_type text, version integer, workflow_id text, tenant text, status text, started_at timestamp with time zone, closed_at timestamp with time zone, search_attributes jsonb, memo jsonb');
 SELECT is(array_to_string(ARRAY(SELECT a.attname || ' ' || format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
                                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum), ', '), v.columns,

@@ -68,7 +68,8 @@ CREATE TEMP TABLE expected (role, functions) AS VALUES
                        update_workflow,update_with_start,update_result,execute_update,workflow_result,wait_update,complete_update,fail_update,
                        schedule_times,create_schedule,alter_schedule,drop_schedule,pause_schedule,resume_schedule,trigger_schedule,backfill_schedule,
                        export_history,explain_workflow,replay_check,replay_history,replays_ok,
-                       list_workflows,count_workflows,set_attributes,set_memo}'),
+                       list_workflows,count_workflows,set_attributes,set_memo,
+                       poll_workflow_tasks,complete_workflow_task,fail_workflow_task}'),
     ('hermes_admin', '{cascade_status,cascade_history,dry_run,dry_run_rule,channel_of_step,hold_cascade,release_cascade,
                        pause_provider,resume_provider,pause_tenant,resume_tenant,pause_cascade_rule,resume_cascade_rule,tenant_visible,decode_history,summarize_history,worker_slots,statistics,first_id_at,time_of_id,
                        parse_receipts,parse_response,provider_states,verify_signature,is_suppressed,delivery_series,metrics,
@@ -84,7 +85,8 @@ CREATE TEMP TABLE expected (role, functions) AS VALUES
                        update_workflow,update_with_start,update_result,execute_update,workflow_result,wait_update,complete_update,fail_update,
                        schedule_times,create_schedule,alter_schedule,drop_schedule,pause_schedule,resume_schedule,trigger_schedule,backfill_schedule,maintain,schedule_maintenance,
                        export_history,explain_workflow,replay_check,replay_history,replays_ok,move_workflows,reset_workflow,
-                       list_workflows,count_workflows,set_attributes,set_memo,create_search_attribute,drop_search_attribute,test_advance,test_settle,fake_activity,drop_fake_activity}');
+                       list_workflows,count_workflows,set_attributes,set_memo,create_search_attribute,drop_search_attribute,test_advance,test_settle,fake_activity,drop_fake_activity,
+                       poll_workflow_tasks,complete_workflow_task,fail_workflow_task,register_workflow_program,import_history}');
 SELECT is(ARRAY(SELECT object::text FROM granted WHERE kind = 'function' AND grantee = role::regrole AND grantee <> owner ORDER BY object COLLATE "C"),
           ARRAY(SELECT f FROM unnest(functions) AS f ORDER BY f COLLATE "C"), role || ' may execute exactly its functions')
 FROM expected;

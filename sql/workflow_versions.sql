@@ -34,7 +34,7 @@ CREATE OR REPLACE FUNCTION test.second(input jsonb) RETURNS jsonb LANGUAGE plpgs
 SELECT test.try($q$ SELECT hermes.move_workflows('versions', 2) $q$);
 -- resets
 SELECT n, test.try(format($q$ SELECT hermes.reset_workflow(%L, %s, NULL, %L) $q$, :'id', event_id, options))
-FROM (VALUES (1, 0, '{}'), (2, 3, '{}'), (3, 1, '{"reapply": "all"}'), (4, 1, '{"version": 7}'), (5, 1, '[]'), (6, 9223372036854775807, '{}')) AS r (n, event_id, options);
+FROM (VALUES (1, 0, '{}'), (2, 3, '{}'), (3, 1, '{"reapply": "everything"}'), (4, 1, '{"version": 7}'), (5, 1, '[]'), (6, 9223372036854775807, '{}')) AS r (n, event_id, options);
 SELECT test.try($q$ SELECT hermes.reset_workflow('00000000-0000-7000-8000-000000000000') $q$);
 SELECT hermes.signal_workflow(:'id', 'go', '7', 'r1');
 SELECT hermes.reset_workflow(:'id', 1, 'once more', '{"request_id": "q1", "run_timeout": "1h", "version": 1}') AS next \gset
@@ -79,6 +79,17 @@ SELECT test.try($q$ SELECT hermes.start_workflow('dropped') $q$);
 SELECT test.try($q$ SELECT hermes.drop_workflow('dropped') $q$);
 SELECT hermes.register_workflow('dropped', 'test.first(jsonb)', '{"run_as": "regress_versions"}');
 SELECT version, current, dropped_at IS NOT NULL AS dropped FROM hermes.workflow_type WHERE name = 'dropped' ORDER BY version;
+-- imports: of what was exported, under another id; the same again; what does not fit
+SELECT replace(hermes.export_history(:'id')::text, :'id', '01900000-0000-7000-8000-0000000000aa')::jsonb AS doc \gset
+SELECT hermes.import_history(:'doc') = hermes.import_history(:'doc') AS same;
+SELECT workflow_type, version, workflow_id, status, started_at < '2025-01-01' AS long_ago FROM hermes.workflows WHERE execution_id = '01900000-0000-7000-8000-0000000000aa';
+SELECT hermes.export_history('01900000-0000-7000-8000-0000000000aa') = :'doc'::jsonb AS equal;
+SELECT n, test.try($q$ SELECT hermes.import_history($1) $q$, doc)
+FROM (VALUES (1, '{}'::jsonb), (2, :'doc'::jsonb #- '{events,-1}'), (3, jsonb_set(:'doc', '{workflow_type}', '"nobody"')), (4, jsonb_set(:'doc', '{input}', '{"other": 1}')),
+             (5, jsonb_set(:'doc', '{events,-1,time}', '"2035-01-01T00:00:00Z"')), (6, jsonb_set(:'doc', '{execution_id}', '"00000000-0000-4000-8000-0000000000aa"')),
+             (7, jsonb_insert(:'doc', '{events,1}', :'doc'::jsonb #> '{events,0}' || '{"event_id": 2}') #- '{events,2}')) AS o (n, doc);
+SELECT test.try(format($q$ SELECT hermes.import_history(%L) $q$, hermes.export_history(:'other')));
+DELETE FROM hermes.execution_closed WHERE id = '01900000-0000-7000-8000-0000000000aa';
 -- what a role may
 SET ROLE regress_versions;
 SELECT test.try($q$ SELECT hermes.move_workflows('versions', 1) $q$);

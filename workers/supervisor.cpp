@@ -17,6 +17,7 @@
 #include "store/receipts.hpp"
 #include "workers/activities.hpp"
 #include "workers/executors.hpp"
+#include "workers/programs.hpp"
 #include "workers/schedules.hpp"
 #include "workers/session.hpp"
 #include "workers/workers.hpp"
@@ -67,6 +68,7 @@ private:
     Executors executors_;
     Activities activities_;
     Schedules schedules_;
+    Programs programs_;
     Backoff backoff_;            // after errors of a pass
     Backoff dispatcher_backoff_; // starts of dispatchers
     int dispatchers_wanted_ = 0;
@@ -300,6 +302,7 @@ void Supervisor::pass() {
         pg::give_bound(pg::kTimerQueue, core::from_unix_micros(0));
         Activities::rescan();
         Schedules::rescan();
+        Programs::rescan();
         executors_.rescan();
         check_fence();
         last_rescan_ = now;
@@ -335,6 +338,7 @@ long Supervisor::wait_milliseconds() {
     most = executors_.wait_milliseconds(most);
     most = activities_.wait_milliseconds(most);
     most = schedules_.wait_milliseconds(most);
+    most = programs_.wait_milliseconds(most);
     if (now < retry_timers_at_) {
         return std::min<long>(most, std::chrono::ceil<std::chrono::milliseconds>(retry_timers_at_ - now).count());
     }
@@ -402,6 +406,7 @@ void Supervisor::run() {
         }
         if (due && !gone_ && open()) {
             schedules_.pass(guarded);
+            programs_.pass(guarded);
         }
         if (due && !gone_ && open() && !attempt("following pauses", [this] { follow_pauses(), release_paused(); })) {
             transient(failure_) ? backoff_.failed(Clock::now()) : split_timers();

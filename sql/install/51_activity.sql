@@ -86,7 +86,7 @@ COMMENT ON FUNCTION hermes.reset_activity(uuid, text, jsonb) IS
 CREATE FUNCTION hermes.update_activity_options(execution_id uuid, activity_id text, options jsonb) RETURNS void
     LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'hc_update_activity_options';
 COMMENT ON FUNCTION hermes.update_activity_options(uuid, text, jsonb) IS
-'Changes timeouts, retry, priority, fairness or queue of a pending activity; null takes a timeout away, retry null gives the default policy. An attempt under way keeps its token; a timeout that has passed by the new options fires at once. Errors: WF001, 22023, 42704.';
+'Changes timeouts, retry, priority, fairness or queue of a pending activity; null takes a timeout away, retry null gives the default policy. A back-off is from then on as long as the new policy says, counted from the end of the attempt before (unless its failure gave next_retry_delay). An attempt under way keeps its token; a timeout that has passed by the new options fires at once. Errors: WF001, 22023, 42704.';
 
 -- ---- views ----
 

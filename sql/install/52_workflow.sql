@@ -70,10 +70,11 @@ COMMENT ON VIEW hermes.workflows IS 'Executions of workflow functions, open and 
 CREATE VIEW hermes.workflow_tasks WITH (security_barrier) AS
 SELECT t.workflow_id AS execution_id, y.name AS workflow_type, e.workflow_id, e.tenant,
        CASE t.kind WHEN 7 THEN 'turn' WHEN 8 THEN 'timer' WHEN 9 THEN 'signal' WHEN 10 THEN 'cancel' WHEN 11 THEN 'run_timeout' WHEN 12 THEN 'child_closed' WHEN 13 THEN 'terminate' WHEN 14 THEN 'activity_closed' WHEN 15 THEN 'cancel_activities' WHEN 16 THEN 'update' WHEN 17 THEN 'look_again' END AS kind,
-       t.due, t.owner IS NOT NULL AS claimed, t.tries::integer AS tries, t.last_error
+       t.due, t.owner IS NOT NULL OR p.deadline IS NOT NULL AS claimed, t.tries::integer AS tries, t.last_error, p.worker
 FROM hermes.task t JOIN hermes.execution e ON e.id = t.workflow_id JOIN hermes.workflow_type y ON y.id = e.type_id
+     LEFT JOIN hermes.program_task p ON p.execution_id = t.workflow_id AND t.kind = 7
 WHERE t.kind >= 7 AND hermes.tenant_visible(e.tenant);
-COMMENT ON VIEW hermes.workflow_tasks IS 'What open executions wait for: turns (the function is to be called), timers, signals, cancel requests and updates not taken yet, run timeouts, looks at a condition (look_again). tries and last_error of a turn: how often its code has failed in a row, and how; due: when it is tried again.';
+COMMENT ON VIEW hermes.workflow_tasks IS 'What open executions wait for: turns (the function is to be called), timers, signals, cancel requests and updates not taken yet, run timeouts, looks at a condition (look_again). tries and last_error of a turn: how often its code has failed in a row, and how; due: when it is tried again. worker: who has the task of a program outside of the database (hermes.poll_workflow_tasks), until due.';
 
 -- ---- in workflow functions ----
 

@@ -33,7 +33,8 @@ GRANT EXECUTE ON FUNCTION
     hermes.query_workflow(uuid, text, jsonb), hermes.update_workflow(uuid, text, jsonb, text), hermes.update_with_start(text, text, text, jsonb, jsonb, text, jsonb), hermes.update_result(uuid, text, interval), hermes.workflow_result(uuid, interval), hermes.wait_update(text, interval), hermes.complete_update(text, jsonb), hermes.fail_update(text, text, text, text, text),
     hermes.create_schedule(text, jsonb, jsonb, jsonb, text), hermes.alter_schedule(text, jsonb, jsonb, jsonb, text, integer), hermes.drop_schedule(text, text), hermes.pause_schedule(text, text, text), hermes.resume_schedule(text, text, text), hermes.trigger_schedule(text, text, text), hermes.backfill_schedule(text, timestamptz, timestamptz, text, text),
     hermes.replay_check(regprocedure, text, text, integer), hermes.replay_history(regprocedure, jsonb, interval), hermes.replays_ok(regprocedure, jsonb, text),
-    hermes.set_attributes(jsonb), hermes.set_memo(jsonb)
+    hermes.set_attributes(jsonb), hermes.set_memo(jsonb),
+    hermes.poll_workflow_tasks(text, text, integer, interval, jsonb), hermes.complete_workflow_task(text, jsonb), hermes.fail_workflow_task(text, jsonb)
 TO hermes_admin, hermes_app;
 
 GRANT EXECUTE ON FUNCTION
@@ -71,7 +72,8 @@ GRANT EXECUTE ON FUNCTION
     hermes.update_activity_options(uuid, text, jsonb),
     hermes.maintain(), hermes.schedule_maintenance(text),
     hermes.move_workflows(text, integer, text, jsonb), hermes.reset_workflow(uuid, bigint, text, jsonb),
-    hermes.create_search_attribute(text, text), hermes.drop_search_attribute(text), hermes.test_advance(interval, interval), hermes.test_settle(interval), hermes.fake_activity(text, jsonb), hermes.drop_fake_activity(text)
+    hermes.create_search_attribute(text, text), hermes.drop_search_attribute(text), hermes.test_advance(interval, interval), hermes.test_settle(interval), hermes.fake_activity(text, jsonb), hermes.drop_fake_activity(text),
+    hermes.register_workflow_program(text, jsonb), hermes.import_history(jsonb)
 TO hermes_admin;
 
 REVOKE ALL ON PROCEDURE hermes.execute_update(uuid, text, jsonb, text, interval, jsonb) FROM PUBLIC;

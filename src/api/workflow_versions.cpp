@@ -94,6 +94,14 @@ HC_FUNCTION(hc_export_history) {
     return pg::make_jsonb(core::execution_json(document));
 }
 
+HC_FUNCTION(hc_import_history) {
+    const core::ExecutionDocument document = core::parse_execution_json(args.large_json(0, "history"));
+    engine::Verb verb;
+    engine::import_history(document, verb.user());
+    verb.finish();
+    return pg::make_uuid(document.id);
+}
+
 HC_FUNCTION(hc_replay_history) {
     const auto function = static_cast<Oid>(args.integer(0, "function")); // regprocedure
     const std::string history = args.large_json(1, "history");           // longer than any message

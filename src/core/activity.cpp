@@ -1,6 +1,7 @@
 // See activity.hpp. Pure.
 #include "core/activity.hpp"
 
+#include "core/duration.hpp"
 #include "core/error.hpp"
 #include "core/json_reader.hpp"
 
@@ -19,6 +20,7 @@ constexpr std::size_t kMaxFailureDepth = 32;
 constexpr std::size_t kMaxMessage = 8000;
 constexpr std::size_t kMaxType = 200;
 constexpr std::size_t kSqlstate = 5;
+constexpr const char *kNextRetryDelay = "next_retry_delay"; // of what is kept of a failure
 
 using Json = nlohmann::ordered_json;
 
@@ -141,10 +143,12 @@ AttemptEnd end_by_failure(const ActivityOptions &options, const Activity &activi
     const NextRetry next = next_of(options, activity, judged, now);
     AttemptEnd end;
     end.retry_state = next.state;
-    const Json last{{"message", failure.failure.message},
-                    {"type", failure.type},
-                    {"sqlstate", failure.failure.sqlstate},
-                    {"details", json_or_null(failure.failure.detail)}};
+    Json last{{"message", failure.failure.message},
+              {"type", failure.type},
+              {"sqlstate", failure.failure.sqlstate},
+              {"details", json_or_null(failure.failure.detail)}};
+    if (failure.next_retry_delay)
+        last[kNextRetryDelay] = format_duration(*failure.next_retry_delay);
     end.last_failure = detail_of(last);
     if (next.state == RetryState::in_progress) {
         end.course = AttemptEnd::Course::again;
@@ -193,6 +197,22 @@ AttemptEnd end_by_timeout(const ActivityOptions &options, const Activity &activi
     }
     end.failure = timeout_failure(*end.timeout, message, activity.attempt, next.state, cause);
     return end;
+}
+
+Activity with_options(const ActivityOptions &before, const ActivityOptions &after, Activity activity,
+                      std::string_view last_failure, Time now) {
+    const bool backs_off = activity.state == ActivityState::backing_off || activity.state == ActivityState::paused;
+    const nlohmann::json failure = nlohmann::json::parse(last_failure, nullptr, false);
+    if (!backs_off || activity.attempt < 2 || (failure.is_object() && failure.contains(kNextRetryDelay)))
+        return activity;
+    const auto interval = [&activity](RetryPolicy policy) {
+        policy.maximum_attempts = 0; // none is refused
+        return decide_retry(RetriedThing::activity, &policy, {}, activity.attempt - 1, Time{}, std::nullopt).interval;
+    };
+    activity.due += interval(after.retry) - interval(before.retry);
+    if (activity.state == ActivityState::backing_off && activity.due <= now)
+        activity.state = ActivityState::scheduled;
+    return activity;
 }
 
 WorkflowFailure cancel_failure(std::string_view details) {

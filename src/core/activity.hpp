@@ -133,6 +133,11 @@ AttemptEnd end_by_failure(const ActivityOptions &options, const Activity &activi
 AttemptEnd end_by_timeout(const ActivityOptions &options, const Activity &activity, ActivityTimeout timeout,
                           std::string_view last_failure, Time now);
 
+// Between two attempts, with other options: a back-off is as long as their policy says, counted from the end of the
+// attempt before, unless its failure said how long (`last_failure`, JSON or empty).
+Activity with_options(const ActivityOptions &before, const ActivityOptions &after, Activity activity,
+                      std::string_view last_failure, Time now);
+
 // Its worker says that it has been canceled.
 WorkflowFailure cancel_failure(std::string_view details);
 

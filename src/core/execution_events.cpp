@@ -83,7 +83,7 @@ void read_event(ByteReader &in, ExecutionEvent &e, Time previous) {
         e.text = in.bytes();
 }
 
-constexpr std::array<std::string_view, 39> kEventNames = {
+constexpr std::array<std::string_view, 40> kEventNames = {
     "",
     "WorkflowExecutionStarted",
     "WorkflowExecutionCompleted",
@@ -123,12 +123,27 @@ constexpr std::array<std::string_view, 39> kEventNames = {
     "WorkflowExecutionUnpaused",
     "WorkflowExecutionOptionsUpdated",
     "RequestCancelChildWorkflowExecution",
+    "ActivityTaskRescheduled",
 };
 constexpr std::array<std::string_view, 7> kStatusNames = {"Running",  "Completed",  "Failed",        "TimedOut",
                                                           "Canceled", "Terminated", "ContinuedAsNew"};
-constexpr std::array<std::string_view, 16> kCommandNames = {
-    "",      "step",     "fetch",      "side_effect", "version",         "sleep",  "wait_signal",    "timer",
-    "child", "activity", "wait_until", "wait_update", "complete_update", "cancel", "set_attributes", "set_memo"};
+constexpr std::array<std::string_view, 17> kCommandNames = {"",
+                                                            "step",
+                                                            "fetch",
+                                                            "side_effect",
+                                                            "version",
+                                                            "sleep",
+                                                            "wait_signal",
+                                                            "timer",
+                                                            "child",
+                                                            "activity",
+                                                            "wait_until",
+                                                            "wait_update",
+                                                            "complete_update",
+                                                            "cancel",
+                                                            "set_attributes",
+                                                            "set_memo",
+                                                            "set_query_result"};
 
 template <typename Enum, std::size_t N>
 std::string_view name_of(const std::array<std::string_view, N> &names, Enum value) {

@@ -50,20 +50,21 @@ enum class ExecutionEventType : std::uint8_t {
     activity_timed_out = 25,                  // command, payload: failure, text: timeout type
     activity_cancel_requested = 26,           // command, kind cancel, payload: command of the activity
     activity_canceled = 27,                   // command, payload: failure
-    update_accepted = 28,                     // command: of the wait that takes it, name, payload: arguments, text: id
-    update_completed = 29,                    // command, hash, payload: outcome, text: update id
-    timer_canceled = 30,                      // command, kind cancel, payload: command of the timer
-    condition_awaited = 31,                   // command, hash, due (absent: no timeout), payload: tables
-    condition_met = 32,                       // command
-    search_attributes_upserted = 33,          // command (absent: of its start), hash, payload: attributes
-    memo_modified = 34,                       // command (absent: of its start), hash, payload: fields
-    workflow_execution_paused = 35,           // text: reason, name: request id
-    workflow_execution_unpaused = 36,         // text: reason
-    workflow_execution_options_updated = 37,  // payload: what has changed, text: execution whose history this was
-                                              // up to here, of one that a reset has begun
-    child_cancel_requested = 38,              // command, kind cancel, payload: command of the child
+    update_accepted = 28,             // command: of the wait that takes it, if any, name, payload: arguments, text: id
+    update_completed = 29,            // command, hash, payload: outcome, text: update id
+    timer_canceled = 30,              // command, kind cancel, payload: command of the timer
+    condition_awaited = 31,           // command, hash, due (absent: no timeout), payload: tables
+    condition_met = 32,               // command
+    search_attributes_upserted = 33,  // command (absent: of its start), hash, payload: attributes
+    memo_modified = 34,               // command (absent: of its start), hash, payload: fields
+    workflow_execution_paused = 35,   // text: reason, name: request id
+    workflow_execution_unpaused = 36, // text: reason
+    workflow_execution_options_updated = 37, // payload: what has changed, text: execution whose history this was
+                                             // up to here, of one that a reset has begun
+    child_cancel_requested = 38,             // command, kind cancel, payload: command of the child
+    activity_rescheduled = 39,               // command: of one that was open where a reset has cut
 };
-inline constexpr ExecutionEventType kLastExecutionEventType = ExecutionEventType::child_cancel_requested;
+inline constexpr ExecutionEventType kLastExecutionEventType = ExecutionEventType::activity_rescheduled;
 
 // What the body of a workflow function asks for, in the order in which it asks; each is a command with a number,
 // from 1.
@@ -83,9 +84,10 @@ enum class CommandKind : std::uint8_t {
     complete_update,
     cancel, // of what a handle stands for
     set_attributes,
-    set_memo, // no event stores it
+    set_memo,         // no event stores it
+    set_query_result, // of a program outside: a marker that has no number, name, payload
 };
-inline constexpr CommandKind kLastCommandKind = CommandKind::set_memo;
+inline constexpr CommandKind kLastCommandKind = CommandKind::set_query_result;
 
 struct ExecutionEvent {
     ExecutionEventType type{};

@@ -174,7 +174,7 @@ std::vector<ExecutionEvent> parse_events(std::string_view json, const std::strin
 
 } // namespace
 
-std::string execution_json(const ExecutionDocument &document) {
+std::string execution_json(const ExecutionDocument &document, std::size_t first) {
     std::string digest;
     for (const char c : document.digest)
         digest += fmt::format("{:02x}", static_cast<unsigned char>(c));
@@ -186,8 +186,8 @@ std::string execution_json(const ExecutionDocument &document) {
         kFormat, json_string(to_string(document.id)), json_string(document.workflow_type), document.version,
         json_string(document.function), digest, string_or_null(document.workflow_id), string_or_null(document.tenant),
         json_string(to_string(status_after(last))), document.input.empty() ? "null" : document.input);
-    for (std::size_t i = 0; i < document.events.size(); ++i)
-        json += (i == 0 ? "" : ", ") + event_json(document.events[i], i + 1);
+    for (std::size_t i = first; i < document.events.size(); ++i)
+        json += (i == first ? "" : ", ") + event_json(document.events[i], i + 1);
     return json + "]}";
 }
 
@@ -233,6 +233,82 @@ ExecutionDocument parse_execution_json(std::string_view json) {
     if (document.events.empty())
         fail("$.events", "is missing");
     return document;
+}
+
+namespace {
+
+std::size_t digits_from(std::string_view text, std::size_t at) {
+    std::size_t end = at;
+    while (end < text.size() && text[end] >= '0' && text[end] <= '9')
+        ++end;
+    return end - at;
+}
+
+// The length of the JSON number there; 0: there is none.
+std::size_t number_from(std::string_view text, std::size_t at) {
+    std::size_t end = at + (text[at] == '-' ? 1 : 0);
+    const std::size_t whole = digits_from(text, end);
+    if (whole == 0 || (whole > 1 && text[end] == '0'))
+        return 0;
+    end += whole;
+    if (end < text.size() && text[end] == '.') {
+        const std::size_t fraction = digits_from(text, end + 1);
+        if (fraction == 0)
+            return 0;
+        end += 1 + fraction;
+    }
+    if (end < text.size() && (text[end] == 'e' || text[end] == 'E')) {
+        const std::size_t sign = end + 1 < text.size() && (text[end + 1] == '+' || text[end + 1] == '-') ? 1 : 0;
+        const std::size_t exponent = digits_from(text, end + 1 + sign);
+        if (exponent == 0)
+            return 0;
+        end += 1 + sign + exponent;
+    }
+    return end - at;
+}
+
+// Numbers of jsonb may be larger than any double, which the parser refuses: each stands for 0 here.
+bool is_json(std::string_view text) {
+    std::string plain;
+    plain.reserve(text.size());
+    bool in_string = false;
+    for (std::size_t i = 0; i < text.size();) {
+        const char c = text[i];
+        const bool starts_number = !in_string && (c == '-' || (c >= '0' && c <= '9'));
+        const std::size_t number = starts_number ? number_from(text, i) : 0;
+        if (number != 0) {
+            plain += '0';
+            i += number;
+            continue;
+        }
+        plain += c;
+        if (in_string && c == '\\' && i + 1 < text.size())
+            plain += text[++i];
+        else if (c == '"')
+            in_string = !in_string;
+        ++i;
+    }
+    return nlohmann::json::accept(plain);
+}
+
+} // namespace
+
+void check_closed_document(const ExecutionDocument &document) {
+    const std::vector<ExecutionEvent> &events = document.events;
+    for (std::size_t i = 0; i < events.size(); ++i) {
+        const std::string path = fmt::format("$.events[{}]", i);
+        const ExecutionEvent &event = events[i];
+        if (is_close(event.type) != (i + 1 == events.size()))
+            fail(path, i + 1 == events.size() ? "must be the end of the execution: only closed ones are imported"
+                                              : "must not be an end: others follow");
+        if (i > 0 && event.type == ExecutionEventType::workflow_execution_started)
+            fail(path, "must not be a second start");
+        if (event.type != ExecutionEventType::child_started && !event.payload.empty() && !is_json(event.payload))
+            fail(path + ".payload_text", "must be JSON");
+    }
+    if (!is_json(document.input))
+        fail("$.input", "must be JSON");
+    const Replay replay(document.id, events);
 }
 
 } // namespace hc::core

@@ -24,7 +24,7 @@ CommandKind kind_of(const ExecutionEvent &event) {
     case Type::step_failed:
         return CommandKind::step;
     case Type::marker_recorded:
-        return event.kind;
+        return event.kind == CommandKind::set_query_result ? CommandKind::none : event.kind;
     case Type::timer_started:
         return event.kind == CommandKind::timer ? CommandKind::timer : CommandKind::sleep;
     case Type::child_started:
@@ -148,12 +148,13 @@ void Replay::note(std::size_t position) {
             throw Error(sqlstate::corrupt_state, "workflow history is inconsistent",
                         fmt::format("Event {} records command {} after command {}.", position + 1, event.command,
                                     commands_.size()));
-        commands_.push_back({position, std::nullopt, ends_itself(kind)});
+        commands_.push_back({position, std::nullopt, ends_itself(kind), false});
         if (event.type == Type::timer_canceled)
             end_command(number_in(event.payload), position);
         has_conditions_ = has_conditions_ || kind == CommandKind::wait_until;
     } else if (is_end(event.type)) {
-        end_command(event.command, position);
+        if (event.type != Type::update_accepted || event.command != 0) // a program outside takes it without a wait
+            end_command(event.command, position);
     } else if (event.type == Type::signal_received) {
         signals_[event.name].events.push_back(position);
         if (!event.text.empty())
@@ -163,10 +164,18 @@ void Replay::note(std::size_t position) {
     } else if (event.type == Type::workflow_execution_paused || event.type == Type::workflow_execution_unpaused) {
         paused_ = event.type == Type::workflow_execution_paused;
     } else if (event.type == Type::workflow_execution_options_updated && !event.text.empty()) {
-        paused_ = false; // a reset does not take it along
-        if (const std::optional<WorkflowId> origin = parse_workflow_id(event.text))
-            seeds_.push_back({commands_.size(), *origin});
+        note_reset(event);
+    } else if (event.type == Type::activity_rescheduled && event.command != 0 && recorded(event.command) != nullptr) {
+        commands_[event.command - 1].lost = false;
     }
+}
+
+void Replay::note_reset(const ExecutionEvent &event) {
+    paused_ = false; // it is not taken along
+    if (const std::optional<WorkflowId> origin = parse_workflow_id(event.text))
+        seeds_.push_back({commands_.size(), *origin});
+    for (Recorded &known : commands_)
+        known.lost = known.lost || (events_[known.event].type == Type::activity_scheduled && !known.fired);
 }
 
 // What ended it first counts.
@@ -234,6 +243,12 @@ CallAnswer Replay::call_again(const Command &command) {
 void Replay::record(ExecutionEvent event) {
     event.command = next_;
     add(std::move(event));
+}
+
+void Replay::append(ExecutionEvent event) {
+    event.command = static_cast<std::uint32_t>(commands_.size() + 1);
+    add(std::move(event));
+    next_ = static_cast<std::uint32_t>(commands_.size() + 1);
 }
 
 // What ended a command: its own event, its timer, or a signal, whichever came first.

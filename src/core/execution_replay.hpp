@@ -87,6 +87,8 @@ public:
     CallAnswer await(std::uint32_t command);
     // What began what a handle stands for. Throws Nondeterminism when the body has issued no such command.
     const ExecutionEvent &begin_of(std::uint32_t command);
+    // An activity that was open where a reset has cut the history: nobody does it, unless it is scheduled anew.
+    bool is_lost(std::uint32_t command) const { return is_open(command) && commands_[command - 1].lost; }
     bool is_open(std::uint32_t command) const; // it was issued, and the history has no end of it
     // The number of the one of these that was over first; nullopt with `answer` filled: none is, or the cancel came
     // before.
@@ -97,6 +99,8 @@ public:
     void shield(bool on) { shielded_ = on; }
     // Records the command that was just found fresh, as an event of it; then call it again.
     void record(ExecutionEvent event);
+    // The next command of a program outside, which is not called: its commands count as issued, all of them.
+    void append(ExecutionEvent event);
 
     // The version of a change that the body is to follow (Temporal's get_version): what was recorded; where nothing
     // was, the newest one, to be recorded, unless the history already goes on past this point: then the oldest, -1.
@@ -153,6 +157,7 @@ private:
         std::size_t event = 0;            // position of what recorded the command
         std::optional<std::size_t> fired; // position of what ended it
         bool over = false;                // in this pass of the body, or by its event alone
+        bool lost = false;                // see is_lost()
     };
     struct Signals {
         std::vector<std::size_t> events;
@@ -164,6 +169,7 @@ private:
     };
 
     void note(std::size_t position);
+    void note_reset(const ExecutionEvent &event);
     void end_command(std::uint32_t command, std::size_t position);
     const Recorded *recorded(std::uint32_t command) const;
     void check(const Command &command, const ExecutionEvent &event) const;

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 namespace hc::core {
 
@@ -36,14 +35,8 @@ bool ends_child(Type type) {
 std::vector<bool> reset_points(std::span<const ExecutionEvent> events) {
     std::vector<bool> points;
     points.reserve(events.size());
-    std::set<std::uint32_t> open;
-    for (const ExecutionEvent &event : events) {
-        if (event.type == Type::activity_scheduled)
-            open.insert(event.command);
-        else if (ends_activity(event.type))
-            open.erase(event.command);
-        points.push_back(open.empty() && !is_close(event.type));
-    }
+    for (const ExecutionEvent &event : events)
+        points.push_back(!is_close(event.type));
     return points;
 }
 
@@ -71,14 +64,8 @@ std::optional<ResetRefusal> why_no_reset(std::span<const ExecutionEvent> events,
         return std::nullopt;
     ResetRefusal refusal;
     refusal.nearest = nearest_points(points, event_id);
-    if (!exists) {
-        refusal.detail = fmt::format("The history has no event {}.", event_id);
-        return refusal;
-    }
-    const ExecutionEvent &event = events[static_cast<std::size_t>(event_id - 1)];
-    refusal.activity_is_open = !is_close(event.type);
-    refusal.detail = refusal.activity_is_open ? fmt::format("An activity is open at event {}.", event_id)
-                                              : fmt::format("Event {} is the end of the execution.", event_id);
+    refusal.detail = exists ? fmt::format("Event {} is the end of the execution.", event_id)
+                            : fmt::format("The history has no event {}.", event_id);
     return refusal;
 }
 
@@ -112,6 +99,49 @@ std::vector<ChildAtReset> children_at(std::span<const ExecutionEvent> events, st
     return children;
 }
 
+std::vector<ActivityAtReset> activities_at(std::span<const ExecutionEvent> events, std::int64_t event_id) {
+    std::map<std::uint32_t, ActivityAtReset> open;
+    for (std::size_t i = 0; i < events.size(); ++i) {
+        const ExecutionEvent &event = events[i];
+        const bool before = static_cast<std::int64_t>(i) < event_id;
+        if (before && event.type == Type::activity_scheduled) {
+            open[event.command] = {event.command, nullptr};
+        } else if (ends_activity(event.type)) {
+            const auto it = open.find(event.command);
+            if (it != open.end() && before)
+                open.erase(it);
+            else if (it != open.end() && it->second.end == nullptr)
+                it->second.end = &event;
+        }
+    }
+    std::vector<ActivityAtReset> activities;
+    activities.reserve(open.size());
+    for (const auto &[command, activity] : open)
+        activities.push_back(activity);
+    return activities;
+}
+
+std::vector<UpdateAtReset> updates_at(std::span<const ExecutionEvent> events, std::int64_t event_id) {
+    std::vector<UpdateAtReset> updates;
+    for (std::size_t i = 0; i < events.size(); ++i) {
+        const ExecutionEvent &event = events[i];
+        const bool before = static_cast<std::int64_t>(i) < event_id;
+        if (event.type == Type::update_accepted) {
+            updates.push_back({.accepted = &event, .kept = before});
+        } else if (event.type == Type::update_completed) {
+            const auto it = std::find_if(updates.begin(), updates.end(), [&event](const UpdateAtReset &update) {
+                return update.accepted->text == event.text;
+            });
+            if (it == updates.end())
+                continue;
+            it->completed = true;
+            if (before)
+                it->outcome = event.payload;
+        }
+    }
+    return updates;
+}
+
 std::vector<const ExecutionEvent *> signals_after(std::span<const ExecutionEvent> events, std::int64_t event_id) {
     std::vector<const ExecutionEvent *> signals;
     for (auto i = static_cast<std::size_t>(std::max<std::int64_t>(event_id, 0)); i < events.size(); ++i)
@@ -133,13 +163,18 @@ ResetOptions parse_reset_options(std::string_view json) {
         return options;
     static constexpr JsonDocumentRules kRules{"invalid reset options", kMaxBytes, kMaxDepth};
     static constexpr std::array<std::string_view, 4> kKeys{"request_id", "reapply", "run_timeout", "version"};
-    static constexpr std::array<JsonWord<bool>, 2> kReapply{{{"signals", true}, {"none", false}}};
+    enum class Reapply : std::uint8_t { all, signals, none };
+    static constexpr std::array<JsonWord<Reapply>, 3> kReapply{
+        {{"all", Reapply::all}, {"signals", Reapply::signals}, {"none", Reapply::none}}};
     const nlohmann::json document = parse_json_document(json, kRules);
     const JsonObject object(JsonNode(document, "$", kRules.message), kKeys);
     if (const auto id = object.find("request_id"))
         options.request_id = id->text(kMaxRequestId);
-    if (const auto reapply = object.find("reapply"))
-        options.reapply_signals = reapply->word(kReapply);
+    if (const auto reapply = object.find("reapply")) {
+        const Reapply what = reapply->word(kReapply);
+        options.reapply_signals = what != Reapply::none;
+        options.reapply_updates = what == Reapply::all;
+    }
     if (const auto timeout = object.find("run_timeout"))
         options.run_timeout = timeout->duration(std::chrono::milliseconds(1), kLongestWait);
     if (const auto version = object.find("version"))

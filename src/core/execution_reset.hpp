@@ -12,12 +12,11 @@
 
 namespace hc::core {
 
-// An execution can be reset to each event but its end, where no activity is open: a function goes on from each state
-// that its history has ever been in, but who does an activity cannot be told that it is now for another execution.
+// An execution can be reset to each event but its end: a program goes on from each state that its history has ever been
+// in.
 struct ResetRefusal {
-    bool activity_is_open = false; // else: there is no such event, or it is the end
-    std::string detail;            // a sentence: what is wrong
-    std::string nearest;           // "4 and 9"; empty: there are none
+    std::string detail;  // a sentence: what is wrong
+    std::string nearest; // "4 and 9"; empty: there are none
 };
 std::optional<ResetRefusal> why_no_reset(std::span<const ExecutionEvent> events, std::int64_t event_id);
 std::int64_t last_reset_point(std::span<const ExecutionEvent> events); // 0: there is none
@@ -30,16 +29,32 @@ struct ChildAtReset {
 };
 std::vector<ChildAtReset> children_at(std::span<const ExecutionEvent> events, std::int64_t event_id);
 
+// An activity that was scheduled before the point and was open there.
+struct ActivityAtReset {
+    std::uint32_t command = 0;
+    const ExecutionEvent *end = nullptr; // that the history has after the point
+};
+std::vector<ActivityAtReset> activities_at(std::span<const ExecutionEvent> events, std::int64_t event_id);
+
+// An update that was accepted.
+struct UpdateAtReset {
+    const ExecutionEvent *accepted = nullptr;
+    bool kept = false;                    // before the point
+    std::optional<std::string> outcome{}; // where it was completed before the point: JSON
+    bool completed = false;               // ever
+};
+std::vector<UpdateAtReset> updates_at(std::span<const ExecutionEvent> events, std::int64_t event_id);
+
 std::vector<const ExecutionEvent *> signals_after(std::span<const ExecutionEvent> events, std::int64_t event_id);
 
 // The execution whose random numbers the events up to this one have: `id`, that they are of, unless it was reset itself
 // and they are older than its reset.
 std::string random_origin(std::span<const ExecutionEvent> events, std::int64_t event_id, const std::string &id);
 
-// {"request_id": "..", "reapply": "signals", "run_timeout": "30d", "version": 3}
+// {"request_id": "..", "reapply": "all", "run_timeout": "30d", "version": 3}
 struct ResetOptions {
     std::string request_id; // empty: none
-    bool reapply_signals = true;
+    bool reapply_signals = true, reapply_updates = true;
     std::optional<Duration> run_timeout;
     std::optional<std::int32_t> version; // of the new execution; none: that of the old one
 };

@@ -58,9 +58,9 @@ std::string read_update(const JsonNode &node) {
 
 WorkflowTypeOptions parse_workflow_type_options(std::string_view json) {
     static constexpr JsonDocumentRules kRules{"invalid workflow options", kMaxTypeBytes, kMaxDepth};
-    static constexpr std::array<std::string_view, 9> kKeys{"run_as",      "task_timeout",      "step_timeout",
-                                                           "run_timeout", "execution_timeout", "retry",
-                                                           "in_place",    "updates",           "queries"};
+    static constexpr std::array<std::string_view, 10> kKeys{
+        "run_as", "task_timeout", "step_timeout", "run_timeout", "execution_timeout",
+        "retry",  "in_place",     "updates",      "queries",     "task_queue"};
     const nlohmann::json document = parse_json_document(json, kRules);
     const JsonObject object(JsonNode(document, "$", kRules.message), kKeys);
     WorkflowTypeOptions options;
@@ -73,6 +73,8 @@ WorkflowTypeOptions parse_workflow_type_options(std::string_view json) {
     if (const auto timeout = object.find("run_timeout"))
         options.run_timeout = timeout->duration(kShortest, kLongestWait);
     read_chain_options(object, options.execution_timeout, options.retry);
+    if (const auto queue = object.find("task_queue"))
+        options.task_queue = queue->text(kMaxHandlerName);
     if (const auto in_place = object.find("in_place"))
         options.in_place = in_place->boolean();
     if (const auto updates = object.find("updates"))

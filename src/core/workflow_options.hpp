@@ -33,6 +33,7 @@ struct WorkflowTypeOptions {
     std::optional<RetryPolicy> retry; // without: never retried
     bool in_place = false;
     DeclaredHandlers updates; // with their validators
+    std::string task_queue;   // of a program outside of the database; empty: it is a function
     DeclaredHandlers queries; // with their functions
 };
 WorkflowTypeOptions parse_workflow_type_options(std::string_view json); // throws 22023 with the JSON path

@@ -88,14 +88,14 @@ void reset_activity(const WorkflowId &id, const std::string &activity_id, const 
 void update_activity_options(const WorkflowId &id, const std::string &activity_id, const std::string &options_json,
                              Oid user) {
     ActivityRow row = lock_activity_by_id(id, activity_id, user);
-    const core::ActivityOptions options =
-        core::normalized(core::updated_options(core::parse_activity_options(row.options), options_json), std::nullopt);
+    const core::ActivityOptions before = core::parse_activity_options(row.options);
+    const core::ActivityOptions options = core::normalized(core::updated_options(before, options_json), std::nullopt);
     row.options = core::activity_options_json(options);
     row.priority = static_cast<std::int16_t>(options.priority);
     if (row.queue_id > 0) { // no provider, no fake
         row.queue_id = store::activity_queue(options.queue);
     }
-    write(row, activity_of(row));
+    write(row, core::with_options(before, options, activity_of(row), row.last_failure.value_or(""), pg::now()));
 }
 
 void alter_activity_queue(const std::string &name, const std::string &options_json) {

@@ -7,14 +7,13 @@
 #include "engine/definitions.hpp"
 #include "pg/guc.hpp"
 #include "store/activities.hpp"
+#include "store/executors.hpp"
 
 #include <algorithm>
 
 namespace hc::engine {
 
 namespace {
-
-constexpr auto kPausedRetry = std::chrono::seconds(5);
 
 core::SandboxStep answer_without_request(core::SendVerdict verdict, const std::string &reason) {
     core::SandboxStep step;
@@ -67,6 +66,7 @@ void claim_activity_sends(const ClaimRequest &request, const std::vector<store::
     }
     const std::vector<store::HttpActivityRow> rows = store::read_activities(keys);
     std::vector<store::TaskKey> waiting, orphans;
+    store::Requeues paused; // put aside until the provider is resumed
     for (const store::ClaimedTask &task : tasks) {
         const store::TaskKey key{task.workflow_id, task.number};
         const auto row = std::find_if(rows.begin(), rows.end(), [&](const store::HttpActivityRow &r) {
@@ -76,7 +76,13 @@ void claim_activity_sends(const ClaimRequest &request, const std::vector<store::
             orphans.push_back(key);
             continue;
         }
-        if (request.open_until || definitions().paused(task.target)) {
+        if (definitions().paused(task.target)) {
+            paused.keys.push_back(key);
+            paused.queues.push_back(-task.queue);
+            paused.dues.push_back(task.due);
+            continue;
+        }
+        if (request.open_until) {
             waiting.push_back(key);
             continue;
         }
@@ -98,7 +104,8 @@ void claim_activity_sends(const ClaimRequest &request, const std::vector<store::
         claim.sends.push_back(std::move(send));
     }
     store::delete_tasks(orphans);
-    store::release_tasks(waiting, request.open_until.value_or(request.now + kPausedRetry));
+    store::requeue_tasks(paused, true);
+    store::release_tasks(waiting, request.open_until.value_or(request.now));
 }
 
 std::vector<std::size_t> record_activities(const std::vector<RecordedSend> &answers) {

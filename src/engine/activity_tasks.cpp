@@ -2,9 +2,11 @@
 // backends.
 #include "core/crypto.hpp"
 #include "core/error.hpp"
+#include "core/task_token.hpp"
 #include "core/token_bucket.hpp"
 #include "engine/activities.hpp"
 #include "engine/definitions.hpp"
+#include "engine/task_polls.hpp"
 #include "engine/workflow_access.hpp"
 #include "engine/workflow_body_checks.hpp"
 #include "pg/random.hpp"
@@ -22,30 +24,6 @@ using core::WorkflowId;
 using store::ActivityRow;
 using OptionalText = std::optional<std::string>;
 
-constexpr std::int32_t kMostTasks = 1000;
-constexpr std::size_t kMaxWorkerName = 200;
-constexpr core::Duration kShortestLease = std::chrono::milliseconds(100);
-constexpr core::Duration kLongestLease = std::chrono::days(30);
-
-// ---- tokens: execution, command and a number that each attempt has of its own, in hexadecimal digits ----
-
-struct Token {
-    WorkflowId id;
-    std::int32_t number = 0;
-    std::int64_t secret = 0;
-};
-
-constexpr std::size_t kTokenDigits = 32 + 8 + 16;
-
-std::string format_token(const Token &token) {
-    std::string text;
-    for (const std::uint8_t byte : token.id.bytes) {
-        text += fmt::format("{:02x}", byte);
-    }
-    return text + fmt::format("{:08x}{:016x}", static_cast<std::uint32_t>(token.number),
-                              static_cast<std::uint64_t>(token.secret));
-}
-
 [[noreturn]] void throw_stale() {
     throw Error(sqlstate::stale_token, "task token is not that of an attempt under way",
                 "The attempt has timed out or was answered, the activity or its workflow is over, or the token is "
@@ -53,28 +31,9 @@ std::string format_token(const Token &token) {
                 "Roll back what was done for this task, and poll for another.");
 }
 
-std::optional<Token> parse_token(const std::string &text) {
-    const bool digits = text.size() == kTokenDigits && std::all_of(text.begin(), text.end(), [](char c) {
-                            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-                        });
-    if (!digits) {
-        return std::nullopt;
-    }
-    const auto part = [&text](std::size_t from, std::size_t size) {
-        return std::stoull(text.substr(from, size), nullptr, 16);
-    };
-    Token token;
-    for (std::size_t i = 0; i < token.id.bytes.size(); ++i) {
-        token.id.bytes[i] = static_cast<std::uint8_t>(part(2 * i, 2));
-    }
-    token.number = static_cast<std::int32_t>(part(32, 8));
-    token.secret = static_cast<std::int64_t>(part(40, 16));
-    return token;
-}
-
 // The activity that a worker answers for, locked; before it the execution, as in every order of locks.
 ActivityRow lock_attempt(const std::string &text, Oid user) {
-    const std::optional<Token> token = parse_token(text);
+    const std::optional<core::TaskToken> token = core::parse_token(text);
     if (!token || !store::share_execution(token->id, store::LockWait::wait)) {
         throw_stale();
     }
@@ -92,20 +51,6 @@ void fail(ActivityRow &row, const std::string &failure_json) {
                    core::end_by_failure(core::parse_activity_options(row.options), activity_of(row),
                                         core::parse_attempt_failure(failure_json), pg::now()),
                    store::LockWait::wait);
-}
-
-void check_request(const PollRequest &request) {
-    if (request.max_tasks < 1 || request.max_tasks > kMostTasks) {
-        throw Error(sqlstate::invalid_parameter, "invalid max_tasks",
-                    fmt::format("It must be between 1 and {}.", kMostTasks));
-    }
-    if (request.worker && (request.worker->empty() || request.worker->size() > kMaxWorkerName)) {
-        throw Error(sqlstate::invalid_parameter, "invalid worker",
-                    fmt::format("It must have 1 to {} bytes.", kMaxWorkerName));
-    }
-    if (request.lease && (*request.lease < kShortestLease || *request.lease > kLongestLease)) {
-        throw Error(sqlstate::invalid_parameter, "invalid lease", "It must be between 100 milliseconds and 30 days.");
-    }
 }
 
 // How many tasks the rate of a queue lets go, which is taken from its bucket; put_back() gives back what was not used.
@@ -160,7 +105,7 @@ ActivityRow lock_activity_by_id(const WorkflowId &id, const std::string &activit
 }
 
 std::vector<PolledTask> poll_tasks(const PollRequest &request, Oid user) {
-    check_request(request);
+    check_poll(request.max_tasks, request.worker, request.lease);
     std::vector<PolledTask> tasks;
     const std::optional<store::ActivityQueueRow> queue = store::find_activity_queue(request.queue);
     if (!queue || queue->paused_at) {
@@ -187,8 +132,8 @@ std::vector<PolledTask> poll_tasks(const PollRequest &request, Oid user) {
     }
     std::vector<std::string> inputs = store::start_attempts(rows);
     for (std::size_t i = 0; i < rows.size(); ++i) {
-        const Token token{rows[i].execution_id, rows[i].number, rows[i].token};
-        tasks.push_back({format_token(token), std::move(rows[i]), std::move(inputs[i])});
+        const core::TaskToken token{rows[i].execution_id, rows[i].number, rows[i].token};
+        tasks.push_back({core::format_token(token), std::move(rows[i]), std::move(inputs[i])});
     }
     return tasks;
 }

@@ -3,7 +3,7 @@
 
 #include "core/crypto.hpp"
 #include "core/error.hpp"
-#include "core/workflow_options.hpp"
+#include "core/workflow_commands.hpp"
 #include "engine/workflow_body_checks.hpp"
 #include "pg/guc.hpp"
 #include "pg/random.hpp"
@@ -31,27 +31,8 @@ WorkflowBody *g_running = nullptr;
 // byte order: an open execution cannot go on on a machine of the other one.
 std::uint64_t hash_of_step(pg::jsonb_view arguments) { return core::hash64("step", pg::jsonb_bytes(arguments)); }
 
-void check_command_name(const std::string &name, const char *what) {
-    if (name.empty() || name.size() > core::kMaxCommandName) {
-        throw Error(sqlstate::invalid_parameter, fmt::format("invalid {} name", what),
-                    fmt::format("It must have 1 to {} bytes.", core::kMaxCommandName));
-    }
-}
-
 void check_size(const std::string &payload, const char *what) {
-    if (payload.size() > pg::guc::max_message_bytes()) {
-        throw Error(sqlstate::limit_exceeded, fmt::format("{} is too large", what),
-                    fmt::format("At most {} bytes are recorded.", pg::guc::max_message_bytes()),
-                    "See hermes.max_message_size.");
-    }
-}
-
-core::Duration checked_wait(core::Duration wait, const char *what) {
-    if (wait < core::Duration::zero() || wait > core::kLongestWait) {
-        throw Error(sqlstate::invalid_parameter, fmt::format("invalid {}", what),
-                    "It must be between 0 and 100 years.");
-    }
-    return wait;
+    core::check_payload(payload, what, pg::guc::max_message_bytes());
 }
 
 WorkflowBody &running_body() {
@@ -87,13 +68,7 @@ void WorkflowBody::may_record() {
         asked_for_more_ = true;
         suspend();
     }
-    if (replay_.events().size() >= core::kMaxExecutionEvents ||
-        requests_.children.size() + requests_.activities.size() >= core::kMaxPendingCommands) {
-        throw Error(sqlstate::limit_exceeded, "history of the execution is too long",
-                    fmt::format("At most {} events are kept, and {} activities and children started at once.",
-                                core::kMaxExecutionEvents, core::kMaxPendingCommands),
-                    "Go on with hermes.continue_as_new.");
-    }
+    core::check_history_room(replay_.events().size(), requests_.children.size() + requests_.activities.size());
 }
 
 // Of code that catches every error, asserts are caught by the fewest.

@@ -133,6 +133,7 @@ private:
     [[noreturn]] void diverged(const core::Nondeterminism &e);
     void watch(std::span<const Oid> tables, bool known);
     [[noreturn]] void wrong(const Error &e); // what a verb was given can never be done: the turn fails
+    void reschedule(const std::string &type, const std::string &input, const std::string &options_json);
     core::ExecutionAttributes start_attributes(std::string options_json);
     void change_attributes(const core::Command &command, core::ExecutionEvent event, const std::string &changes);
     std::string checked_changes(const core::ExecutionEvent &event, const std::string &changes) const;

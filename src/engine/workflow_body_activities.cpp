@@ -1,6 +1,7 @@
 // Activities that a workflow function starts, and what it cancels. See workflow_body.hpp.
 #include "core/crypto.hpp"
 #include "core/error.hpp"
+#include "core/workflow_commands.hpp"
 #include "engine/activity_types.hpp"
 #include "engine/workflow_body.hpp"
 #include "engine/workflow_body_checks.hpp"
@@ -8,29 +9,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace hc::engine {
 
 using core::CallAnswer;
 using core::Command;
 using core::CommandKind;
 using core::ExecutionEventType;
-
-namespace {
-
-// Of what an activity_scheduled says of a cancel, beside try_cancel.
-std::string word_of(core::ActivityCancellation cancellation) {
-    switch (cancellation) {
-    case core::ActivityCancellation::wait:
-        return std::string(core::kWaitCancellation);
-    case core::ActivityCancellation::abandon:
-        return "abandon";
-    case core::ActivityCancellation::try_cancel:
-        break;
-    }
-    return "";
-}
-
-} // namespace
 
 std::int64_t WorkflowBody::start_activity(const std::string &type, const std::string &input,
                                           const std::string &options_json) {
@@ -40,6 +26,7 @@ std::int64_t WorkflowBody::start_activity(const std::string &type, const std::st
     const CallAnswer answer = call(command);
     if (answer.kind != CallAnswer::Kind::fresh) {
         finish(answer); // raises when it is canceled
+        reschedule(type, input, options_json);
         return replay_.command();
     }
     may_record();
@@ -50,10 +37,32 @@ std::int64_t WorkflowBody::start_activity(const std::string &type, const std::st
                     .hash = command.hash,
                     .name = type,
                     .payload = options_json == "{}" ? "" : options_json,
-                    .text = word_of(options.cancellation)});
+                    .text = core::cancellation_word(options.cancellation)});
     replay_.call(command);
     requests_.activities.push_back({replay_.command(), type, input, std::move(options)});
     return replay_.command();
+}
+
+// After a reset to where it was open: done by a new one, from its first attempt. One that was asked to end ends at
+// once.
+void WorkflowBody::reschedule(const std::string &type, const std::string &input, const std::string &options_json) {
+    const std::uint32_t number = replay_.command();
+    if (for_query_ || !replay_.is_lost(number)) {
+        return;
+    }
+    may_record();
+    core::ActivityOptions options =
+        core::normalized(core::parse_activity_options(options_json, activity_type(type)), run_timeout_);
+    const auto asks = [number](const core::ExecutionEvent &event) {
+        return event.type == ExecutionEventType::activity_cancel_requested && event.payload == fmt::to_string(number);
+    };
+    const auto &events = replay_.events();
+    if (std::any_of(events.begin(), events.end(), asks) ||
+        (replay_.cancel_requested() && options.cancellation != core::ActivityCancellation::abandon)) {
+        requests_.cancels.push_back(number);
+    }
+    replay_.add({.type = ExecutionEventType::activity_rescheduled, .time = pg::now(), .command = number});
+    requests_.activities.push_back({number, type, input, std::move(options)});
 }
 
 void WorkflowBody::cancel(std::int64_t handle) {

@@ -70,13 +70,7 @@ void WorkflowBody::complete_update(const std::string &id, const std::string &res
 }
 
 void WorkflowBody::fail_update(const std::string &id, const core::WorkflowFailure &failure) {
-    const bool fits = failure.sqlstate.size() == 5 &&
-                      std::all_of(failure.sqlstate.begin(), failure.sqlstate.end(),
-                                  [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); });
-    if (!fits || failure.sqlstate == "00000") {
-        throw Error(sqlstate::invalid_parameter, "invalid SQLSTATE of a failure",
-                    "It has five characters, digits and upper-case letters.");
-    }
+    core::check_sqlstate(failure.sqlstate);
     const std::string outcome = core::outcome_of_failure(failure);
     check_size(outcome, "failure");
     end_update(id, outcome);

@@ -14,6 +14,7 @@
 #include "store/condition_waiters.hpp"
 #include "store/schedules.hpp"
 #include "store/workflow_moves.hpp"
+#include "store/workflow_programs.hpp"
 #include "store/workflow_updates.hpp"
 
 #include <fmt/format.h>
@@ -151,7 +152,7 @@ void begin_execution(store::ExecutionRow row, std::optional<pg::jsonb_view> inpu
     if (!attributes.empty()) {
         store_attributes(row.id, attributes);
     }
-    const std::int32_t queue = core::executor_queue(type.role_id);
+    const std::int32_t queue = queue_for(type, store::Kind::turn);
     std::vector<store::Task> tasks{{row.id, store::kTurnNumber, store::Kind::turn, queue, now + delay, 0, 0, {}}};
     const std::optional<core::Duration> run = chain.run_timeout ? chain.run_timeout : type.options.run_timeout;
     std::optional<core::Time> ends = chain.expires;
@@ -159,7 +160,8 @@ void begin_execution(store::ExecutionRow row, std::optional<pg::jsonb_view> inpu
         ends = std::min(ends.value_or(core::kNever), now + delay + *run);
     }
     if (ends) {
-        tasks.push_back({row.id, store::kRunTimeoutNumber, store::Kind::run_timeout, queue, *ends, 0, 0, {}});
+        const std::int32_t ending = queue_for(type, store::Kind::run_timeout);
+        tasks.push_back({row.id, store::kRunTimeoutNumber, store::Kind::run_timeout, ending, *ends, 0, 0, {}});
     }
     store::insert_tasks(tasks);
 }
@@ -167,7 +169,7 @@ void begin_execution(store::ExecutionRow row, std::optional<pg::jsonb_view> inpu
 // ---- bringing ----
 
 void bring(const WorkflowId &id, std::int32_t type_id, store::Kind kind, const std::string &detail) {
-    const std::int32_t queue = core::executor_queue(workflow_type(type_id).role_id);
+    const std::int32_t queue = queue_for(workflow_type(type_id), kind);
     store::insert_tasks({{id, store::next_execution_task_number(), kind, queue, pg::now(), 0, 0, detail}});
 }
 
@@ -278,6 +280,9 @@ bool close_execution(const store::ExecutionRow &row, const core::Replay &replay,
                            static_cast<std::int16_t>(core::status_after(added.back().type)), added.back().time);
     count_events(added);
     store::delete_execution_tasks(row.id);
+    if (workflow_type(row.type_id).is_external()) {
+        store::delete_program_task(row.id);
+    }
     if (replay.has_conditions()) {
         store::delete_condition_waiter(row.id);
     }

@@ -41,6 +41,11 @@ WorkflowMove::WorkflowMove(Oid user, std::string type, std::int32_t to_version, 
                     fmt::format("workflow type \"{}\" has no version {}", type_, to_version), {},
                     "Register its function with hermes.register_workflow.");
     }
+    if (to->is_external()) {
+        throw Error(sqlstate::feature_not_supported, "executions cannot be moved to a program outside of the database",
+                    "Its workers alone can replay their histories.",
+                    "Start new executions, or reset with the version.");
+    }
     function_ = replay_function(user, *to);
     type_id_ = to->id;
     version_ = to->version;
@@ -64,6 +69,10 @@ void WorkflowMove::lock(const std::vector<core::WorkflowId> &chosen) {
                     "Select fewer, or raise the option max_executions.");
     }
     for (const store::LockedExecutionRow &row : store::lock_executions(chosen)) {
+        if (workflow_type(row.type_id).is_external()) {
+            throw Error(sqlstate::feature_not_supported, "executions of an outside program cannot be moved",
+                        fmt::format("Execution {} is one.", core::to_string(row.id)), "Select others.");
+        }
         if (row.type_id != type_id_ && workflow_type(row.type_id).name == type_) { // as it is now
             locked_.push_back({row.id, row.type_id, {}});
         }

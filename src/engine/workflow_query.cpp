@@ -2,6 +2,7 @@
 #include "engine/workflow_query.hpp"
 
 #include "core/error.hpp"
+#include "core/workflow_commands.hpp"
 #include "engine/workflow_body.hpp"
 #include "engine/workflow_handlers.hpp"
 #include "engine/workflow_types.hpp"
@@ -24,7 +25,8 @@ WorkflowQuery::WorkflowQuery(const core::WorkflowId &id, Oid user) {
         input_ = std::move(closed->input.text);
     }
     const WorkflowType &type = workflow_type(type_id);
-    if (const std::optional<core::WorkflowFailure> problem = why_not_registered(type)) {
+    external_ = type.is_external();
+    if (const auto problem = external_ ? std::nullopt : why_not_registered(type)) {
         throw Error(sqlstate::nondeterminism, problem->message, problem->detail, problem->hint);
     }
     statement_ = type.statement;
@@ -48,10 +50,7 @@ void WorkflowQuery::throw_unknown(const std::string &name, const WorkflowBody &b
         "queries.");
 }
 
-std::optional<std::string> WorkflowQuery::run(const std::string &name, const std::string &arguments) {
-    WorkflowBody body(*replay_, true);
-    body.restart();
-    std::optional<std::string> result;
+void WorkflowQuery::replay(WorkflowBody &body) {
     pg::Failure failure;
     pg::UserSqlEnd end{};
     {
@@ -66,6 +65,18 @@ std::optional<std::string> WorkflowQuery::run(const std::string &name, const std
     const bool fails = end == pg::UserSqlEnd::failed && !body.suspended();
     if (fails && (!replay_->is_closed() || pg::is_cancel_or_shutdown(failure))) {
         pg::rethrow(failure);
+    }
+}
+
+std::optional<std::string> WorkflowQuery::run(const std::string &name, const std::string &arguments) {
+    WorkflowBody body(*replay_, true);
+    body.restart();
+    if (external_) {
+        for (const auto &[query, value] : core::query_results_of(replay_->events())) {
+            body.set_query_result(query, value);
+        }
+    } else {
+        replay(body);
     }
     if (const auto handler = handlers_.find(name); handler != handlers_.end()) {
         return pg::call_handler(handler_statement(handler->second), arguments, body.query_results());

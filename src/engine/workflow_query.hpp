@@ -24,6 +24,9 @@ private:
     std::optional<core::Replay> replay_;
     [[noreturn]] void throw_unknown(const std::string &name, const WorkflowBody &body) const;
 
+    void replay(WorkflowBody &body);
+
+    bool external_ = false; // its program is outside: its worker has said what the answers are
     std::string statement_, input_;
     core::DeclaredHandlers handlers_;
 };

@@ -5,14 +5,18 @@
 #include "core/execution_reset.hpp"
 #include "core/executor_queue.hpp"
 #include "core/workflow_options.hpp"
+#include "engine/activities.hpp"
+#include "engine/activity_types.hpp"
 #include "engine/definitions.hpp"
 #include "engine/workflow_access.hpp"
 #include "engine/workflow_attributes.hpp"
 #include "engine/workflow_executions.hpp"
 #include "engine/workflow_types.hpp"
 #include "pg/wake.hpp"
+#include "store/activities.hpp"
 #include "store/workflow_executions.hpp"
 #include "store/workflow_moves.hpp"
+#include "store/workflow_updates.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -67,10 +71,7 @@ std::size_t checked_point(const Base &base, const std::optional<std::int64_t> &e
     if (const std::optional<core::ResetRefusal> refusal = core::why_no_reset(base.events, point)) {
         const std::string hint =
             refusal->nearest.empty() ? "" : fmt::format("The nearest possible events: {}.", refusal->nearest);
-        throw Error(refusal->activity_is_open ? sqlstate::feature_not_supported : sqlstate::invalid_parameter,
-                    refusal->activity_is_open ? "an execution cannot be reset to where an activity is open"
-                                              : "an execution cannot be reset to this event",
-                    refusal->detail, hint);
+        throw Error(sqlstate::invalid_parameter, "an execution cannot be reset to this event", refusal->detail, hint);
     }
     return static_cast<std::size_t>(point);
 }
@@ -161,9 +162,65 @@ void carry_over(const Base &base, std::size_t point, const core::ResetOptions &o
     }
 }
 
+// Those of the kept history stand where they stood; those accepted later are admitted anew, in their order. Who waits
+// for one that an open execution has not completed waits for it here.
+void carry_updates(const Base &base, std::size_t point, const core::ResetOptions &options,
+                   const store::ExecutionRow &next) {
+    for (const core::UpdateAtReset &update : core::updates_at(base.events, static_cast<std::int64_t>(point))) {
+        if (!update.kept && !options.reapply_updates) {
+            continue;
+        }
+        const ExecutionEvent &accepted = *update.accepted;
+        store::NewUpdate row{next.id, accepted.text, accepted.name, pg::now(), core::UpdateStage::accepted, ""};
+        if (update.outcome) {
+            row.stage = core::UpdateStage::completed;
+            row.content = *update.outcome;
+        } else if (!update.kept) {
+            row.stage = core::UpdateStage::admitted;
+            row.content = accepted.payload;
+        }
+        store::insert_update(row);
+        if (base.open && !update.completed) {
+            store::forward_update(base.row.id, accepted.text, next.id);
+        }
+    }
+    if (base.open && options.reapply_updates) {
+        store::move_updates(base.row.id, next.id);
+    }
+}
+
+// Of a program outside: those that are pending are scheduled anew; of those that have ended the input is not known any
+// more, so that their end counts. Functions schedule theirs when they come to them. Throws 0A000.
+void carry_activities(const Base &base, std::size_t point, const store::ExecutionRow &next,
+                      std::vector<ExecutionEvent> &events) {
+    load_activity_types();
+    for (const core::ActivityAtReset &activity : core::activities_at(base.events, static_cast<std::int64_t>(point))) {
+        const auto number = static_cast<std::int32_t>(activity.command);
+        if (activity.end != nullptr) {
+            const ExecutionEvent &end = *activity.end;
+            const nlohmann::json detail{
+                {"command", number}, {"end", static_cast<int>(end.type)}, {"payload", end.payload}, {"text", end.text}};
+            bring(next.id, next.type_id, Kind::activity_closed, detail.dump());
+            continue;
+        }
+        const std::vector<store::HttpActivityRow> pending = store::read_activities({{base.row.id, number}});
+        if (pending.empty()) {
+            throw Error(sqlstate::feature_not_supported, "an execution cannot be reset to where an activity is open",
+                        fmt::format("What became of activity {} is not known.", number),
+                        "Of programs outside of the database inputs of activities are not kept.");
+        }
+        schedule_activity(
+            next.id, next.tenant,
+            {activity.command, pending[0].type, pending[0].input, core::parse_activity_options(pending[0].options)});
+        events.push_back({.type = ExecutionEventType::activity_rescheduled,
+                          .time = events.back().time,
+                          .command = activity.command});
+    }
+}
+
 // ---- the two executions ----
 
-std::string history_of(const Base &base, std::size_t point, const std::string &reason) {
+std::vector<ExecutionEvent> history_of(const Base &base, std::size_t point, const std::string &reason) {
     std::vector<ExecutionEvent> events(base.events.begin(), base.events.begin() + static_cast<std::ptrdiff_t>(point));
     nlohmann::ordered_json change{{"reset_from", core::to_string(base.row.id)}, {"event_id", point}};
     if (!reason.empty()) {
@@ -175,7 +232,7 @@ std::string history_of(const Base &base, std::size_t point, const std::string &r
          .payload = change.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
          .text = core::random_origin(base.events, static_cast<std::int64_t>(point),
                                      core::to_string(base.row.id))}); // whose random numbers the events before it have
-    return core::encode_execution(events, std::nullopt);
+    return events;
 }
 
 // It restarts: as long as the old one was given, or what its type says.
@@ -200,11 +257,19 @@ void begin_next(const store::ExecutionRow &next, const std::optional<core::Durat
     if (!attributes.empty()) {
         store_attributes(next.id, attributes);
     }
-    const std::int32_t queue = core::executor_queue(workflow_type(next.type_id).role_id);
+    const WorkflowType &type = workflow_type(next.type_id);
+    const std::int32_t queue = queue_for(type, Kind::turn);
     const core::Time now = pg::now();
     std::vector<store::Task> tasks{{next.id, store::kTurnNumber, Kind::turn, queue, now, 0, 0, {}}};
     if (run_timeout) {
-        tasks.push_back({next.id, store::kRunTimeoutNumber, Kind::run_timeout, queue, now + *run_timeout, 0, 0, {}});
+        tasks.push_back({next.id,
+                         store::kRunTimeoutNumber,
+                         Kind::run_timeout,
+                         queue_for(type, Kind::run_timeout),
+                         now + *run_timeout,
+                         0,
+                         0,
+                         {}});
     }
     store::insert_tasks(tasks);
 }
@@ -269,11 +334,16 @@ WorkflowId reset_workflow(const WorkflowReset &request, Oid user) {
     next.parent_id = base.row.parent_id;
     next.command = base.row.command;
     next.input = base.row.input;
-    next.history.data = history_of(base, point, reason);
+    std::vector<ExecutionEvent> events = history_of(base, point, reason);
+    if (workflow_type(next.type_id).is_external()) {
+        carry_activities(base, point, next, events);
+    }
+    next.history.data = core::encode_execution(events, std::nullopt);
     const std::vector<store::ExecutionTaskRow> waiting =
         base.open ? store::all_execution_tasks(base.row.id) : std::vector<store::ExecutionTaskRow>();
     begin_next(next, run_timeout_of(base, options, workflow_type(next.type_id), waiting));
     carry_over(base, point, options, next, waiting);
+    carry_updates(base, point, options, next);
     if (base.open) {
         end_base(base, next.id, reason);
     }

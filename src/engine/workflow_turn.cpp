@@ -33,50 +33,88 @@ std::string text_of(const nlohmann::json &json, const char *key) {
 
 } // namespace
 
-WorkflowTurn::Begin WorkflowTurn::begin(const core::WorkflowId &id, std::int32_t queue) {
-    std::optional<store::ExecutionRow> row = store::lock_execution(id, store::LockWait::skip);
+// False: somebody else holds it, or it is closed.
+bool WorkflowTurn::load(const core::WorkflowId &id, store::LockWait mode) {
+    std::optional<store::ExecutionRow> row = store::lock_execution(id, mode);
     if (!row) {
+        return false;
+    }
+    row_ = std::move(*row);
+    type_ = &workflow_type(row_.type_id);
+    return true;
+}
+
+void WorkflowTurn::decode() {
+    load_activity_types();
+    const std::string older = row_.chunks != 0 ? store::read_chunks(row_.id) : std::string();
+    replay_.emplace(row_.id, core::decode_execution(older + row_.history.data));
+    last_ = replay_->events().back().time;
+}
+
+WorkflowTurn::Begin WorkflowTurn::begin(const core::WorkflowId &id, std::int32_t queue) {
+    if (!load(id, store::LockWait::skip)) {
         if (store::find_execution(id)) {
             return Begin::held;
         }
         store::delete_execution_tasks(id);
         return Begin::gone;
     }
-    row_ = std::move(*row);
-    type_ = &workflow_type(row_.type_id);
     if (const std::int32_t now = core::executor_queue(type_->role_id); now != queue) {
         store::move_execution_tasks(id, now);
         return Begin::moved;
     }
-    load_activity_types();
-    const std::string older = row_.chunks != 0 ? store::read_chunks(id) : std::string();
-    replay_.emplace(id, core::decode_execution(older + row_.history.data));
-    last_ = replay_->events().back().time;
+    decode();
     waited_for_condition_ = replay_->pending_condition().has_value();
     bring();
     return Begin::ready;
+}
+
+WorkflowTurn::Begin WorkflowTurn::begin_outside(const core::WorkflowId &id, store::LockWait mode, bool brings) {
+    if (!load(id, mode)) {
+        return mode == store::LockWait::skip && store::find_execution(id) ? Begin::held : Begin::gone;
+    }
+    decode();
+    if (brings) {
+        bring();
+    } else {
+        for (const store::ExecutionTaskRow &task : store::all_execution_tasks(id)) {
+            know(task);
+        }
+    }
+    return Begin::ready;
+}
+
+void WorkflowTurn::know(const store::ExecutionTaskRow &task) {
+    switch (static_cast<Kind>(task.kind)) {
+    case Kind::turn:
+        has_turn_task_ = true;
+        turn_due_ = task.due;
+        failures_ = std::max<std::uint32_t>(failures_, static_cast<std::uint32_t>(task.tries));
+        last_error_ = task.last_error.value_or("");
+        break;
+    case Kind::look_again:
+        look_due_ = task.due;
+        break;
+    case Kind::function_timer:
+        if (std::find(known_timers_.begin(), known_timers_.end(), task.number) == known_timers_.end()) {
+            known_timers_.push_back(task.number);
+        }
+        break;
+    case Kind::cancel_activities:
+        cancel_task_waits_ = cancel_task_waits_ || task.due > pg::now();
+        break;
+    default:
+        break;
+    }
 }
 
 bool WorkflowTurn::bring() {
     const core::Time now = pg::now();
     const std::size_t before = replay_->events().size();
     for (const store::ExecutionTaskRow &task : store::all_execution_tasks(row_.id)) {
-        const auto kind = static_cast<Kind>(task.kind);
-        if (kind == Kind::turn) {
-            has_turn_task_ = true;
-            turn_due_ = task.due;
-            failures_ = std::max<std::uint32_t>(failures_, static_cast<std::uint32_t>(task.tries));
-        } else if (kind == Kind::look_again) {
-            look_due_ = task.due;
-        } else if (kind == Kind::function_timer &&
-                   std::find(known_timers_.begin(), known_timers_.end(), task.number) == known_timers_.end()) {
-            known_timers_.push_back(task.number);
-        }
-        if (kind == Kind::cancel_activities && task.due > now) {
-            cancel_task_waits_ = true;
-        }
+        know(task);
         const bool seen = std::find(seen_.begin(), seen_.end(), task.number) != seen_.end();
-        if (task.due <= now && !seen && kind != Kind::turn) {
+        if (task.due <= now && !seen && static_cast<Kind>(task.kind) != Kind::turn) {
             seen_.push_back(task.number);
             brought_.push_back({row_.id, task.number});
             bring_task(task);
@@ -266,23 +304,23 @@ void WorkflowTurn::write_watch() {
     }
 }
 
-void WorkflowTurn::go_on_soon() {
+void WorkflowTurn::put_again(core::Time due, std::uint32_t tries, const std::string &error) {
     write_events();
     write_timers();
     delete_brought();
     write_cancels();
-    put_turn(pg::now(), 0, "");
+    put_turn(due, tries, error);
 }
+
+void WorkflowTurn::go_on_soon() { put_again(pg::now(), 0, ""); }
 
 void WorkflowTurn::try_again(core::Duration delay, const std::string &reason) {
-    write_events();
-    write_timers();
-    delete_brought();
-    write_cancels();
-    put_turn(pg::now() + delay, failures_ + 1, reason);
+    put_again(pg::now() + delay, failures_ + 1, reason);
 }
 
-void WorkflowTurn::fail(const core::WorkflowFailure &failure) {
+void WorkflowTurn::hand_out(core::Time until) { put_again(until, failures_, last_error_); }
+
+void WorkflowTurn::note_failure(const core::WorkflowFailure &failure) {
     if (failures_ == 0) {
         replay_->add({.type = ExecutionEventType::workflow_task_failed,
                       .time = pg::now(),
@@ -294,8 +332,13 @@ void WorkflowTurn::fail(const core::WorkflowFailure &failure) {
         pg::count(core::WorkflowCount::nondeterminism);
     }
     const std::string reason = failure.sqlstate + ": " + failure.message;
-    try_again(core::turn_retry_delay(failures_ + 1),
-              failure.detail.empty() ? reason : reason + " (" + failure.detail + ")");
+    last_error_ = failure.detail.empty() ? reason : reason + " (" + failure.detail + ")";
+    ++failures_;
+}
+
+void WorkflowTurn::fail(const core::WorkflowFailure &failure) {
+    note_failure(failure);
+    put_again(pg::now() + core::turn_retry_delay(failures_), failures_, last_error_);
 }
 
 void put_off_turn(const store::TaskKey &key, std::uint32_t failures, const std::string &reason) {

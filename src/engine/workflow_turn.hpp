@@ -29,6 +29,8 @@ public:
     };
     // Locks the execution and loads it; `queue`: of the executor.
     Begin begin(const core::WorkflowId &id, std::int32_t queue);
+    // Of a program outside, whichever its queue is. `bring`: what is due; else that waits, while its worker answers.
+    Begin begin_outside(const core::WorkflowId &id, store::LockWait mode, bool bring);
 
     // Tasks that are due become events. True: there were any.
     bool bring();
@@ -46,6 +48,8 @@ public:
     bool terminated() const { return terminated_.has_value(); } // by the close of its parent
     const std::string &reason() const { return *terminated_; }
     bool timed_out() const { return timed_out_; } // the run timeout is over
+    const store::ExecutionRow &row() const { return row_; }
+    bool is_called() const { return has_turn_task_; } // not only for what has come
     std::uint32_t failures() const { return failures_; }
     bool failed() const { return failed_; } // by fail()
     // The tables whose change the function waits for; to be compared once the turn is committed.
@@ -61,6 +65,9 @@ public:
     void go_on_soon(); // more to do: another turn at once
     // Once more after a delay; nothing is wrong with the function.
     void try_again(core::Duration delay, const std::string &reason);
+    // A worker has its task until then; then another one may.
+    void hand_out(core::Time until);
+    void note_failure(const core::WorkflowFailure &failure); // of several in a row the first is an event
     // Its code failed: tried again later and later.
     void fail(const core::WorkflowFailure &failure);
     // Ends the execution. False: something came meanwhile (it is in the replay), or may be about to: `wait_for` is how
@@ -71,6 +78,9 @@ public:
     bool continue_as_new(const std::string &input, core::Duration &wait_for);
 
 private:
+    bool load(const core::WorkflowId &id, store::LockWait mode);
+    void decode();
+    void know(const store::ExecutionTaskRow &task);
     bool close_now(core::ExecutionEvent end, core::Duration &wait_for);
     bool close_for_next(core::ExecutionEvent end, pg::json_document input, core::Duration delay,
                         core::ExecutionChain chain, core::Duration &wait_for);
@@ -91,6 +101,7 @@ private:
     void write_timers();
     void write_watch();
     void delete_brought();
+    void put_again(core::Time due, std::uint32_t tries, const std::string &error); // writes everything
     void put_turn(core::Time due, std::uint32_t tries, const std::string &error);
 
     store::ExecutionRow row_;
@@ -111,6 +122,7 @@ private:
     std::optional<std::string> terminated_;
     std::uint32_t failures_ = 0; // in a row
     bool failed_ = false;
+    std::string last_error_;
 };
 
 // A task that could not be run at all (its executor died of it, its role may not run SQL): later.

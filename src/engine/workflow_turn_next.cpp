@@ -58,13 +58,16 @@ bool WorkflowTurn::close_for_next(ExecutionEvent end, pg::json_document input, c
         return false;
     }
     begin_execution(next, std::nullopt, delay, std::move(chain), core::attributes_after(replay_->events()));
-    for (const ExecutionEvent *event : replay_->untaken_signals()) {
-        engine::bring(next.id, next.type_id, Kind::signal, signal_detail(event->name, event->payload, event->text));
+    if (!type_->is_external()) { // whose workers have seen all that is in the history
+        for (const ExecutionEvent *event : replay_->untaken_signals()) {
+            engine::bring(next.id, next.type_id, Kind::signal, signal_detail(event->name, event->payload, event->text));
+        }
     }
-    if (!type_->options.updates.empty()) {
+    if (type_->is_external() || !type_->options.updates.empty()) {
         store::move_updates(row_.id, next.id);
     }
-    if (const std::optional<std::string> reason = replay_->undelivered_cancel()) {
+    const std::optional<std::string> reason = replay_->undelivered_cancel();
+    if (reason && !type_->is_external()) {
         engine::bring(next.id, next.type_id, Kind::cancel, cancel_detail(*reason));
     }
     return true;

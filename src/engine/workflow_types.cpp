@@ -6,6 +6,8 @@
 #include "engine/executor_roles.hpp"
 #include "engine/workflow_handlers.hpp"
 #include "pg/catalog.hpp"
+#include "pg/wake.hpp"
+#include "store/workflow_programs.hpp"
 
 #include <fmt/format.h>
 
@@ -68,7 +70,39 @@ std::int32_t role_for(Oid user, const core::WorkflowTypeOptions &options, const 
     return id;
 }
 
+[[noreturn]] void refuse_option(const char *path, const char *why) {
+    throw Error(sqlstate::invalid_parameter, "invalid workflow options", fmt::format("{}: {}.", path, why));
+}
+
+// The next version, or the current one with other options; which.
+std::int32_t store_type(store::WorkflowTypeRow row, bool in_place) {
+    std::int32_t version = 0;
+    if (in_place) {
+        const std::optional<store::WorkflowTypeRow> current = store::find_current_workflow_type(row.name);
+        if (!current || current->function != row.function || current->role_id != row.role_id) {
+            const std::string what = !current ? fmt::format("Workflow type \"{}\" does not exist.", row.name)
+                                     : current->function.empty()
+                                         ? "The current version is a program of another queue."
+                                         : fmt::format("The current version is function {}.", current->function);
+            throw Error(sqlstate::invalid_parameter, "no version can be replaced in place", what,
+                        "Register it without in_place, as a new version.");
+        }
+        row.id = current->id;
+        version = current->version;
+        store::update_workflow_type(row);
+    } else {
+        version = store::insert_workflow_type(row);
+    }
+    pg::invalidate_definitions();
+    return version;
+}
+
 } // namespace
+
+std::int32_t queue_for(const WorkflowType &type, store::Kind kind) {
+    const bool ends = kind == store::Kind::run_timeout || kind == store::Kind::terminate;
+    return type.is_external() && ends ? pg::kProgramEndQueue : core::executor_queue(type.role_id);
+}
 
 std::string statement_of(const std::string &signature) {
     return fmt::format("SELECT {}($1)", signature.substr(0, signature.rfind('(')));
@@ -86,6 +120,9 @@ void check_workflow_signature(const store::FunctionRow &function) {
 std::int32_t register_workflow(Oid user, const std::string &name, Oid function, const std::string &options_json) {
     check_name(name, "workflow type");
     const core::WorkflowTypeOptions options = core::parse_workflow_type_options(options_json);
+    if (!options.task_queue.empty()) {
+        refuse_option("$.task_queue", "is for hermes.register_workflow_program");
+    }
     const std::optional<store::FunctionRow> found = store::find_function(function);
     if (!found) {
         throw Error(sqlstate::undefined_object, "function does not exist");
@@ -98,23 +135,29 @@ std::int32_t register_workflow(Oid user, const std::string &name, Oid function, 
     row.role_id = role_for(user, options, found->signature);
     check_handlers(options, options.run_as.empty() ? pg::role_name(user) : options.run_as);
     row.options.text = options_json;
-    std::int32_t version = 0;
-    if (options.in_place) {
-        const std::optional<store::WorkflowTypeRow> current = store::find_current_workflow_type(name);
-        if (!current || current->function != row.function || current->role_id != row.role_id) {
-            throw Error(sqlstate::invalid_parameter, "no version can be replaced in place",
-                        current ? fmt::format("The current version is function {}.", current->function)
-                                : fmt::format("Workflow type \"{}\" does not exist.", name),
-                        "Register the function without in_place, as a new version.");
-        }
-        row.id = current->id;
-        version = current->version;
-        store::update_workflow_type(row);
-    } else {
-        version = store::insert_workflow_type(row);
+    return store_type(std::move(row), options.in_place);
+}
+
+std::int32_t register_workflow_program(const std::string &name, const std::string &options_json) {
+    check_name(name, "workflow type");
+    const core::WorkflowTypeOptions options = core::parse_workflow_type_options(options_json);
+    if (options.task_queue.empty()) {
+        refuse_option("$.task_queue", "is missing");
     }
-    pg::invalidate_definitions();
-    return version;
+    if (!options.run_as.empty()) {
+        refuse_option("$.run_as", "is not for a program outside of the database");
+    }
+    for (const auto &[update, validator] : options.updates) {
+        if (!validator.empty()) {
+            refuse_option("$.updates", "an outside program validates its updates itself");
+        }
+    }
+    check_handlers(options, "");
+    store::WorkflowTypeRow row;
+    row.name = name;
+    row.role_id = core::kFirstProgramRole + store::program_queue(options.task_queue);
+    row.options.text = options_json;
+    return store_type(std::move(row), options.in_place);
 }
 
 void throw_no_version(const std::string &name, std::int32_t version) {

@@ -61,8 +61,9 @@ void check_limits(const WorkflowId &id) {
 
 // To an execution that is open, and kept open by the caller's lock.
 void admit(const WorkflowId &id, std::int32_t type_id, const UpdateRequest &request) {
-    const core::DeclaredHandlers &declared = workflow_type(type_id).options.updates;
-    const bool known = declared.contains(request.name);
+    const WorkflowType &type = workflow_type(type_id);
+    const core::DeclaredHandlers &declared = type.options.updates;
+    const bool known = declared.contains(request.name) || (type.is_external() && declared.empty());
     if (known) {
         check_limits(id);
     } else {

@@ -107,7 +107,8 @@ void publish() noexcept {
         // a later task than the one already waited for wakes nobody
         if (lower(slot->bounds[bound_index(note.queue)], note.due)) {
             const bool of_supervisor = note.queue == kTimerQueue || note.queue == kActivityQueue ||
-                                       note.queue == kScheduleQueue || note.queue == kFakeQueue;
+                                       note.queue == kScheduleQueue || note.queue == kFakeQueue ||
+                                       note.queue == kProgramEndQueue;
             (of_supervisor || core::is_executor_queue(note.queue) ? supervisor : dispatchers) = true;
         }
     }
@@ -204,7 +205,7 @@ void on_subtransaction(SubXactEvent event, SubTransactionId /*mine*/, SubTransac
 } // namespace
 
 void note_task(std::int32_t queue, core::Time due) {
-    if (queue < 0) { // put aside
+    if (queue < 0 || core::is_program_queue(queue)) {
         return;
     }
     // all of one bound are one note

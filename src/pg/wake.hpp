@@ -9,10 +9,11 @@
 
 namespace hc::pg {
 
-inline constexpr std::int32_t kTimerQueue = 1;    // timers, sandbox receipts, rematch: the supervisor
-inline constexpr std::int32_t kWebhookQueue = 2;  // outcome reports: dispatchers
-inline constexpr std::int32_t kScheduleQueue = 6; // schedules to be looked at: the supervisor
-inline constexpr std::int32_t kFakeQueue = 7;     // activities that fakes answer: the supervisor
+inline constexpr std::int32_t kTimerQueue = 1;      // timers, sandbox receipts, rematch: the supervisor
+inline constexpr std::int32_t kWebhookQueue = 2;    // outcome reports: dispatchers
+inline constexpr std::int32_t kScheduleQueue = 6;   // schedules to be looked at: the supervisor
+inline constexpr std::int32_t kFakeQueue = 7;       // activities that fakes answer: the supervisor
+inline constexpr std::int32_t kProgramEndQueue = 8; // ends of executions whose program is outside: the supervisor
 inline constexpr std::int32_t kFirstProviderQueue = kReservedQueues; // four a provider: dispatchers
 
 // The queues of a provider, in the order in which they are served: a campaign never stands before an OTP. Sends that
@@ -36,9 +37,10 @@ inline constexpr std::int32_t endpoint_of_queue(std::int32_t queue) { return (qu
 inline constexpr bool is_replay_queue(std::int32_t queue) { return (queue - kFirstEndpointQueue) % 2 != 0; }
 
 // User SQL waits in a queue a role (core/executor_queue.hpp), between the two.
-static_assert(core::kEndOfExecutorQueues <= kFirstEndpointQueue);
+static_assert(core::kEndOfProgramQueues <= kFirstEndpointQueue);
 
-// A task inserted in this (sub)transaction. One that is put aside (negative queue) wakes nobody.
+// A task inserted in this (sub)transaction. One that is put aside (negative queue) wakes nobody; nor does one of a
+// program outside of the database, whose workers poll.
 void note_task(std::int32_t queue, core::Time due);
 void note_workers(); // CREATE or DROP EXTENSION, or a change of the restore fence: launcher and workers look again
 

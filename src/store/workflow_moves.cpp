@@ -77,4 +77,14 @@ std::optional<BriefRow> find_child(const WorkflowId &id, const WorkflowId &paren
     return find.query_one(id, parent);
 }
 
+void insert_closed_execution(const ImportedRow &row) {
+    using Text = std::optional<std::string>;
+    constinit static pg::statement<void(WorkflowId, Time, std::int32_t, std::int16_t, Text, Text, std::string,
+                                        pg::bytes_view)>
+        insert("INSERT INTO hermes.execution_closed (id, closed_at, type_id, status, tenant, workflow_id, input, "
+               "history) VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8)");
+    insert.execute(row.id, row.closed_at, row.type_id, row.status, row.tenant, row.workflow_id, row.input,
+                   {row.history});
+}
+
 } // namespace hc::store

@@ -32,4 +32,16 @@ void set_parent(const core::WorkflowId &id, const core::WorkflowId &parent);
 // An open execution that is a child of this one.
 std::optional<BriefRow> find_child(const core::WorkflowId &id, const core::WorkflowId &parent);
 
+// An execution that has ended elsewhere.
+struct ImportedRow {
+    core::WorkflowId id;
+    core::Time closed_at{};
+    std::int32_t type_id = 0;
+    std::int16_t status = 0;
+    std::optional<std::string> tenant, workflow_id;
+    std::string input; // JSON
+    std::string history;
+};
+void insert_closed_execution(const ImportedRow &row);
+
 } // namespace hc::store

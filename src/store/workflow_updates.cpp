@@ -23,11 +23,12 @@ struct IdRow {
 } // namespace
 
 bool insert_update(const NewUpdate &update) {
-    constinit static pg::statement<void(WorkflowId, std::string, std::string, core::Time, std::int16_t, std::string)>
+    constinit static pg::statement<void(WorkflowId, std::string, std::string, core::Time, std::int16_t, OptionalText)>
         insert("INSERT INTO hermes.execution_update (execution_id, update_id, name, admitted_at, stage, content) "
                "VALUES ($1, $2, $3, $4, $5, $6::jsonb) ON CONFLICT (execution_id, update_id) DO NOTHING");
     return insert.execute(update.execution_id, update.update_id, update.name, update.admitted_at,
-                          static_cast<std::int16_t>(update.stage), update.content) != 0;
+                          static_cast<std::int16_t>(update.stage),
+                          update.content.empty() ? std::nullopt : OptionalText(update.content)) != 0;
 }
 
 std::optional<UpdateRow> find_update(const WorkflowId &execution, const std::string &update_id) {
@@ -71,6 +72,13 @@ void move_updates(const WorkflowId &from, const WorkflowId &to) {
         "WHERE execution_id = $1 AND stage = 0");
     copy.execute(from, to);
     leave.execute(from, to);
+}
+
+void forward_update(const WorkflowId &from, const std::string &update_id, const WorkflowId &to) {
+    constinit static pg::statement<void(WorkflowId, std::string, WorkflowId)> leave(
+        "UPDATE hermes.execution_update SET stage = 4, content = NULL, moved_to = $3 WHERE execution_id = $1 AND "
+        "update_id = $2");
+    leave.execute(from, update_id, to);
 }
 
 void forget_old_rejections(const WorkflowId &execution) {

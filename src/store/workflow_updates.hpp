@@ -16,8 +16,8 @@ struct NewUpdate {
     core::WorkflowId execution_id;
     std::string update_id, name;
     core::Time admitted_at{};
-    core::UpdateStage stage{}; // admitted or rejected
-    std::string content;       // JSON: arguments of an admitted one, outcome of a rejected one
+    core::UpdateStage stage{};
+    std::string content; // JSON: arguments of an admitted one, outcome of one that has one; empty: neither
 };
 // False: there is one of this id. Waits for one whose sender has not committed.
 bool insert_update(const NewUpdate &update);
@@ -50,6 +50,8 @@ void set_update_stage(const core::WorkflowId &execution, const std::string &upda
                       const std::string &content);
 // Admitted ones go on with the next execution.
 void move_updates(const core::WorkflowId &from, const core::WorkflowId &to);
+// Whoever waits for it waits for the one of the same id there.
+void forward_update(const core::WorkflowId &from, const std::string &update_id, const core::WorkflowId &to);
 void forget_old_rejections(const core::WorkflowId &execution); // but for the newest kMaxRejectedUpdates
 
 // ---- of who waits ----

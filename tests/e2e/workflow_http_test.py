@@ -88,7 +88,8 @@ def held(world: World) -> None:
     """a paused provider holds activities as it holds sends"""
     world.sql("SELECT hermes.pause_provider('service')")
     execution = call(world, {"to": "held"})
-    wait_event(world, execution, "ActivityTaskScheduled")
+    aside = "SELECT queue < 0 AND owner IS NULL FROM hermes.task WHERE workflow_id = %s AND kind = 18"
+    wait_until(lambda: world.sql(aside, execution) == [(True,)], what="its send is put aside")
     never(lambda: requests(world, "held"), 0.3, "a request while its provider is paused")
     world.sql("SELECT hermes.resume_provider('service')")
     ends(world, execution)

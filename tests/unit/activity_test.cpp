@@ -333,4 +333,51 @@ TEST(AttemptFailure, RefusesWhatIsWrong) {
 }
 
 } // namespace
+// A back-off that is under way follows the policy, from the end of the attempt before.
+TEST(Activity, OtherOptionsDuringABackOff) {
+    const ActivityOptions before = parse_activity_options(
+        R"({"start_to_close": "1m", "retry": {"initial_interval": "10s", "coefficient": 2, "max_attempts": 9}})");
+    const auto after = [&before](const char *json) { return updated_options(before, json); };
+    const Time ended = from_unix_micros(1'700'000'000'000'000);
+    Activity activity;
+    activity.state = ActivityState::backing_off;
+    activity.attempt = 3; // the second attempt has failed: 20 s
+    activity.due = ended + std::chrono::seconds(20);
+    const Time now = ended + std::chrono::seconds(5);
+
+    const Activity longer = with_options(before, after(R"({"retry": {"initial_interval": "30s"}})"), activity, "", now);
+    EXPECT_EQ(longer.due, ended + std::chrono::seconds(60));
+    EXPECT_EQ(longer.state, ActivityState::backing_off);
+    const Activity over = with_options(before, after(R"({"retry": {"initial_interval": "1s", "max_attempts": 2}})"),
+                                       activity, R"({"message": "m"})", now);
+    EXPECT_EQ(over.due, ended + std::chrono::seconds(2));
+    EXPECT_EQ(over.state, ActivityState::scheduled);
+    EXPECT_EQ(over.attempt, 3);
+    const char *given = R"({"message": "m", "next_retry_delay": "20s"})";
+    EXPECT_EQ(with_options(before, after(R"({"retry": {"initial_interval": "1s"}})"), activity, given, now).due,
+              activity.due);
+    EXPECT_EQ(with_options(before, after(R"({"priority": 1})"), activity, "", now).due, activity.due);
+
+    activity.state = ActivityState::paused;
+    const Activity paused = with_options(before, after(R"({"retry": {"initial_interval": "1s"}})"), activity, "", now);
+    EXPECT_EQ(paused.state, ActivityState::paused);
+    EXPECT_EQ(paused.due, ended + std::chrono::seconds(2));
+    activity.state = ActivityState::started;
+    EXPECT_EQ(with_options(before, after(R"({"retry": {"initial_interval": "1s"}})"), activity, "", now).due,
+              activity.due);
+    activity.state = ActivityState::scheduled;
+    activity.attempt = 1;
+    EXPECT_EQ(with_options(before, after(R"({"retry": {"initial_interval": "1s"}})"), activity, "", now).due,
+              activity.due);
+}
+
+TEST(Activity, AGivenDelayIsKeptWithTheFailure) {
+    const ActivityOptions options = parse_activity_options(R"({"start_to_close": "1m"})");
+    Activity activity;
+    activity.state = ActivityState::started;
+    const AttemptEnd end = end_by_failure(
+        options, activity, parse_attempt_failure(R"({"message": "m", "next_retry_delay": "1h"})"), Time{});
+    EXPECT_NE(end.last_failure.find(R"("next_retry_delay":"1h")"), std::string::npos) << end.last_failure;
+}
+
 } // namespace hc::core

@@ -157,3 +157,41 @@ TEST(ExecutionJson, TooManyEvents) {
         json += R"(,{"time": "2026-01-01T00:00:00Z", "type": "TimerFired"})";
     EXPECT_EQ(detail_of(json + "]}", "54000"), "$.events: has more than 50000 events.");
 }
+TEST(ExecutionJson, WhatCanBeStoredAsClosed) {
+    const auto refusal = [](const ExecutionDocument &document) -> std::string {
+        try {
+            check_closed_document(document);
+            return "";
+        } catch (const hc::Error &e) {
+            return e.detail();
+        }
+    };
+    EXPECT_EQ(refusal(small()), "");
+    ExecutionDocument open = small();
+    open.events.pop_back();
+    EXPECT_EQ(refusal(open), "$.events[3]: must be the end of the execution: only closed ones are imported.");
+    ExecutionDocument twice = small();
+    twice.events.push_back(twice.events.back());
+    EXPECT_EQ(refusal(twice), "$.events[4]: must not be an end: others follow.");
+    ExecutionDocument starts = small();
+    starts.events[3] = starts.events[0];
+    EXPECT_EQ(refusal(starts), "$.events[3]: must not be a second start.");
+    ExecutionDocument text = small();
+    text.events[3].payload = "no JSON";
+    EXPECT_EQ(refusal(text), "$.events[3].payload_text: must be JSON.");
+    for (const char *payload :
+         {"1e400", "-0.5E+10", R"({"a-1": [1, -2.5e3, "x\"1."], "b": true})", "12345678901234567890"}) {
+        text.events[3].payload = payload;
+        EXPECT_EQ(refusal(text), "") << payload;
+    }
+    for (const char *payload : {"1e", "-", "01", "1.", "[1 2]", "1-2", "{\"a\": 1", "\"open", "+1"}) {
+        text.events[3].payload = payload;
+        EXPECT_EQ(refusal(text), "$.events[3].payload_text: must be JSON.") << payload;
+    }
+    ExecutionDocument gap = small();
+    gap.events[2].command = 3;
+    EXPECT_EQ(refusal(gap), "Event 3 records command 3 after command 1.");
+    ExecutionDocument input = small();
+    input.input = "{";
+    EXPECT_EQ(refusal(input), "$.input: must be JSON.");
+}

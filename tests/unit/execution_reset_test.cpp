@@ -1,5 +1,6 @@
 // Where a history may be cut, what goes along with it, and the options of resets and moves.
 #include "core/error.hpp"
+#include "core/execution_replay.hpp"
 #include "core/execution_reset.hpp"
 
 #include <gtest/gtest.h>
@@ -51,7 +52,6 @@ TEST(ExecutionReset, AnyEventButTheEnd) {
         EXPECT_EQ(points_of(closed), (std::vector<std::int64_t>{1, 2, 3, 4}));
         const auto refusal = why_no_reset(closed, 5);
         ASSERT_TRUE(refusal);
-        EXPECT_FALSE(refusal->activity_is_open);
         EXPECT_EQ(refusal->detail, "Event 5 is the end of the execution.");
         EXPECT_EQ(refusal->nearest, "4");
     }
@@ -64,7 +64,7 @@ TEST(ExecutionReset, AnyEventButTheEnd) {
     EXPECT_EQ(why_no_reset({}, 1)->nearest, "");
 }
 
-TEST(ExecutionReset, NotWhileAnActivityIsOpen) {
+TEST(ExecutionReset, ActivitiesThatWereOpenThere) {
     for (const Type end :
          {Type::activity_completed, Type::activity_failed, Type::activity_timed_out, Type::activity_canceled}) {
         const std::vector<ExecutionEvent> events{event(Type::workflow_execution_started),
@@ -72,17 +72,70 @@ TEST(ExecutionReset, NotWhileAnActivityIsOpen) {
                                                  event(Type::activity_scheduled, 2),
                                                  event(Type::activity_started, 1),
                                                  event(end, 1),
-                                                 event(Type::signal_received, 0, "s"),
+                                                 event(Type::activity_scheduled, 3),
                                                  event(end, 2),
-                                                 event(Type::workflow_execution_completed)};
-        EXPECT_EQ(points_of(events), (std::vector<std::int64_t>{1, 7}));
+                                                 event(Type::workflow_execution_terminated)};
+        EXPECT_EQ(points_of(events), (std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7}));
         EXPECT_EQ(last_reset_point(events), 7);
-        const auto refusal = why_no_reset(events, 5);
-        ASSERT_TRUE(refusal);
-        EXPECT_TRUE(refusal->activity_is_open);
-        EXPECT_EQ(refusal->detail, "An activity is open at event 5.");
-        EXPECT_EQ(refusal->nearest, "1 and 7");
+        const auto at = [&events](std::int64_t point) {
+            std::string words;
+            for (const ActivityAtReset &activity : activities_at(events, point))
+                words +=
+                    std::to_string(activity.command) +
+                    (activity.end == nullptr ? "? " : "@" + std::to_string(activity.end - events.data() + 1) + " ");
+            return words;
+        };
+        EXPECT_EQ(at(1), "");
+        EXPECT_EQ(at(2), "1@5 ");
+        EXPECT_EQ(at(4), "1@5 2@7 ");
+        EXPECT_EQ(at(5), "2@7 ");
+        EXPECT_EQ(at(6), "2@7 3? ");
+        EXPECT_EQ(at(7), "3? ");
     }
+}
+
+// What was open where a reset has cut is lost until it is scheduled anew, or told to have ended.
+TEST(ExecutionReset, LostActivities) {
+    const std::string origin = "00000000-0000-7000-8000-000000000001";
+    Replay replay({}, {event(Type::workflow_execution_started), event(Type::activity_scheduled, 1),
+                       event(Type::activity_scheduled, 2), event(Type::activity_scheduled, 3),
+                       event(Type::activity_failed, 2)});
+    EXPECT_FALSE(replay.is_lost(1));
+    replay.add(event(Type::workflow_execution_options_updated)); // of a move
+    EXPECT_FALSE(replay.is_lost(1));
+    replay.add(event(Type::workflow_execution_options_updated, 0, "", origin));
+    EXPECT_TRUE(replay.is_lost(1) && replay.is_lost(3));
+    EXPECT_FALSE(replay.is_lost(2) || replay.is_lost(0) || replay.is_lost(4));
+    replay.add(event(Type::activity_rescheduled, 1));
+    EXPECT_FALSE(replay.is_lost(1));
+    EXPECT_TRUE(replay.is_open(1));
+    replay.add(event(Type::activity_completed, 3));
+    EXPECT_FALSE(replay.is_lost(3));
+    replay.add(event(Type::workflow_execution_options_updated, 0, "", origin)); // once more
+    EXPECT_TRUE(replay.is_lost(1));
+}
+
+TEST(ExecutionReset, Updates) {
+    ExecutionEvent completed = event(Type::update_completed, 2, "", "a");
+    completed.payload = "{}";
+    const std::vector<ExecutionEvent> events{event(Type::workflow_execution_started),
+                                             event(Type::update_accepted, 1, "add", "a"),
+                                             completed,
+                                             event(Type::update_accepted, 3, "add", "b"),
+                                             event(Type::update_accepted, 4, "add", "c"),
+                                             event(Type::update_completed, 5, "", "b")};
+    const auto at = [&events](std::int64_t point) {
+        std::string words;
+        for (const UpdateAtReset &update : updates_at(events, point))
+            words += update.accepted->text + (update.kept ? "=" : "+") + (update.outcome ? "o" : "") +
+                     (update.completed ? "! " : " ");
+        return words;
+    };
+    EXPECT_EQ(at(1), "a+! b+! c+ ");
+    EXPECT_EQ(at(2), "a=! b+! c+ ");
+    EXPECT_EQ(at(3), "a=o! b+! c+ ");
+    EXPECT_EQ(at(5), "a=o! b=! c= ");
+    EXPECT_EQ(updates_at(std::span(events).first(2), 2).size(), 1U);
 }
 
 TEST(ExecutionReset, ChildrenThatWereOpenThere) {
@@ -134,17 +187,20 @@ TEST(ExecutionReset, TheOriginOfRandomNumbers) {
 
 TEST(ExecutionReset, Options) {
     const ResetOptions none = parse_reset_options("{}");
-    EXPECT_TRUE(none.reapply_signals && none.request_id.empty() && !none.version && !none.run_timeout);
+    EXPECT_TRUE(none.reapply_signals && none.reapply_updates && none.request_id.empty() && !none.version &&
+                !none.run_timeout);
     const ResetOptions all =
         parse_reset_options(R"({"request_id": "r", "reapply": "none", "run_timeout": "1h", "version": 3})");
     EXPECT_EQ(all.request_id, "r");
-    EXPECT_FALSE(all.reapply_signals);
+    EXPECT_FALSE(all.reapply_signals || all.reapply_updates);
+    const ResetOptions signals = parse_reset_options(R"({"reapply": "signals"})");
+    EXPECT_TRUE(signals.reapply_signals && !signals.reapply_updates);
     EXPECT_EQ(all.run_timeout, std::chrono::hours(1));
     EXPECT_EQ(all.version, 3);
     for (const auto &[json, path] :
          std::vector<std::pair<std::string, std::string>>{{"[]", "$"},
                                                           {R"({"reaply": 1})", "$"},
-                                                          {R"({"reapply": "all"})", "$.reapply"},
+                                                          {R"({"reapply": "everything"})", "$.reapply"},
                                                           {R"({"version": 0})", "$.version"},
                                                           {R"({"request_id": ""})", "$.request_id"},
                                                           {R"({"run_timeout": 0})", "$.run_timeout"}})
