@@ -1,6 +1,8 @@
 // See table.hpp. Runs in backends and workers, always inside a transaction and inside pg::call: plain data only.
 #include "pg/table.hpp"
 
+#include "pg/table_search.hpp"
+
 #include "pg/jsonb.hpp"
 #include "pg/spi.hpp"
 
@@ -300,18 +302,38 @@ RegProcedure equality_of(Oid type) {
         return F_UUID_EQ;
     case INT4OID:
         return F_INT4EQ;
+    case INT8OID:
+        return F_INT8EQ;
     default:
         elog(ERROR, "unexpected type %u of a key", type);
     }
 }
 
-void begin_scan(KeyScan &scan, Relation relation, LOCKMODE mode, const Oid *key_types, int keys, Snapshot snapshot) {
-    scan.relation = relation;
-    if (!scan.relation->rd_indexvalid) {
-        list_free(RelationGetIndexList(scan.relation));
+// The index that a column is the first of; without a name the primary key.
+Oid index_of(Relation relation, const char *column) {
+    if (column == nullptr && relation->rd_indexvalid) {
+        return relation->rd_pkindex;
     }
-    if (!OidIsValid(scan.relation->rd_pkindex)) {
-        elog(ERROR, "table \"%s\" has no primary key", RelationGetRelationName(relation));
+    List *indexes = RelationGetIndexList(relation);
+    Oid found = relation->rd_pkindex;
+    for (int i = 0; column != nullptr && i < list_length(indexes); ++i) {
+        Relation index = index_open(list_nth_oid(indexes, i), AccessShareLock);
+        const bool fits = index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
+                          index->rd_index->indkey.values[0] == column_number(relation, column) &&
+                          heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, nullptr);
+        found = fits ? RelationGetRelid(index) : i == 0 ? InvalidOid : found;
+        index_close(index, NoLock);
+    }
+    list_free(indexes);
+    return found;
+}
+
+void begin_scan(KeyScan &scan, Relation relation, const char *column, LOCKMODE mode, const Oid *key_types, int keys,
+                Snapshot snapshot) {
+    scan.relation = relation;
+    const Oid index = index_of(relation, column);
+    if (!OidIsValid(index)) {
+        elog(ERROR, "table \"%s\" has no index to look up by", RelationGetRelationName(relation));
     }
     scan.snapshot = snapshot;
     scan.keys = keys;
@@ -319,11 +341,11 @@ void begin_scan(KeyScan &scan, Relation relation, LOCKMODE mode, const Oid *key_
     if (keys == 0) { // only by place
         return;
     }
-    scan.index = index_open(scan.relation->rd_pkindex, mode);
+    scan.index = index_open(index, mode);
     for (int i = 0; i < keys; ++i) {
         if (i >= RelationGetNumberOfAttributes(scan.index) ||
             TupleDescAttr(RelationGetDescr(scan.index), i)->atttypid != key_types[i]) {
-            elog(ERROR, "primary key of table \"%s\" is another one", RelationGetRelationName(relation));
+            elog(ERROR, "index of table \"%s\" is another one", RelationGetRelationName(relation));
         }
         ScanKeyInit(&scan.key[i], static_cast<AttrNumber>(i + 1), BTEqualStrategyNumber, equality_of(key_types[i]), 0);
     }
@@ -423,6 +445,7 @@ struct Finder {
     Relation root;
     TableShape shape;
     ColumnNumbers numbers;
+    const char *column; // that is looked up by; null: the primary key
     const Oid *key_types;
     int key_columns;
     RowLock lock;
@@ -439,7 +462,8 @@ LOCKMODE table_lock(RowLock lock) { return lock == RowLock::none ? AccessShareLo
 
 KeyScan *open_scan(Finder &finder, Relation relation) {
     auto *scan = static_cast<KeyScan *>(palloc0(sizeof(KeyScan)));
-    begin_scan(*scan, relation, table_lock(finder.lock), finder.key_types, finder.key_columns, GetActiveSnapshot());
+    begin_scan(*scan, relation, finder.column, table_lock(finder.lock), finder.key_types, finder.key_columns,
+               GetActiveSnapshot());
     scan->next = finder.scans;
     finder.scans = scan;
     return scan;
@@ -508,8 +532,9 @@ Finder *begin_find(const TableShape &shape, ColumnNumbers &numbers, const Oid *k
     return finder;
 }
 
-void find_rows(Finder &finder, const Param *key) {
-    KeyScan &scan = *scan_of_key(finder, key[0]);
+namespace {
+
+void find_in(Finder &finder, KeyScan &scan, const Param *key) {
     Relation relation = scan.relation;
     ColumnNumbers numbers = finder.numbers;
     if (relation != finder.root) {
@@ -534,6 +559,10 @@ void find_rows(Finder &finder, const Param *key) {
     }
 }
 
+} // namespace
+
+void find_rows(Finder &finder, const Param *key) { find_in(finder, *scan_of_key(finder, key[0]), key); }
+
 FoundRows end_find(Finder &finder) {
     for (KeyScan *scan = finder.scans; scan != nullptr; scan = scan->next) {
         end_scan(*scan, finder.root);
@@ -544,6 +573,24 @@ FoundRows end_find(Finder &finder) {
     }
     MemoryContextSwitchTo(finder.outside);
     return finder.found;
+}
+
+// ---- search ----
+
+Finder *begin_search(const TableShape &shape, ColumnNumbers &numbers, const char *column, const Oid *key_type) {
+    Finder *finder = begin_find(shape, numbers, key_type, 1, RowLock::none, IfLocked::wait, false);
+    finder->column = column;
+    PartitionDesc parts = RelationGetPartitionDesc(finder->root, true);
+    for (int i = 0; i < parts->nparts; ++i) {
+        open_scan(*finder, table_open(parts->oids[i], table_lock(finder->lock)));
+    }
+    return finder;
+}
+
+void search_rows(Finder &finder, const Param *key) {
+    for (KeyScan *scan = finder.scans; scan != nullptr; scan = scan->next) {
+        find_in(finder, *scan, key);
+    }
 }
 
 // ---- delete ----
@@ -565,7 +612,7 @@ Remover *begin_remove(const char *table, const Oid *key_types, int key_columns) 
     remover->outside = outside;
     CommandCounterIncrement();
     PushActiveSnapshot(GetTransactionSnapshot());
-    begin_scan(remover->scan, open_table(table, RowExclusiveLock), RowExclusiveLock, key_types, key_columns,
+    begin_scan(remover->scan, open_table(table, RowExclusiveLock), nullptr, RowExclusiveLock, key_types, key_columns,
                GetActiveSnapshot());
     estate->es_output_cid = GetCurrentCommandId(true);
     estate->es_snapshot = GetActiveSnapshot();

@@ -89,6 +89,29 @@ void make_params(const std::type_identity_t<std::tuple<const T &...>> &values, P
                values);
 }
 
+// Rows as C++ values; what was found is gone then.
+template <class Row>
+std::vector<Row> take_rows(const FoundRows &found) {
+    std::vector<Row> rows(found.count);
+    const Cell *cell = found.cells;
+    for (Row &row : rows) {
+        std::apply(
+            [&cell](auto &...field) {
+                (column_of<std::remove_reference_t<decltype(field)>>::read(*cell++, field), ...);
+            },
+            row.fields());
+    }
+    MemoryContextDelete(found.context);
+    return rows;
+}
+
+template <class... F>
+constexpr std::array<Oid, sizeof...(F)> types_of(const std::tuple<F &...> *) {
+    return {param_of<F>::kOid...};
+}
+template <class Row> // of its fields
+inline constexpr auto kRowTypes = types_of(static_cast<const decltype(std::declval<Row &>().fields()) *>(nullptr));
+
 } // namespace detail
 
 // INSERT INTO table (columns) VALUES ..., one row after the other. `row_at(i)` gives references to the values of row i.
@@ -149,19 +172,10 @@ public:
             }
             return detail::end_find(finder);
         });
-        std::vector<Row> rows(found.count);
-        for (std::size_t i = 0; i < found.count; ++i) {
-            std::apply(
-                [cell = found.cells + i * kColumns](auto &...field) mutable {
-                    (column_of<std::remove_reference_t<decltype(field)>>::read(*cell++, field), ...);
-                },
-                rows[i].fields());
-        }
         if (places != nullptr) {
             places->assign(found.places, found.places + found.count);
         }
-        MemoryContextDelete(found.context);
-        return rows;
+        return detail::take_rows<Row>(found);
     }
 
     std::optional<Row> one(const K &...key, RowLock lock, IfLocked if_locked = IfLocked::wait,
@@ -173,12 +187,6 @@ public:
 
 private:
     template <class... F>
-    static constexpr std::array<Oid, kColumns> types_of(const std::tuple<F &...> *) {
-        return {param_of<F>::kOid...};
-    }
-    static constexpr std::array<Oid, kColumns> kTypes =
-        types_of(static_cast<const decltype(std::declval<Row &>().fields()) *>(nullptr));
-    template <class... F>
     static constexpr std::uint32_t raw_of(const std::tuple<F &...> *) {
         std::uint32_t bits = 0, bit = 1;
         ((bits |= std::is_same_v<F, json_document> ? bit : 0, bit <<= 1), ...);
@@ -187,7 +195,9 @@ private:
     static constexpr std::uint32_t kRaw =
         raw_of(static_cast<const decltype(std::declval<Row &>().fields()) *>(nullptr));
     static constexpr Oid kKeyTypes[] = {type_of<K>::kOid...};
-    detail::TableShape shape() const { return {table_, columns_.data(), kTypes.data(), kColumns, kRaw}; }
+    detail::TableShape shape() const {
+        return {table_, columns_.data(), detail::kRowTypes<Row>.data(), kColumns, kRaw};
+    }
 
     const char *table_;
     std::array<const char *, kColumns> columns_;

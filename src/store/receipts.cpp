@@ -1,7 +1,9 @@
 // See receipts.hpp.
 #include "store/receipts.hpp"
 
-#include "pg/table.hpp"
+#include "pg/table_search.hpp"
+
+#include <algorithm>
 
 namespace hc::store {
 
@@ -11,6 +13,10 @@ namespace {
 struct IdRow {
     std::int64_t id = 0;
     auto fields() { return std::tie(id); }
+};
+struct DatedAttemptRow : AttemptRow {
+    core::Time created_at{};
+    auto fields() { return std::tie(hash, workflow_id, attempt, created_at); }
 };
 } // namespace
 
@@ -23,9 +29,12 @@ void insert_attempts(const std::vector<AttemptRow> &rows, core::Time now) {
 }
 
 std::vector<AttemptRow> find_attempts(const Hashes &hashes) {
-    constinit static pg::statement<AttemptRow(Hashes)> find(
-        "SELECT hash, workflow_id, attempt FROM hermes.attempt WHERE hash = ANY ($1) ORDER BY created_at DESC");
-    return find.query(hashes);
+    constinit static pg::table_search<DatedAttemptRow, std::int64_t> search(
+        "attempt", {"hash", "workflow_id", "attempt", "created_at"}, "hash");
+    std::vector<DatedAttemptRow> found = search.run(hashes);
+    std::stable_sort(found.begin(), found.end(),
+                     [](const auto &a, const auto &b) { return a.created_at > b.created_at; });
+    return {found.begin(), found.end()};
 }
 
 std::vector<std::int64_t> insert_waiting_receipts(const std::vector<InboxRow> &rows, core::Time now) {
