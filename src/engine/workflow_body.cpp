@@ -83,12 +83,13 @@ void WorkflowBody::may_record() {
         asked_for_more_ = true;
         suspend();
     }
-    if (replay_.events().size() >= core::kMaxExecutionEvents ||
+    if (replay_.size().is_full() ||
         requests_.children.size() + requests_.activities.size() >= core::kMaxPendingCommands) {
-        throw Error(sqlstate::limit_exceeded, "history of the execution is too long",
-                    fmt::format("At most {} events are kept, and {} activities and children started at once.",
-                                core::kMaxExecutionEvents, core::kMaxPendingCommands),
-                    "Go on with hermes.continue_as_new.");
+        throw Error(
+            sqlstate::limit_exceeded, "history of the execution is too long",
+            fmt::format("At most {} events and {} MiB are kept, and {} activities and children started at once.",
+                        core::kMaxExecutionEvents, core::kMaxExecutionBytes / 1024 / 1024, core::kMaxPendingCommands),
+            "Go on with hermes.continue_as_new.");
     }
 }
 
@@ -262,6 +263,13 @@ void WorkflowBody::set_query_result(const std::string &name, Value value) {
 core::Time WorkflowBody::now() {
     enter();
     return replay_.now();
+}
+
+std::string WorkflowBody::info() {
+    enter();
+    const core::HistorySize seen = replay_.seen();
+    return fmt::format("{{\"events\": {}, \"bytes\": {}, \"attempt\": {}, \"continue_as_new_suggested\": {}}}",
+                       seen.events, seen.bytes, core::chain_of(replay_.events().front()).attempt, seen.suggests_next());
 }
 
 std::uint64_t WorkflowBody::random() {

@@ -4,6 +4,7 @@
 #include "core/activity.hpp"
 #include "core/error.hpp"
 #include "core/execution_chain.hpp"
+#include "core/execution_replay.hpp"
 #include "core/execution_waits.hpp"
 #include "core/workflow_failure.hpp"
 #include "engine/executor_roles.hpp"
@@ -59,6 +60,7 @@ public:
         pauses();
         failed_turn();
         executor();
+        history();
         cancel();
         std::vector<const ExecutionEvent *> waits = core::open_waits(found_.events);
         if (waits.size() > kMostWaits) {
@@ -211,6 +213,24 @@ private:
                                   "and hermes.executors_per_role limit how many run.";
         }
         add(std::move(row));
+    }
+
+    // When it is large.
+    void history() {
+        core::HistorySize size{found_.events.size(), 0};
+        for (const ExecutionEvent &event : found_.events) {
+            size.bytes += core::bytes_of(event);
+        }
+        if (size.is_large()) {
+            add({"history",
+                 size.is_full() ? "full" : "large",
+                 {},
+                 {},
+                 fmt::format("{} of {} events, {} of {} MiB", size.events, core::kMaxExecutionEvents,
+                             size.bytes / 1024 / 1024, core::kMaxExecutionBytes / 1024 / 1024),
+                 "Its turns fail at the limit. The function is to use hermes.continue_as_new when hermes.info() "
+                 "suggests it."});
+        }
     }
 
     void cancel() {
