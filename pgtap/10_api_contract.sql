@@ -77,6 +77,7 @@ CREATE TEMP TABLE contract (name, arguments, result, volatility, language) AS VA
     ('missing_partitions', '', 'TABLE(parent regclass, day timestamp with time zone)', 'stable', 'sql'),
     ('move_workflows', 'type text, to_version integer, predicate text DEFAULT ''true''::text, options jsonb DEFAULT ''{}''::jsonb', 'integer', 'volatile', 'c'),
     ('note_change', '', 'trigger', 'volatile', 'c'),
+    ('info', '', 'jsonb', 'volatile', 'c'),
     ('now', '', 'timestamp with time zone', 'volatile', 'c'),
     ('parse_receipts', 'connector text, payload text, headers jsonb DEFAULT ''{}''::jsonb, options jsonb DEFAULT ''{}''::jsonb', 'TABLE(ordinal integer, disposition text, correlation_id text, client_ref text, recipient text, event_id text, event_time timestamp with time zone, sequence bigint, raw_status text, raw_code text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text)', 'stable', 'c'),
     ('parse_response', 'connector text, http_status integer, headers jsonb, body text', 'TABLE(ordinal integer, disposition text, correlation_id text, client_ref text, recipient text, event_id text, event_time timestamp with time zone, sequence bigint, raw_status text, raw_code text, state text, final boolean, failure_kind text, reason text, suppress text, engagement text)', 'stable', 'c'),

@@ -101,7 +101,8 @@ WorkflowTurns::Next WorkflowTurns::call(engine::WorkflowTurn &turn, const pg::Ru
         })) {
         return fail(turn, *problem);
     }
-    if (turn.replay().events().size() > core::kMaxExecutionEvents) {
+    if (const core::HistorySize size = turn.replay().size();
+        size.events > core::kMaxExecutionEvents || size.bytes > core::kMaxExecutionBytes + max_bytes()) {
         return fail(turn, {sqlstate::limit_exceeded, "history of the execution is too long", "", ""});
     }
     const core::ExecutionChain chain = core::chain_of(turn.replay().events().front());

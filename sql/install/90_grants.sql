@@ -21,7 +21,7 @@ GRANT EXECUTE ON FUNCTION
     hermes.watch_table(regclass), hermes.unwatch_table(regclass), hermes.note_change(),
     hermes.pause_workflow(uuid, text, text), hermes.resume_workflow(uuid, text),
     hermes.step(text, text, jsonb, jsonb), hermes.fetch(text, jsonb), hermes.side_effect(jsonb), hermes.sleep(interval),
-    hermes.wait_signal(text, interval), hermes.now(), hermes.random(), hermes.uuid(),
+    hermes.wait_signal(text, interval), hermes.now(), hermes.info(), hermes.random(), hermes.uuid(),
     hermes.get_version(text, integer, integer), hermes.set_query_result(text, jsonb),
     hermes.start_timer(interval), hermes.start_child(text, jsonb, text, jsonb), hermes.execute_child(text, jsonb, text, jsonb),
     hermes.start_activity(text, jsonb, jsonb), hermes.execute_activity(text, jsonb, jsonb), hermes.cancel(bigint),

@@ -40,6 +40,8 @@ HC_FUNCTION(hc_body_wait_signal) {
 
 HC_FUNCTION(hc_body_now) { return pg::make_timestamptz(engine::running_body().now()); }
 
+HC_FUNCTION(hc_body_info) { return pg::make_jsonb(engine::running_body().info()); }
+
 HC_FUNCTION(hc_body_random) {
     constexpr int kDigits = 53; // of a double
     const std::uint64_t bits = engine::running_body().random() >> (64 - kDigits);

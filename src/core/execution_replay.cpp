@@ -117,6 +117,11 @@ std::string words_of(CommandKind kind, const std::string &name) {
     return name.empty() ? std::string(to_string(kind)) : fmt::format("{} \"{}\"", to_string(kind), name);
 }
 
+std::size_t bytes_of(const ExecutionEvent &event) {
+    constexpr std::size_t kFixed = 10; // type, time, mask, numbers
+    return kFixed + event.name.size() + event.payload.size() + event.text.size();
+}
+
 Replay::Replay(const WorkflowId &id, std::vector<ExecutionEvent> events)
     : id_(id), events_(std::move(events)), stored_(events_.size()) {
     for (std::size_t i = 0; i < events_.size(); ++i)
@@ -131,6 +136,7 @@ void Replay::restart() {
     cancel_delivered_ = false;
     shielded_ = false;
     now_ = events_.empty() ? Time{} : events_.front().time;
+    seen_ = events_.empty() ? 0 : 1;
     randoms_ = 0;
     for (auto &[name, signals] : signals_)
         signals.taken = 0;
@@ -138,8 +144,21 @@ void Replay::restart() {
         known.over = ends_itself(kind_of(events_[known.event]));
 }
 
+void Replay::see(std::size_t position) {
+    now_ = std::max(now_, events_[position].time);
+    seen_ = std::max(seen_, position + 1);
+}
+
+HistorySize Replay::seen() const {
+    HistorySize size{seen_, 0};
+    for (std::size_t i = 0; i < seen_; ++i)
+        size.bytes += bytes_of(events_[i]);
+    return size;
+}
+
 void Replay::note(std::size_t position) {
     const ExecutionEvent &event = events_[position];
+    bytes_ += bytes_of(event);
     const CommandKind kind = kind_of(event);
     if (kind == CommandKind::version) {
         versions_.try_emplace(event.name, position);
@@ -217,7 +236,7 @@ bool Replay::canceled_before(std::optional<std::size_t> position) const {
 
 CallAnswer Replay::deliver_cancel() {
     cancel_delivered_ = true;
-    now_ = std::max(now_, events_[*cancel_].time);
+    see(*cancel_);
     return {CallAnswer::Kind::canceled, events_[*cancel_].text};
 }
 
@@ -284,7 +303,7 @@ CallAnswer Replay::answer(Recorded &known) {
     }
     known.over = true;
     const ExecutionEvent &event = events_[*end];
-    now_ = std::max(now_, event.time);
+    see(*end);
     if (event.type == Type::update_accepted)
         open_updates_.insert(event.text);
     else if (event.type == Type::update_completed)
@@ -313,7 +332,7 @@ CallAnswer Replay::await(std::uint32_t command) {
     if (!known.fired)
         return {CallAnswer::Kind::pending};
     const ExecutionEvent &event = events_[*known.fired];
-    now_ = std::max(now_, event.time);
+    see(*known.fired);
     return {is_failure(event.type) ? CallAnswer::Kind::failure : CallAnswer::Kind::result, payload_of(event)};
 }
 
@@ -339,7 +358,7 @@ std::optional<std::uint32_t> Replay::await_any(std::span<const std::uint32_t> co
         answer = {CallAnswer::Kind::pending};
         return std::nullopt;
     }
-    now_ = std::max(now_, events_[*end].time);
+    see(*end);
     return first;
 }
 

@@ -13,6 +13,7 @@
 
 #include "core/execution_events.hpp"
 #include "core/id.hpp"
+#include "core/workflow_limits.hpp"
 
 #include <deque>
 #include <map>
@@ -25,7 +26,6 @@
 
 namespace hc::core {
 
-inline constexpr std::size_t kMaxExecutionEvents = 50'000; // of one history; then its turns fail, and are tried again
 inline constexpr std::size_t kMaxPendingCommands = 2'000;
 inline constexpr std::string_view kWaitCancellation = "wait"; // text of an activity_scheduled: a cancel is no end of it
 inline constexpr std::size_t kMaxCommandName = 200;           // bytes: names of steps, signals, changes
@@ -73,6 +73,7 @@ struct RecordedCommand {
     std::string words;
 };
 std::string words_of(CommandKind kind, const std::string &name);
+std::size_t bytes_of(const ExecutionEvent &event); // about what it takes up in the history
 
 class Replay {
 public:
@@ -125,7 +126,9 @@ public:
     std::optional<RecordedCommand> next_recorded() const;
 
     Time now() const { return now_; } // of the newest event that the body has seen
-    std::uint64_t random();           // the same at the same place of the body
+    HistorySize size() const { return {events_.size(), bytes_}; }
+    HistorySize seen() const; // up to the newest event that the body has seen: the same at the same place of the body
+    std::uint64_t random();   // the same at the same place of the body
 
     bool cancel_requested() const { return cancel_.has_value(); }
     std::optional<std::string> undelivered_cancel() const; // its reason
@@ -170,6 +173,7 @@ private:
 
     void note(std::size_t position);
     void note_reset(const ExecutionEvent &event);
+    void see(std::size_t position);
     void end_command(std::uint32_t command, std::size_t position);
     const Recorded *recorded(std::uint32_t command) const;
     void check(const Command &command, const ExecutionEvent &event) const;
@@ -189,6 +193,7 @@ private:
     std::optional<std::size_t> cancel_;
     bool paused_ = false;
     bool has_conditions_ = false;
+    std::size_t bytes_ = 0;
     std::vector<Seed> seeds_; // of an execution that was reset: whose history it began with
     // of this pass of the body
     std::uint32_t next_ = 1;
@@ -197,6 +202,7 @@ private:
     bool cancel_delivered_ = false;
     bool shielded_ = false;
     Time now_{};
+    std::size_t seen_ = 0; // events
     std::uint64_t randoms_ = 0;
 };
 

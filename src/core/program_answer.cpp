@@ -192,7 +192,7 @@ ProgramCommand Reader::command() {
     number_of(command, *shape);
     fill(command);
     if (command.event.type != Record{} && !command.closes()) {
-        at(path_, [this] { check_history_room(state_.events, begun_); });
+        at(path_, [this] { check_history_room({state_.events, state_.bytes}, begun_); });
         ++state_.events;
     }
     return command;

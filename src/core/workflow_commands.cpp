@@ -43,12 +43,13 @@ void check_sqlstate(std::string_view sqlstate) {
                     "It has five characters, digits and upper-case letters.");
 }
 
-void check_history_room(std::size_t events, std::size_t begun) {
-    if (events >= kMaxExecutionEvents || begun >= kMaxPendingCommands)
-        throw Error(sqlstate::limit_exceeded, "history of the execution is too long",
-                    fmt::format("At most {} events are kept, and {} activities and children started at once.",
-                                kMaxExecutionEvents, kMaxPendingCommands),
-                    "Go on with hermes.continue_as_new.");
+void check_history_room(const HistorySize &size, std::size_t begun) {
+    if (size.is_full() || begun >= kMaxPendingCommands)
+        throw Error(
+            sqlstate::limit_exceeded, "history of the execution is too long",
+            fmt::format("At most {} events and {} MiB are kept, and {} activities and children started at once.",
+                        kMaxExecutionEvents, kMaxExecutionBytes / 1024 / 1024, kMaxPendingCommands),
+            "Go on with hermes.continue_as_new.");
 }
 
 std::string cancellation_word(ActivityCancellation cancellation) {
@@ -99,6 +100,7 @@ ProgramState program_state(std::span<const ExecutionEvent> events) {
     ProgramState state;
     state.events = events.size();
     for (const ExecutionEvent &event : events) {
+        state.bytes += bytes_of(event);
         state.commands = std::max(state.commands, event.command);
         if (event.type == Record::timer_started || event.type == Record::child_started) {
             state.begun[event.command] = event.type;

@@ -12,6 +12,7 @@
 #include "core/execution_events.hpp"
 #include "core/workflow_attributes.hpp"
 #include "core/workflow_failure.hpp"
+#include "core/workflow_limits.hpp"
 #include "core/workflow_options.hpp"
 
 #include <functional>
@@ -32,8 +33,8 @@ void check_payload(std::string_view payload, const char *what, std::size_t max_b
 Duration checked_wait(Duration wait, const char *what);                                // 0 to 100 years; throws 22023
 void check_sqlstate(std::string_view sqlstate);                                        // of a failure; throws 22023
 std::string cancellation_word(ActivityCancellation cancellation); // as an event has it; empty: try_cancel
-// Whether a history of `events` takes one more, when `begun` activities and children are about to be started. 54000.
-void check_history_room(std::size_t events, std::size_t begun);
+// Whether a history takes one event more, when `begun` activities and children are about to be started. 54000.
+void check_history_room(const HistorySize &size, std::size_t begun);
 
 // ---- of programs outside ----
 
@@ -82,7 +83,7 @@ struct ProgramCommand {
 // What a history says that an answer is checked against.
 struct ProgramState {
     std::uint32_t commands = 0; // counted so far
-    std::size_t events = 0;
+    std::size_t events = 0, bytes = 0;
     std::map<std::uint32_t, ExecutionEventType> begun; // timers, activities, children: what began them
     std::map<std::string, std::uint32_t> activity_ids; // of those that are open
     std::set<std::string> versions;

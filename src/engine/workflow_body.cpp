@@ -68,7 +68,7 @@ void WorkflowBody::may_record() {
         asked_for_more_ = true;
         suspend();
     }
-    core::check_history_room(replay_.events().size(), requests_.children.size() + requests_.activities.size());
+    core::check_history_room(replay_.size(), requests_.children.size() + requests_.activities.size());
 }
 
 // Of code that catches every error, asserts are caught by the fewest.
@@ -241,6 +241,13 @@ void WorkflowBody::set_query_result(const std::string &name, Value value) {
 core::Time WorkflowBody::now() {
     enter();
     return replay_.now();
+}
+
+std::string WorkflowBody::info() {
+    enter();
+    const core::HistorySize seen = replay_.seen();
+    return fmt::format("{{\"events\": {}, \"bytes\": {}, \"attempt\": {}, \"continue_as_new_suggested\": {}}}",
+                       seen.events, seen.bytes, core::chain_of(replay_.events().front()).attempt, seen.suggests_next());
 }
 
 std::uint64_t WorkflowBody::random() {

@@ -95,6 +95,7 @@ public:
     void set_attributes(const std::string &attributes); // JSON
     void set_memo(const std::string &fields);           // JSON
     core::Time now();
+    std::string info(); // JSON
     std::uint64_t random();
 
     // ---- after a call ----

@@ -7,11 +7,13 @@
 #include "engine/activity_types.hpp"
 #include "engine/workflow_attributes.hpp"
 #include "engine/workflow_executions.hpp"
+#include "pg/bgworker.hpp"
 #include "pg/values.hpp"
 #include "pg/wake.hpp"
 #include "store/condition_waiters.hpp"
 #include "store/workflow_moves.hpp"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -25,6 +27,7 @@ using core::ExecutionEventType;
 using store::Kind;
 
 constexpr std::size_t kChunkBytes = 8192;
+constexpr auto kQuietAfterWarning = std::chrono::seconds(1);
 constexpr auto kLookAgainEvery = std::chrono::minutes(1); // at a condition, whatever was told of its tables
 
 std::string text_of(const nlohmann::json &json, const char *key) {
@@ -227,11 +230,35 @@ void WorkflowTurn::write_events() {
     const std::string bytes = core::encode_execution(replay_->added(), last_);
     const std::size_t size = row_.history.data.size();
     count_events(replay_->added());
+    warn_of_size();
     if (size > kChunkBytes / 2 && size + bytes.size() > kChunkBytes) {
         store::chunk_execution_history(row_.id, row_.chunks + 1, bytes);
     } else {
         store::append_execution_history(row_.id, bytes);
     }
+}
+
+// When it has just become large. Of many that do so at once some are named.
+void WorkflowTurn::warn_of_size() const {
+    static std::chrono::steady_clock::time_point quiet_until{};
+    const core::HistorySize now = replay_->size();
+    core::HistorySize before = now;
+    for (const ExecutionEvent &event : replay_->added()) {
+        --before.events;
+        before.bytes -= core::bytes_of(event);
+    }
+    if (before.is_large() || !now.is_large() || std::chrono::steady_clock::now() < quiet_until) {
+        return;
+    }
+    quiet_until = std::chrono::steady_clock::now() + kQuietAfterWarning;
+    pg::log(
+        fmt::format("history of workflow execution {} ({}) has {} events and {} kB", core::to_string(row_.id),
+                    type_->name, now.events, now.bytes / 1024)
+            .c_str(),
+        fmt::format("At {} events or {} MiB its turns fail. Let the function go on with hermes.continue_as_new when "
+                    "hermes.info() suggests it.",
+                    core::kMaxExecutionEvents, core::kMaxExecutionBytes / 1024 / 1024)
+            .c_str());
 }
 
 void WorkflowTurn::write_attributes() {
