@@ -1,0 +1,158 @@
+// Inserts of table.hpp.
+#include "pg/table_access.hpp"
+
+namespace hc::pg::detail {
+
+namespace {
+
+// As of the server's version.
+List *insert_index_tuples(ResultRelInfo *info, TupleTableSlot *slot, EState *estate) {
+#if PG_VERSION_NUM >= 160000
+    return ExecInsertIndexTuples(info, slot, estate, false, false, nullptr, NIL, false);
+#else
+    return ExecInsertIndexTuples(info, slot, estate, false, false, nullptr, NIL);
+#endif
+}
+
+// What is not named becomes null: so nothing may stand there by itself.
+void check_others(Relation relation, const TableShape &shape, const ColumnNumbers &numbers) {
+    TupleDesc desc = RelationGetDescr(relation);
+    for (int number = 1; number <= desc->natts; ++number) {
+        Form_pg_attribute column = TupleDescAttr(desc, number - 1);
+        bool named = column->attisdropped;
+        for (int i = 0; i < shape.count; ++i) {
+            named |= numbers.of[i] == number;
+        }
+        if (!named && (column->attnotnull || column->atthasdef)) {
+            elog(ERROR, "column \"%s\" of table \"%s\" must be given", NameStr(column->attname),
+                 RelationGetRelationName(relation));
+        }
+    }
+}
+
+} // namespace
+
+struct Target { // the table, or a partition of it
+    Relation relation;
+    ResultRelInfo *info;
+    TupleTableSlot *slot;
+    ColumnNumbers numbers;
+    bool of_default; // the default partition: what it may hold can change until it is locked
+    Target *next;
+};
+
+struct Writer {
+    TableShape shape;
+    EState *estate;
+    MemoryContext outside;
+    Relation root;
+    ColumnNumbers numbers; // of the root
+    Target *targets;       // last used first
+};
+
+namespace {
+
+Target *open_target(Writer &writer, Relation relation, bool of_default) {
+    MemoryContext context = MemoryContextSwitchTo(writer.estate->es_query_cxt);
+    auto *target = static_cast<Target *>(palloc0(sizeof(Target)));
+    target->relation = relation;
+    target->of_default = of_default;
+    target->numbers = writer.numbers;
+    resolve(relation, writer.shape, target->numbers);
+    check_others(relation, writer.shape, target->numbers);
+    target->info = makeNode(ResultRelInfo);
+    InitResultRelInfo(target->info, relation, 0, nullptr, 0);
+    ExecOpenIndices(target->info, false);
+    target->slot = table_slot_create(relation, nullptr);
+    target->next = writer.targets;
+    writer.targets = target;
+    MemoryContextSwitchTo(context);
+    return target;
+}
+
+Target *target_of_row(Writer &writer, const Param *row) {
+    const std::int16_t column = partition_column(writer.root);
+    for (int i = 0; i < writer.shape.count; ++i) {
+        if (writer.numbers.of[i] != column || row[i].is_null) {
+            continue;
+        }
+        const Route route = route_of(writer.root, row[i].datum);
+        for (Target *target = writer.targets; target != nullptr; target = target->next) {
+            if (RelationGetRelid(target->relation) == route.relation) {
+                return target;
+            }
+        }
+        return open_target(writer, table_open(route.relation, RowExclusiveLock), route.of_default);
+    }
+    elog(ERROR, "no partition of table \"%s\" found for row", RelationGetRelationName(writer.root));
+}
+
+} // namespace
+
+Writer *begin_insert(const TableShape &shape, ColumnNumbers &numbers) {
+    prevent_write("INSERT");
+    EState *estate = CreateExecutorState();
+    auto *writer = static_cast<Writer *>(MemoryContextAllocZero(estate->es_query_cxt, sizeof(Writer)));
+    writer->shape = shape;
+    writer->estate = estate;
+    writer->outside = CurrentMemoryContext;
+    writer->root = open_table(shape.table, RowExclusiveLock);
+    resolve(writer->root, shape, numbers);
+    writer->numbers = numbers;
+    estate->es_output_cid = GetCurrentCommandId(true);
+    if (!is_partitioned(writer->root)) {
+        open_target(*writer, writer->root, false);
+    }
+    AfterTriggerBeginQuery();
+    return writer;
+}
+
+void begin_row(Writer &writer) {
+    ResetPerTupleExprContext(writer.estate);
+    MemoryContextSwitchTo(GetPerTupleMemoryContext(writer.estate));
+}
+
+void insert_row(Writer &writer, const Param *row) {
+    Target &target = is_partitioned(writer.root) ? *target_of_row(writer, row) : *writer.targets;
+    MemoryContextSwitchTo(writer.outside);
+    TupleTableSlot *slot = target.slot;
+    ExecClearTuple(slot);
+    std::memset(slot->tts_isnull, true, static_cast<std::size_t>(slot->tts_tupleDescriptor->natts));
+    for (int i = 0; i < writer.shape.count; ++i) {
+        slot->tts_values[target.numbers.of[i] - 1] = row[i].datum;
+        slot->tts_isnull[target.numbers.of[i] - 1] = row[i].is_null;
+    }
+    ExecStoreVirtualTuple(slot);
+    TriggerDesc *triggers = target.info->ri_TrigDesc;
+    if (triggers != nullptr && triggers->trig_insert_before_row &&
+        !ExecBRInsertTriggers(writer.estate, target.info, slot)) {
+        return;
+    }
+    if (RelationGetDescr(target.relation)->constr != nullptr) {
+        ExecConstraints(target.info, slot, writer.estate);
+    }
+    if (target.of_default) {
+        ExecPartitionCheck(target.info, slot, writer.estate, true);
+    }
+    table_tuple_insert(target.relation, slot, writer.estate->es_output_cid, 0, nullptr);
+    List *recheck = target.info->ri_NumIndices > 0 ? insert_index_tuples(target.info, slot, writer.estate) : NIL;
+    ExecARInsertTriggers(writer.estate, target.info, slot, recheck, nullptr);
+    list_free(recheck);
+}
+
+void end_insert(Writer &writer) {
+    MemoryContextSwitchTo(writer.outside);
+    end_state(writer.estate);
+    for (Target *target = writer.targets; target != nullptr; target = target->next) {
+        ExecDropSingleTupleTableSlot(target->slot);
+        ExecCloseIndices(target->info);
+        if (target->relation != writer.root) {
+            table_close(target->relation, NoLock);
+        }
+    }
+    table_close(writer.root, NoLock);
+    FreeExecutorState(writer.estate);
+    CommandCounterIncrement();
+}
+
+} // namespace hc::pg::detail
