@@ -96,6 +96,14 @@ SELECT * FROM hermes.count_workflows('ExecutionStatus = ''Running''', 'Execution
 SELECT test.try($q$ SELECT hermes.count_workflows('', 'Age') $q$);
 SELECT test.try($q$ SELECT hermes.count_workflows('', 'StartTime') $q$);
 SELECT test.try($q$ SELECT hermes.count_workflows('', 'Nope') $q$);
+-- a verb over all that a filter finds: one statement, one commit
+BEGIN;
+SELECT s.n, hermes.signal_workflow(l.execution_id, 'paid') FROM hermes.list_workflows('WorkflowType = ''order''') l JOIN test.started s ON s.id = l.execution_id ORDER BY s.n;
+SELECT count(hermes.terminate_workflow(l.execution_id, 'all of Berlin')) FROM hermes.list_workflows('City = ''Berlin''') l;
+SELECT * FROM hermes.count_workflows('City = ''Berlin''', 'ExecutionStatus');
+ROLLBACK;
+SELECT * FROM hermes.count_workflows('City = ''Berlin''', 'ExecutionStatus');
+SELECT count(*) FROM hermes.workflow_tasks WHERE kind = 'signal';
 -- who sees what
 SET ROLE regress_visibility;
 SELECT test.try($q$ SELECT hermes.create_search_attribute('Mine', 'int') $q$);

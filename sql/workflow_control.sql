@@ -22,6 +22,11 @@ SELECT attributes #- '{options,expires_at}' AS attributes, (attributes -> 'optio
 -- one timeout stands for both: the one that is over first
 SELECT e.due - s.event_time AS timeout FROM hermes.workflow_tasks e, hermes.workflow_history(:'plain') s WHERE e.execution_id = :'plain' AND e.kind = 'run_timeout';
 SELECT e.due - s.event_time AS timeout FROM hermes.workflow_tasks e, hermes.workflow_history(:'id') s WHERE e.execution_id = :'id' AND e.kind = 'run_timeout';
+-- a start delay is before both
+SELECT hermes.start_workflow('waits', '{}', NULL, NULL, '{"start_delay": "10m"}') AS delayed \gset
+SELECT hermes.start_workflow('waits', '{}', NULL, NULL, '{"start_delay": "10m", "execution_timeout": "30m"}') AS both \gset
+SELECT t.kind, t.due - s.event_time AS after FROM hermes.workflow_tasks t, hermes.workflow_history(:'delayed') s WHERE t.execution_id = :'delayed' ORDER BY t.kind;
+SELECT t.kind, t.due - s.event_time AS after FROM hermes.workflow_tasks t, hermes.workflow_history(:'both') s WHERE t.execution_id = :'both' ORDER BY t.kind;
 SELECT hermes.workflow_status(:'id') ? 'expires_at' AS expires, hermes.workflow_status(:'plain') ?| '{expires_at,attempt,first_execution_id,next_execution_id}' AS plain;
 -- a pause of one execution
 SELECT test.try($q$ SELECT hermes.pause_workflow(NULL) $q$);

@@ -98,6 +98,10 @@ def skip(world: World) -> None:
     first = started(world, "skip")
     equal(len(first), 1, "started")
     equal(shown(world, "skip")["running"], 1, "running")
+    world.sql("SELECT hermes.pause_workflow(%s)", first[0][1])  # a paused one runs, too
+    wait_shown(world, "skip", skipped=shown(world, "skip")["skipped"] + 2)
+    equal(len(started(world, "skip")), 1, "started beside a paused one")
+    world.sql("SELECT hermes.resume_workflow(%s)", first[0][1])
     signal(world, first[0][1], "go")
     wait_shown(world, "skip", actions=2)
     equal([row["status"] for row in shown(world, "skip")["recent"]][-1], "Completed", "end of the first")

@@ -292,6 +292,27 @@ def abandoned(world: World) -> None:
     stale(world, task)
 
 
+def left_behind(world: World) -> None:
+    """continue_as_new leaves activities and timers behind: they are over, and late answers are refused"""
+    define(world, "moves_on", """
+    IF NOT input ? 'second' THEN
+        PERFORM hermes.start_activity('work', '1', '{"queue": "q_left", "start_to_close": "1m"}'), hermes.start_timer('1 hour'),
+                hermes.start_activity('work', '2', '{"queue": "q_nobody_left", "start_to_close": "1m"}');
+        PERFORM hermes.wait_signal('go');
+        PERFORM hermes.continue_as_new('{"second": true}');
+    END IF;
+    RETURN '"moved on"';""")
+    execution = start(world, "moves_on", workflow_id="moves-on")
+    task = take(world, "q_left")
+    world.sql("SELECT hermes.signal_workflow(%s, 'go')", execution)
+    ends(world, execution, "ContinuedAsNew")
+    stale(world, task)
+    equal((poll(world, "q_nobody_left"), world.sql("SELECT count(*) FROM hermes.activity WHERE execution_id = %s", execution)), ([], [(0,)]), "activities")
+    equal(world.sql("SELECT kind FROM hermes.workflow_tasks WHERE execution_id = %s", execution), [], "timers")
+    newest = str(world.value("SELECT execution_id::text FROM hermes.workflows WHERE workflow_id = 'moves-on' ORDER BY execution_id DESC LIMIT 1"))
+    equal(ends(world, newest)["result"], "moved on", "the next run")
+
+
 def canceled_by_handle(world: World) -> None:
     """the function cancels one of what it has started, and goes on with the other"""
     define(world, "picks", """
@@ -409,5 +430,5 @@ def safe_poll(world: World, queue: str) -> dict[str, Any] | None:
 
 if __name__ == "__main__":
     main(prepare, completes, in_one_transaction, retries, not_retryable, start_to_close, schedule_to_start, schedule_to_close, heartbeat, lease,
-         two_workers, priority_and_fairness, rate_limit, canceled_in_the_queue, canceled_at_work, abandoned, canceled_by_handle, by_id, paused,
+         two_workers, priority_and_fairness, rate_limit, canceled_in_the_queue, canceled_at_work, abandoned, left_behind, canceled_by_handle, by_id, paused,
          wrong_options, tenants, kills)

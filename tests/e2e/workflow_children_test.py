@@ -134,6 +134,24 @@ def parent_close(world: World) -> None:
     child = child_of(world, parent)
     world.sql("SELECT hermes.terminate_workflow(%s)", parent)
     ends(world, child, "Terminated")
+    # a run that another one follows has closed as well
+    define(world, "follows", """
+    IF NOT input ? 'second' THEN
+        PERFORM hermes.start_child('worker', '{"n": 1, "run": "follows", "wait": true}');
+        PERFORM hermes.wait_signal('leave');
+        IF input ? 'fail' THEN
+            RAISE EXCEPTION 'again' USING ERRCODE = 'K0001';
+        END IF;
+        PERFORM hermes.continue_as_new('{"second": true}');
+    END IF;
+    RETURN NULL;""")
+    for data, end in (({}, "ContinuedAsNew"), ({"fail": True}, "Failed")):
+        parent = start(world, "follows", data, retry={"initial_interval": "1h"})
+        child = child_of(world, parent)
+        wait_event(world, child, "SignalAwaited")
+        signal(world, parent, "leave")
+        ends(world, parent, end)
+        ends(world, child, "Terminated")
 
 
 def continued(world: World) -> None:

@@ -179,6 +179,43 @@ def cancel(world: World) -> None:
     equal(effects(world, "c3"), ["work"], "effects")
 
 
+def acts_on_others(world: World) -> None:
+    """a step signals and cancels other executions, and its own, with its commit; a step that fails has done neither; what is closed is told"""
+    define(world, "listener", "RETURN hermes.wait_signal('news');")
+    define(world, "speaker", """
+    input := input || hermes.wait_signal('speak');
+    BEGIN
+        PERFORM hermes.step('lost', 'SELECT hermes.signal_workflow(($1->>''to'')::uuid, ''news'', ''1''), 1 / ($1->>''zero'')::int', input);
+    EXCEPTION WHEN division_by_zero THEN NULL;
+    END;
+    answer := hermes.step('tell', 'SELECT hermes.signal_workflow(($1->>''to'')::uuid, ''news'', ''2'') AS open, '
+        'hermes.signal_workflow(($1->>''closed'')::uuid, ''news'') AS closed, hermes.cancel_workflow(($1->>''cancel'')::uuid) AS canceled, '
+        'hermes.signal_workflow(($1->>''own'')::uuid, ''own'', ''3'') AS own', input);
+    RETURN answer || jsonb_build_object('got', hermes.wait_signal('own'));""")
+    to, closed, canceled = (start(world, "listener") for _ in range(3))
+    signal(world, closed, "news")
+    ends(world, closed)
+    speaker = start(world, "speaker", {"to": to, "closed": closed, "cancel": canceled, "zero": 0})
+    signal(world, speaker, "speak", {"own": speaker})
+    equal(ends(world, speaker)["result"], {"open": "buffered", "closed": "closed", "canceled": "buffered", "own": "buffered", "got": 3}, "what it was told")
+    equal(ends(world, to)["result"], 2, "signal")
+    equal(events(world, to).count("WorkflowExecutionSignaled"), 1, "signals")
+    ends(world, canceled, "Canceled")
+
+
+def timers(world: World) -> None:
+    """a timer of no time fires by an event; one that is negative, or longer than a hundred years, fails the turn, never the execution"""
+    define(world, "waits_for", "PERFORM hermes.sleep('0 s'); PERFORM hermes.sleep((input->>'for')::interval); RETURN NULL;")
+    for wrong in ("-1 s", "36501 days"):
+        execution = start(world, "waits_for", {"for": wrong})
+        wait_until(lambda: status(world, execution)["failed_turns"] > 0, what=f"a failed turn: {wrong}")  # pylint: disable=cell-var-from-loop
+        check("22023" in status(world, execution)["last_failure"], status(world, execution)["last_failure"])
+        equal(events(world, execution), ["WorkflowExecutionStarted", "TimerStarted", "TimerFired", "WorkflowTaskFailed"], "events")
+        equal(status(world, execution)["status"], "Running", "status")
+        world.sql("SELECT hermes.terminate_workflow(%s)", execution)
+    ends(world, start(world, "waits_for", {"for": "0 s"}))
+
+
 def swallowed(world: World) -> None:
     """a function that catches its suspension gains nothing by it: what it does after has no consequence"""
     define(world, "catcher", """
@@ -310,4 +347,4 @@ def kills(world: World) -> None:
 
 
 if __name__ == "__main__":
-    main(prepare, steps, failing_step, waiting, buffered_signals, refuse_close, open_sender, cancel, swallowed, handled_blocks, recorded_values, rolled_back_start, long_history, large_values, kills)
+    main(prepare, steps, failing_step, waiting, buffered_signals, refuse_close, open_sender, cancel, acts_on_others, timers, swallowed, handled_blocks, recorded_values, rolled_back_start, long_history, large_values, kills)

@@ -123,6 +123,11 @@ def next_execution(world: World) -> None:
     equal([row[1] for row in rows], [{"Tries": 1, "Stage": "first", "Note": "kept all along"}, {"Tries": 2, "Note": "kept all along"},
                                      {"Tries": 3, "Note": "kept all along"}], "attributes of the rounds")
     equal([row[2] for row in rows], [{"m": 1}] * 3, "memos of the rounds")
+    define(world, "tries", "PERFORM hermes.set_attributes('{\"Stage\": \"tried\"}'); RAISE EXCEPTION 'no' USING ERRCODE = 'K0001';")
+    start(world, "tries", {}, "tries-1", retry={"initial_interval": "10ms", "max_attempts": 2}, search_attributes={"Note": "kept"}, memo={"m": 2})
+    wait_until(lambda: len(found(world, "WorkflowId = 'tries-1' AND ExecutionStatus = 'Failed'")) == 2, what="both tries")
+    rows = world.sql("SELECT search_attributes, memo FROM hermes.list_workflows('WorkflowId = ''tries-1''')")
+    equal(rows, [({"Stage": "tried", "Note": "kept"}, {"m": 2})] * 2, "attributes and memo of a retry")
 
 
 def children(world: World) -> None:

@@ -91,8 +91,8 @@ def unit(environment: Environment, pattern: str) -> Count:
 
 
 def layout(environment: Environment, pattern: str) -> Count:
-    """The rules of the tree that need no tool beyond the build: layers, exported symbols, Dockerfile."""
-    scripts = [ROOT / "tests" / "lint" / name for name in ("counting", "layers", "connectors", "exports", "docker")]
+    """The rules of the tree that need no tool beyond the build: layers, exported symbols, Dockerfile, tests named in a manual."""
+    scripts = [ROOT / "tests" / "lint" / name for name in ("counting", "layers", "connectors", "exports", "docker", "sections")]
     return run_tap_files(environment, "layout", chosen(scripts, pattern), lambda path: [path])
 
 
