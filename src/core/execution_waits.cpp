@@ -85,6 +85,7 @@ std::vector<const ExecutionEvent *> open_waits(std::span<const ExecutionEvent> e
             blocking = &event;
     }
     std::vector<const ExecutionEvent *> found;
+    found.reserve(open.size());
     for (const auto &[command, event] : open)
         found.push_back(event);
     return found;
