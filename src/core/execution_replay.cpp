@@ -58,24 +58,6 @@ bool only_begins(CommandKind kind) {
     return kind == CommandKind::timer || kind == CommandKind::child || kind == CommandKind::activity;
 }
 
-bool is_end(Type type) {
-    switch (type) {
-    case Type::timer_fired:
-    case Type::child_start_failed:
-    case Type::child_completed:
-    case Type::child_failed:
-    case Type::activity_completed:
-    case Type::activity_failed:
-    case Type::activity_timed_out:
-    case Type::activity_canceled:
-    case Type::condition_met:
-    case Type::update_accepted:
-        return true;
-    default:
-        return false;
-    }
-}
-
 bool is_failure(Type type) {
     switch (type) {
     case Type::step_failed:
@@ -115,6 +97,24 @@ bool is_cancelable(CommandKind kind) {
 
 std::string words_of(CommandKind kind, const std::string &name) {
     return name.empty() ? std::string(to_string(kind)) : fmt::format("{} \"{}\"", to_string(kind), name);
+}
+
+bool ends_command(ExecutionEventType type) {
+    switch (type) {
+    case ExecutionEventType::timer_fired:
+    case ExecutionEventType::child_start_failed:
+    case ExecutionEventType::child_completed:
+    case ExecutionEventType::child_failed:
+    case ExecutionEventType::activity_completed:
+    case ExecutionEventType::activity_failed:
+    case ExecutionEventType::activity_timed_out:
+    case ExecutionEventType::activity_canceled:
+    case ExecutionEventType::condition_met:
+    case ExecutionEventType::update_accepted:
+        return true;
+    default:
+        return false;
+    }
 }
 
 std::size_t bytes_of(const ExecutionEvent &event) {
@@ -171,7 +171,7 @@ void Replay::note(std::size_t position) {
         if (event.type == Type::timer_canceled)
             end_command(number_in(event.payload), position);
         has_conditions_ = has_conditions_ || kind == CommandKind::wait_until;
-    } else if (is_end(event.type)) {
+    } else if (ends_command(event.type)) {
         if (event.type != Type::update_accepted || event.command != 0) // a program outside takes it without a wait
             end_command(event.command, position);
     } else if (event.type == Type::signal_received) {

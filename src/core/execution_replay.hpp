@@ -73,6 +73,7 @@ struct RecordedCommand {
     std::string words;
 };
 std::string words_of(CommandKind kind, const std::string &name);
+bool ends_command(ExecutionEventType type);        // the one that the event has the number of
 std::size_t bytes_of(const ExecutionEvent &event); // about what it takes up in the history
 
 class Replay {

@@ -1,6 +1,8 @@
 // See execution_waits.hpp.
 #include "core/execution_waits.hpp"
 
+#include "core/execution_replay.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <map>
@@ -33,23 +35,9 @@ std::uint32_t number_in(const std::string &text) {
 
 // The command that an event ends; 0: none.
 std::uint32_t ended_by(const ExecutionEvent &event) {
-    switch (event.type) {
-    case Type::timer_fired:
-    case Type::child_start_failed:
-    case Type::child_completed:
-    case Type::child_failed:
-    case Type::activity_completed:
-    case Type::activity_failed:
-    case Type::activity_timed_out:
-    case Type::activity_canceled:
-    case Type::condition_met:
-    case Type::update_accepted:
-        return event.command;
-    case Type::timer_canceled:
+    if (event.type == Type::timer_canceled)
         return number_in(event.payload);
-    default:
-        return 0;
-    }
+    return ends_command(event.type) ? event.command : 0;
 }
 
 } // namespace

@@ -15,8 +15,6 @@ using Ids = std::vector<WorkflowId>;
 
 namespace {
 
-pg::IfLocked if_locked(LockWait mode) { return mode == LockWait::wait ? pg::IfLocked::wait : pg::IfLocked::skip; }
-
 struct IdRow {
     WorkflowId id;
     auto fields() { return std::tie(id); }

@@ -51,6 +51,10 @@ enum class LockWait : std::uint8_t {
     wait, // a caller: waits for other callers and workers
     skip, // a worker: never waits for a row that a client may hold
 };
+inline pg::IfLocked if_locked(LockWait mode) {
+    return mode == LockWait::wait ? pg::IfLocked::wait : pg::IfLocked::skip;
+}
+
 std::vector<OpenRow> lock_open(const std::vector<core::WorkflowId> &ids, LockWait mode); // by id, FOR NO KEY UPDATE
 std::vector<OpenRow> read_open(const std::vector<core::WorkflowId> &ids);
 // Of these ids, the ones open now (locked by others or not).

@@ -37,8 +37,6 @@ struct WholeRow {
 constexpr std::array<const char *, 9> kExecutionColumns{"id",        "type_id", "chunks",  "tenant", "workflow_id",
                                                         "parent_id", "command", "history", "input"};
 
-pg::IfLocked if_locked(LockWait mode) { return mode == LockWait::wait ? pg::IfLocked::wait : pg::IfLocked::skip; }
-
 OptionalText unless_empty(const std::string &text) { return text.empty() ? std::nullopt : OptionalText(text); }
 
 } // namespace
