@@ -101,8 +101,8 @@ WorkflowTurns::Next WorkflowTurns::call(engine::WorkflowTurn &turn, const pg::Ru
         })) {
         return fail(turn, *problem);
     }
-    if (const core::HistorySize size = turn.replay().size();
-        size.events > core::kMaxExecutionEvents || size.bytes > core::kMaxExecutionBytes + max_bytes()) {
+    if (const core::ExecutionUse &use = turn.replay().use();
+        use.events > core::kMaxExecutionEvents || use.bytes > core::kMaxExecutionBytes + max_bytes()) {
         return fail(turn, {sqlstate::limit_exceeded, "history of the execution is too long", "", ""});
     }
     const core::ExecutionChain chain = core::chain_of(turn.replay().events().front());

@@ -126,6 +126,7 @@ Replay::Replay(const WorkflowId &id, std::vector<ExecutionEvent> events)
     : id_(id), events_(std::move(events)), stored_(events_.size()) {
     for (std::size_t i = 0; i < events_.size(); ++i)
         note(i);
+    stored_use_ = use_;
     restart();
 }
 
@@ -149,16 +150,27 @@ void Replay::see(std::size_t position) {
     seen_ = std::max(seen_, position + 1);
 }
 
-HistorySize Replay::seen() const {
-    HistorySize size{seen_, 0};
-    for (std::size_t i = 0; i < seen_; ++i)
-        size.bytes += bytes_of(events_[i]);
-    return size;
+ExecutionUse Replay::seen() const {
+    ExecutionUse seen{.events = seen_};
+    for (std::size_t i = 0; i < seen_; ++i) {
+        seen.bytes += bytes_of(events_[i]);
+        seen.updates += events_[i].type == Type::update_accepted ? 1 : 0;
+    }
+    return seen;
+}
+
+std::size_t *Replay::open_ones(Type begin) {
+    if (begin == Type::activity_scheduled)
+        return &use_.activities;
+    return begin == Type::child_started ? &use_.children : nullptr;
 }
 
 void Replay::note(std::size_t position) {
     const ExecutionEvent &event = events_[position];
-    bytes_ += bytes_of(event);
+    ++use_.events;
+    use_.bytes += bytes_of(event);
+    use_.largest = std::max(use_.largest, event.payload.size());
+    use_.updates += event.type == Type::update_accepted ? 1 : 0;
     const CommandKind kind = kind_of(event);
     if (kind == CommandKind::version) {
         versions_.try_emplace(event.name, position);
@@ -168,6 +180,8 @@ void Replay::note(std::size_t position) {
                         fmt::format("Event {} records command {} after command {}.", position + 1, event.command,
                                     commands_.size()));
         commands_.push_back({position, std::nullopt, ends_itself(kind), false});
+        if (std::size_t *open = open_ones(event.type))
+            ++*open;
         if (event.type == Type::timer_canceled)
             end_command(number_in(event.payload), position);
         has_conditions_ = has_conditions_ || kind == CommandKind::wait_until;
@@ -202,8 +216,12 @@ void Replay::end_command(std::uint32_t command, std::size_t position) {
     if (command == 0 || command > commands_.size())
         throw Error(sqlstate::corrupt_state, "workflow history is inconsistent",
                     fmt::format("Event {} ends command {}, which there is not.", position + 1, command));
-    if (!commands_[command - 1].fired)
-        commands_[command - 1].fired = position;
+    Recorded &known = commands_[command - 1];
+    if (known.fired)
+        return;
+    known.fired = position;
+    if (std::size_t *open = open_ones(events_[known.event].type))
+        --*open;
 }
 
 // Times never go back, whatever the clock does.

@@ -26,7 +26,7 @@
 
 namespace hc::core {
 
-inline constexpr std::size_t kMaxPendingCommands = 2'000;
+inline constexpr std::size_t kMaxPendingCommands = 2'000;     // of one answer, of one wait
 inline constexpr std::string_view kWaitCancellation = "wait"; // text of an activity_scheduled: a cancel is no end of it
 inline constexpr std::size_t kMaxCommandName = 200;           // bytes: names of steps, signals, changes
 
@@ -127,9 +127,11 @@ public:
     std::optional<RecordedCommand> next_recorded() const;
 
     Time now() const { return now_; } // of the newest event that the body has seen
-    HistorySize size() const { return {events_.size(), bytes_}; }
-    HistorySize seen() const; // up to the newest event that the body has seen: the same at the same place of the body
-    std::uint64_t random();   // the same at the same place of the body
+    const ExecutionUse &use() const { return use_; }
+    const ExecutionUse &stored_use() const { return stored_use_; } // when the replay was made
+    // Up to the newest event that the body has seen, of history and updates: the same at the same place of the body.
+    ExecutionUse seen() const;
+    std::uint64_t random(); // the same at the same place of the body
 
     bool cancel_requested() const { return cancel_.has_value(); }
     std::optional<std::string> undelivered_cancel() const; // its reason
@@ -176,6 +178,7 @@ private:
     void note_reset(const ExecutionEvent &event);
     void see(std::size_t position);
     void end_command(std::uint32_t command, std::size_t position);
+    std::size_t *open_ones(ExecutionEventType begin); // counter of what it begins; nullptr: it is not limited
     const Recorded *recorded(std::uint32_t command) const;
     void check(const Command &command, const ExecutionEvent &event) const;
     bool canceled_before(std::optional<std::size_t> position) const;
@@ -194,7 +197,7 @@ private:
     std::optional<std::size_t> cancel_;
     bool paused_ = false;
     bool has_conditions_ = false;
-    std::size_t bytes_ = 0;
+    ExecutionUse use_, stored_use_;
     std::vector<Seed> seeds_; // of an execution that was reset: whose history it began with
     // of this pass of the body
     std::uint32_t next_ = 1;

@@ -168,14 +168,22 @@ private:
     void update(ProgramCommand &command);
     void complete_update(ProgramCommand &command);
 
+    void note(Record recorded);
+
     ProgramState state_;
     const ProgramRules &rules_;
     std::vector<ProgramCommand> commands_;
     std::set<std::string> answered_; // updates that were accepted or rejected in this answer
-    std::size_t begun_ = 0;          // activities and children
     std::string path_;
     Fields fields_;
 };
+
+// What one command more uses up; the sizes of values are counted when it is recorded.
+void Reader::note(Record recorded) {
+    ++state_.use.events;
+    state_.use.activities += recorded == Record::activity_scheduled ? 1 : 0;
+    state_.use.children += recorded == Record::child_started ? 1 : 0;
+}
 
 ProgramCommand Reader::command() {
     if (!has("type"))
@@ -192,8 +200,11 @@ ProgramCommand Reader::command() {
     number_of(command, *shape);
     fill(command);
     if (command.event.type != Record{} && !command.closes()) {
-        at(path_, [this] { check_history_room({state_.events, state_.bytes}, begun_); });
-        ++state_.events;
+        at(path_, [this, &command] {
+            check_history_room(state_.use);
+            check_may_begin(state_.use, command.event.type);
+        });
+        note(command.event.type);
     }
     return command;
 }
@@ -270,7 +281,6 @@ void Reader::start_activity(ProgramCommand &command) {
     command.event.payload = given == "{}" ? "" : given;
     command.event.text = cancellation_word(command.activity.cancellation);
     state_.begun[command.number] = command.event.type;
-    ++begun_;
 }
 
 void Reader::start_timer(ProgramCommand &command) {
@@ -295,7 +305,6 @@ void Reader::start_child(ProgramCommand &command) {
     command.event.hash = hash64(command.workflow_id.value_or(""), command.input);
     command.event.payload = std::string(to_string(command.child.parent_close));
     state_.begun[command.number] = command.event.type;
-    ++begun_;
 }
 
 void Reader::cancel(ProgramCommand &command, Record begun, Record canceled, const char *what) {

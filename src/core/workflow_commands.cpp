@@ -43,13 +43,25 @@ void check_sqlstate(std::string_view sqlstate) {
                     "It has five characters, digits and upper-case letters.");
 }
 
-void check_history_room(const HistorySize &size, std::size_t begun) {
-    if (size.is_full() || begun >= kMaxPendingCommands)
-        throw Error(
-            sqlstate::limit_exceeded, "history of the execution is too long",
-            fmt::format("At most {} events and {} MiB are kept, and {} activities and children started at once.",
-                        kMaxExecutionEvents, kMaxExecutionBytes / 1024 / 1024, kMaxPendingCommands),
-            "Go on with hermes.continue_as_new.");
+void check_history_room(const ExecutionUse &use) {
+    if (use.is_full())
+        throw Error(sqlstate::limit_exceeded, "history of the execution is too long",
+                    fmt::format("At most {} events and {} MiB are kept.", kMaxExecutionEvents,
+                                kMaxExecutionBytes / 1024 / 1024),
+                    "Go on with hermes.continue_as_new.");
+}
+
+void check_may_begin(const ExecutionUse &use, ExecutionEventType begins) {
+    const auto check = [](std::size_t open, std::size_t limit, const char *what) {
+        if (open >= limit)
+            throw Error(sqlstate::limit_exceeded, fmt::format("execution has too many open {}", what),
+                        fmt::format("It has {}; the limit is {}.", open, limit),
+                        "Await some before the next ones are started.");
+    };
+    if (begins == ExecutionEventType::activity_scheduled)
+        check(use.activities, kMaxOpenActivities, "activities");
+    else if (begins == ExecutionEventType::child_started)
+        check(use.children, kMaxOpenChildren, "children");
 }
 
 std::string cancellation_word(ActivityCancellation cancellation) {
@@ -96,11 +108,11 @@ bool ends_activity(Record type) {
 
 } // namespace
 
-ProgramState program_state(std::span<const ExecutionEvent> events) {
+ProgramState program_state(const Replay &replay) {
+    const std::vector<ExecutionEvent> &events = replay.events();
     ProgramState state;
-    state.events = events.size();
+    state.use = replay.use();
     for (const ExecutionEvent &event : events) {
-        state.bytes += bytes_of(event);
         state.commands = std::max(state.commands, event.command);
         if (event.type == Record::timer_started || event.type == Record::child_started) {
             state.begun[event.command] = event.type;

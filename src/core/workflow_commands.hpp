@@ -26,6 +26,8 @@
 
 namespace hc::core {
 
+class Replay;
+
 // ---- of all kinds of program ----
 
 void check_command_name(std::string_view name, const char *what);                      // 1 to 200 bytes; throws 22023
@@ -33,8 +35,9 @@ void check_payload(std::string_view payload, const char *what, std::size_t max_b
 Duration checked_wait(Duration wait, const char *what);                                // 0 to 100 years; throws 22023
 void check_sqlstate(std::string_view sqlstate);                                        // of a failure; throws 22023
 std::string cancellation_word(ActivityCancellation cancellation); // as an event has it; empty: try_cancel
-// Whether a history takes one event more, when `begun` activities and children are about to be started. 54000.
-void check_history_room(const HistorySize &size, std::size_t begun);
+void check_history_room(const ExecutionUse &use); // whether a history takes one event more; throws 54000
+// Whether one more may be open of what an event begins; throws 54000.
+void check_may_begin(const ExecutionUse &use, ExecutionEventType begins);
 
 // ---- of programs outside ----
 
@@ -83,7 +86,7 @@ struct ProgramCommand {
 // What a history says that an answer is checked against.
 struct ProgramState {
     std::uint32_t commands = 0; // counted so far
-    std::size_t events = 0, bytes = 0;
+    ExecutionUse use;
     std::map<std::uint32_t, ExecutionEventType> begun; // timers, activities, children: what began them
     std::map<std::string, std::uint32_t> activity_ids; // of those that are open
     std::set<std::string> versions;
@@ -91,7 +94,7 @@ struct ProgramState {
     std::map<std::string, std::string> query_results;
     ExecutionAttributes attributes;
 };
-ProgramState program_state(std::span<const ExecutionEvent> events);
+ProgramState program_state(const Replay &replay);
 
 // What the results of queries are after a history: JSON by name.
 std::map<std::string, std::string> query_results_of(std::span<const ExecutionEvent> events);

@@ -21,7 +21,6 @@ enum class UpdateStage : std::uint8_t { admitted, accepted, completed, rejected,
 inline constexpr UpdateStage kLastUpdateStage = UpdateStage::moved;
 
 inline constexpr std::int64_t kMaxUpdatesInFlight = 10;    // admitted or accepted, of one execution
-inline constexpr std::int64_t kMaxUpdates = 2'000;         // of one execution, rejected ones not counted
 inline constexpr std::int64_t kMaxRejectedUpdates = 1'000; // that are kept of one execution
 inline constexpr std::size_t kMaxUpdateId = 200;           // bytes
 

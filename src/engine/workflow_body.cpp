@@ -63,12 +63,27 @@ void WorkflowBody::restart() {
     query_results_.clear();
 }
 
+// Code that caught the error could go on, and would do so differently once there is room: the turn fails.
+template <class Check>
+void WorkflowBody::may(Check check) {
+    try {
+        check(replay_.use());
+    } catch (const Error &e) {
+        wrong(e);
+    }
+}
+
 void WorkflowBody::may_record() {
     if (for_query_) {
         asked_for_more_ = true;
         suspend();
     }
-    core::check_history_room(replay_.size(), requests_.children.size() + requests_.activities.size());
+    may(core::check_history_room);
+}
+
+void WorkflowBody::may_begin(ExecutionEventType begins) {
+    may_record();
+    may([begins](const core::ExecutionUse &use) { core::check_may_begin(use, begins); });
 }
 
 // Of code that catches every error, asserts are caught by the fewest.
@@ -245,7 +260,7 @@ core::Time WorkflowBody::now() {
 
 std::string WorkflowBody::info() {
     enter();
-    const core::HistorySize seen = replay_.seen();
+    const core::ExecutionUse seen = replay_.seen();
     return fmt::format("{{\"events\": {}, \"bytes\": {}, \"attempt\": {}, \"continue_as_new_suggested\": {}}}",
                        seen.events, seen.bytes, core::chain_of(replay_.events().front()).attempt, seen.suggests_next());
 }

@@ -138,7 +138,10 @@ private:
     core::ExecutionAttributes start_attributes(std::string options_json);
     void change_attributes(const core::Command &command, core::ExecutionEvent event, const std::string &changes);
     std::string checked_changes(const core::ExecutionEvent &event, const std::string &changes) const;
+    template <class Check>
+    void may(Check check);
     void may_record(); // in a query the function ends here; throws 54000 when the history is full
+    void may_begin(core::ExecutionEventType begins); // likewise, or when too many are open
 
     core::Replay &replay_;
     const bool for_query_;

@@ -29,7 +29,7 @@ std::int64_t WorkflowBody::start_activity(const std::string &type, const std::st
         reschedule(type, input, options_json);
         return replay_.command();
     }
-    may_record();
+    may_begin(ExecutionEventType::activity_scheduled);
     core::ActivityOptions options =
         core::normalized(core::parse_activity_options(options_json, activity_type(type)), run_timeout_);
     replay_.record({.type = ExecutionEventType::activity_scheduled,

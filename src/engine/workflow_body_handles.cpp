@@ -33,7 +33,7 @@ std::int64_t WorkflowBody::start_child(const std::string &type, const std::strin
     const Command command{CommandKind::child, type, core::hash64(workflow_id.value_or(""), input)};
     const CallAnswer answer = call(command);
     if (answer.kind == CallAnswer::Kind::fresh) {
-        may_record();
+        may_begin(ExecutionEventType::child_started);
         core::ExecutionAttributes attributes = start_attributes(options_json);
         const core::WorkflowId id = core::make_workflow_id(
             pg::now(), static_cast<std::uint16_t>(pg::random64() % core::kBuckets), pg::random64());

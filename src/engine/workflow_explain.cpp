@@ -53,7 +53,7 @@ public:
         pauses();
         failed_turn();
         executor();
-        history();
+        limits();
         cancel();
         explain_waits(key_, found_.events, tasks_, rows_);
         return std::move(rows_);
@@ -138,7 +138,9 @@ private:
                     "The function does not fit the history. hermes.replay_check tells of a changed one whether it "
                     "does; then register it, and hermes.move_workflows, or put the old one back.";
             } else if (error.starts_with(sqlstate::limit_exceeded)) {
-                row.hint = "A limit was reached: hermes.reset_workflow, or hermes.terminate_workflow.";
+                row.hint = "A limit was reached. It goes on by itself when less is open; a history that is full does "
+                           "not shrink: "
+                           "hermes.reset_workflow, or hermes.terminate_workflow.";
             } else {
                 row.hint =
                     "Correct the function, and register it with in_place or as a version to move to; it is tried "
@@ -199,21 +201,15 @@ private:
         add(std::move(row));
     }
 
-    // When it is large.
-    void history() {
-        core::HistorySize size{found_.events.size(), 0};
-        for (const ExecutionEvent &event : found_.events) {
-            size.bytes += core::bytes_of(event);
-        }
-        if (size.is_large()) {
-            add({"history",
-                 size.is_full() ? "full" : "large",
+    void limits() {
+        const core::Replay replay(key_, found_.events);
+        for (core::NearLimit &limit : core::near_limits(replay.use(), pg::guc::max_message_bytes())) {
+            add({std::string(limit.subject),
+                 limit.is_reached ? "full" : "large",
                  {},
                  {},
-                 fmt::format("{} of {} events, {} of {} MiB", size.events, core::kMaxExecutionEvents,
-                             size.bytes / 1024 / 1024, core::kMaxExecutionBytes / 1024 / 1024),
-                 "Its turns fail at the limit. The function is to use hermes.continue_as_new when hermes.info() "
-                 "suggests it."});
+                 std::move(limit.words),
+                 std::string(limit.hint)});
         }
     }
 

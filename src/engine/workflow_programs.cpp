@@ -146,17 +146,17 @@ ProgramAnswerEnd fail(WorkflowTurn &turn, const store::ProgramTaskRow &row, cons
     return {"failed", failure};
 }
 
-std::vector<ProgramCommand> read_answer(const WorkflowTurn &turn, const std::vector<ExecutionEvent> &events,
-                                        const std::string &json, const std::vector<core::ProgramUpdate> &updates) {
+std::vector<ProgramCommand> read_answer(WorkflowTurn &turn, const std::string &json,
+                                        const std::vector<core::ProgramUpdate> &updates) {
     core::ProgramRules rules;
     rules.max_payload = pg::guc::max_message_bytes();
     rules.max_memo = max_memo_bytes();
     rules.attributes = search_attribute_types();
     rules.activity_type = [](const std::string &name) { return activity_type(name); };
-    const core::ExecutionChain chain = core::chain_of(events.front());
+    const core::ExecutionChain chain = core::chain_of(turn.replay().events().front());
     rules.run_timeout = chain.run_timeout ? chain.run_timeout : turn.type().options.run_timeout;
     rules.updates = updates;
-    return core::read_program_answer(json, core::program_state(events), rules);
+    return core::read_program_answer(json, core::program_state(turn.replay()), rules);
 }
 
 ChildRequest child_request(const ProgramCommand &command, const WorkflowId &id) {
@@ -263,7 +263,7 @@ ProgramAnswerEnd complete_workflow_task(const std::string &token, const std::str
     const std::vector<core::ProgramUpdate> updates = updates_of(id);
     std::vector<ProgramCommand> commands;
     try {
-        commands = read_answer(turn, turn.replay().events(), commands_json, updates);
+        commands = read_answer(turn, commands_json, updates);
     } catch (const Error &e) {
         return fail(turn, row, {e.sqlstate(), e.message(), e.detail(), e.hint()});
     }

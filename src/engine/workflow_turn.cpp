@@ -8,6 +8,7 @@
 #include "engine/workflow_attributes.hpp"
 #include "engine/workflow_executions.hpp"
 #include "pg/bgworker.hpp"
+#include "pg/guc.hpp"
 #include "pg/values.hpp"
 #include "pg/wake.hpp"
 #include "store/condition_waiters.hpp"
@@ -17,6 +18,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <map>
 
 namespace hc::engine {
 
@@ -230,7 +232,7 @@ void WorkflowTurn::write_events() {
     const std::string bytes = core::encode_execution(replay_->added(), last_);
     const std::size_t size = row_.history.data.size();
     count_events(replay_->added());
-    warn_of_size();
+    warn_of_limits();
     if (size > kChunkBytes / 2 && size + bytes.size() > kChunkBytes) {
         store::chunk_execution_history(row_.id, row_.chunks + 1, bytes);
     } else {
@@ -238,27 +240,28 @@ void WorkflowTurn::write_events() {
     }
 }
 
-// When it has just become large. Of many that do so at once some are named.
-void WorkflowTurn::warn_of_size() const {
-    static std::chrono::steady_clock::time_point quiet_until{};
-    const core::HistorySize now = replay_->size();
-    core::HistorySize before = now;
-    for (const ExecutionEvent &event : replay_->added()) {
-        --before.events;
-        before.bytes -= core::bytes_of(event);
-    }
-    if (before.is_large() || !now.is_large() || std::chrono::steady_clock::now() < quiet_until) {
+// Of limits that this turn has come near to. Of many executions that come near the same one at once some are named.
+void WorkflowTurn::warn_of_limits() const {
+    using Clock = std::chrono::steady_clock;
+    static std::map<std::string_view, Clock::time_point> quiet_until;
+    const std::size_t max_payload = pg::guc::max_message_bytes();
+    const auto now = core::near_limits(replay_->use(), max_payload);
+    if (now.empty()) {
         return;
     }
-    quiet_until = std::chrono::steady_clock::now() + kQuietAfterWarning;
-    pg::log(
-        fmt::format("history of workflow execution {} ({}) has {} events and {} kB", core::to_string(row_.id),
-                    type_->name, now.events, now.bytes / 1024)
-            .c_str(),
-        fmt::format("At {} events or {} MiB its turns fail. Let the function go on with hermes.continue_as_new when "
-                    "hermes.info() suggests it.",
-                    core::kMaxExecutionEvents, core::kMaxExecutionBytes / 1024 / 1024)
-            .c_str());
+    const auto before = core::near_limits(replay_->stored_use(), max_payload);
+    for (const core::NearLimit &limit : now) {
+        const bool is_known = std::any_of(before.begin(), before.end(),
+                                          [&limit](const auto &known) { return known.subject == limit.subject; });
+        if (is_known || Clock::now() < quiet_until[limit.subject]) {
+            continue;
+        }
+        quiet_until[limit.subject] = Clock::now() + kQuietAfterWarning;
+        pg::log(fmt::format("workflow execution {} ({}) comes near a limit, {}: {}", core::to_string(row_.id),
+                            type_->name, limit.subject, limit.words)
+                    .c_str(),
+                std::string(limit.hint).c_str());
+    }
 }
 
 void WorkflowTurn::write_attributes() {

@@ -96,7 +96,7 @@ private:
     void cancel_activities(std::optional<std::uint32_t> only);
     void write_cancels();
     void write_events();
-    void warn_of_size() const;
+    void warn_of_limits() const;
     void write_updates();
     void write_attributes(); // those that the function has changed
     void write_timers();

@@ -51,7 +51,7 @@ void check_limits(const WorkflowId &id) {
                                 core::kMaxUpdatesInFlight),
                     "Send it again when one of them is completed: see hermes.update_result.");
     }
-    if (counts.all >= core::kMaxUpdates) {
+    if (std::cmp_greater_equal(counts.all, core::kMaxUpdates)) {
         throw Error(sqlstate::limit_exceeded, "execution has had too many workflow updates",
                     fmt::format("Execution {} has had {}; the limit is {}.", core::to_string(id), counts.all,
                                 core::kMaxUpdates),

@@ -25,7 +25,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     rules.updates = kUpdates;
     std::vector<ProgramCommand> commands;
     try {
-        commands = read_program_answer({reinterpret_cast<const char *>(data), size}, program_state(kHistory), rules);
+        commands = read_program_answer({reinterpret_cast<const char *>(data), size},
+                                       program_state(Replay({}, kHistory)), rules);
     } catch (const hc::Error &e) {
         if (!e.detail().starts_with('$'))
             std::abort();

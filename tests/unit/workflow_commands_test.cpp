@@ -41,7 +41,7 @@ std::vector<ExecutionEvent> history() {
 }
 
 std::vector<ProgramCommand> read(const std::string &json) {
-    return read_program_answer(json, program_state(history()), rules());
+    return read_program_answer(json, program_state(Replay({}, history())), rules());
 }
 
 ProgramCommand one(const std::string &json) {
@@ -243,10 +243,20 @@ TEST(WorkflowCommands, Limits) {
     for (std::size_t i = 0; i <= kMaxPendingCommands; ++i)
         many += std::string(i == 0 ? "" : ", ") + R"({"type": "start_timer", "duration": 1})";
     EXPECT_EQ(refusal(many + "]", "54000"), "$: has more than 2000 commands.");
-    ProgramState full = program_state(history());
-    full.events = kMaxExecutionEvents;
+    const ProgramState state = program_state(Replay({}, history()));
+    ProgramState full = state;
+    full.use.events = kMaxExecutionEvents;
     EXPECT_THROW(read_program_answer(R"([{"type": "start_timer", "duration": 1}])", full, rules()), hc::Error);
     EXPECT_EQ(read_program_answer(R"([{"type": "continue_as_new", "input": 1}])", full, rules()).size(), 1U);
+
+    const std::string activity = R"({"type": "start_activity", "activity": "known"})";
+    const std::string child = R"({"type": "start_child", "workflow_type": "charge"})";
+    ProgramState busy = state;
+    busy.use.activities = kMaxOpenActivities - 1;
+    EXPECT_EQ(read_program_answer("[" + activity + ", " + child + "]", busy, rules()).size(), 2U);
+    EXPECT_THROW(read_program_answer("[" + activity + ", " + activity + "]", busy, rules()), hc::Error);
+    busy.use.children = kMaxOpenChildren;
+    EXPECT_THROW(read_program_answer("[" + child + "]", busy, rules()), hc::Error);
 }
 
 // The replay takes what an outside program has recorded: its commands count, its updates and query results do not.
@@ -258,7 +268,7 @@ TEST(WorkflowCommands, TheReplayFollows) {
     EXPECT_TRUE(replay.is_open(2));
     EXPECT_TRUE(replay.pending_timers().empty());
     EXPECT_EQ(replay.begin_of(3).type, Event::child_started);
-    EXPECT_EQ(program_state(replay.events()).commands, 5U);
+    EXPECT_EQ(program_state(replay).commands, 5U);
 }
 
 TEST(WorkflowCommands, PollOptions) {
