@@ -24,6 +24,8 @@ typedef struct {
     long count;
     long rate;
     int port;
+    int tenants; /* single starts are spread over so many; 0: they have no tenant */
+    double delay; /* of the answers of a provider that is this process, in seconds */
     double seconds;
 } Options;
 
@@ -68,6 +70,9 @@ void finish_array(Array *array);
 /* Starts messages first, first + 1, .. of a rule by start_cascades; `conn` has it prepared. */
 void prepare_set_start(PGconn *conn, const char *rule);
 void start_set(PGconn *conn, Array *messages, long first, int size);
+
+/* At options->rate a second, for options->seconds; how many. */
+long start_paced(PGconn *conn, const Options *options, Samples *calls);
 
 void print_run(long count, double seconds, Samples *calls);
 

@@ -12,7 +12,8 @@ static const struct {
     void (*run)(const Options *options);
 } kWorkloads[] = {
     {"starts", run_starts},         {"cascades", run_cascades}, {"set-starts", run_set_starts},
-    {"receipts", run_receipts},     {"paced", run_paced},       {"latency", run_latency},
+    {"receipts", run_receipts},     {"paced", run_paced},       {"offered", run_offered},
+    {"latency", run_latency},
     {"first-byte", run_first_byte}, {"otp", run_otp},           {"receive", run_receive},
 };
 
@@ -47,6 +48,10 @@ static int set_option(Options *options, const char *name, const char *value) {
         options->rate = atol(value);
     else if (strcmp(name, "--port") == 0)
         options->port = atoi(value);
+    else if (strcmp(name, "--tenants") == 0)
+        options->tenants = atoi(value);
+    else if (strcmp(name, "--delay") == 0)
+        options->delay = atof(value);
     else if (strcmp(name, "--seconds") == 0)
         options->seconds = atof(value);
     else
@@ -80,5 +85,5 @@ int main(int argc, char **argv) {
             return 0;
         }
     }
-    fail("usage: cascade_bench starts|cascades|set-starts|receipts|paced|latency|first-byte|otp|receive [options]");
+    fail("usage: cascade_bench starts|cascades|set-starts|receipts|paced|offered|latency|first-byte|otp|receive [options]");
 }

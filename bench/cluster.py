@@ -40,6 +40,12 @@ http {{
         location /messages {{ return 200 '{{"id":"$http_idempotency_key","status":"queued"}}'; }}
         location /webhook {{ return 204; }}
     }}
+    server {{
+        listen 127.0.0.1:{tls_port} ssl;
+        ssl_certificate {dir}/certificate.pem;
+        ssl_certificate_key {dir}/key.pem;
+        location /messages {{ return 200 '{{"id":"$http_idempotency_key","status":"queued"}}'; }}
+    }}
 }}
 """
 
@@ -69,9 +75,14 @@ class Sink:
     def __init__(self, directory: pathlib.Path) -> None:
         directory.mkdir()
         directory.chmod(0o755)
-        self.port = free_port()
+        self.port, self.tls_port = free_port(), free_port()
+        self.certificate = directory / "certificate.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                        "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(directory / "key.pem"),
+                        "-out", str(self.certificate)], check=True, capture_output=True)
+        self.certificate.chmod(0o644)  # the server reads it
         conf = directory / "nginx.conf"
-        conf.write_text(NGINX.format(dir=directory, port=self.port))
+        conf.write_text(NGINX.format(dir=directory, port=self.port, tls_port=self.tls_port))
         nginx = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin") or "nginx"
         self.process = subprocess.Popen([nginx, "-p", str(directory), "-c", str(conf),
                                          "-e", str(directory / "error.log")])

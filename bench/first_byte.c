@@ -47,7 +47,7 @@ static void signal_one(PGconn *conn, const Options *options, const unsigned char
 
 /* One cascade at a time, each ended by its receipt before the next begins. */
 void run_first_byte(const Options *options) {
-    start_sink(options->port);
+    start_sink(options->port, options->delay);
     PGconn *conn = open_connection(options);
     prepare_start(conn, options);
     prepare(conn, "signal", "SELECT hermes.signal_cascade($1::uuid, 'dlr', $2::jsonb)::text");
@@ -84,7 +84,7 @@ static void start_campaign(const Options *options) {
 /* A message every few milliseconds, at no fixed distance, while the campaign goes out; both end with the provider's
  * answer. */
 void run_otp(const Options *options) {
-    start_sink(options->port);
+    start_sink(options->port, options->delay);
     PGconn *conn = open_connection(options);
     prepare_start(conn, options);
     const long delivered = read_counter(conn, "cascades_delivered");

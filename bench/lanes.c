@@ -45,13 +45,15 @@ static void start_next(Run *run, Lane *lane) {
     lane->phase = kIdle;
     if (now_seconds() >= run->deadline)
         return;
-    char message[kMessageBytes + 1], key[96];
+    char message[kMessageBytes + 1], key[96], tenant[32];
     make_message(message, run->next_number);
     snprintf(key, sizeof key, "%s-%ld", run->options->keys != NULL ? run->options->keys : "", run->next_number++);
-    const char *values[] = {message, run->options->keys != NULL ? key : NULL};
+    if (run->options->tenants > 0)
+        snprintf(tenant, sizeof tenant, "tenant-%ld", run->next_number % run->options->tenants);
+    const char *values[] = {message, run->options->keys != NULL ? key : NULL, run->options->tenants > 0 ? tenant : NULL};
     lane->phase = kStarting;
     ++run->busy;
-    send_prepared(lane, "start", 2, values, NULL, NULL);
+    send_prepared(lane, "start", 3, values, NULL, NULL);
     lane->began = lane->called;
 }
 
@@ -163,7 +165,7 @@ static void watch(Run *run, PGconn *conn, Lane *lane) {
 
 static void open_lanes(Run *run) {
     char sql[256];
-    snprintf(sql, sizeof sql, "SELECT hermes.start_cascade('%s', $1::jsonb, $2::text)", run->options->rule);
+    snprintf(sql, sizeof sql, "SELECT hermes.start_cascade('%s', $1::jsonb, $2::text, $3::text)", run->options->rule);
     for (int i = 0; i < run->options->clients; ++i) {
         Lane *lane = &run->lanes[i];
         lane->conn = open_connection(run->options);

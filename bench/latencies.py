@@ -20,7 +20,7 @@ WHERE fired.event_type = 'TimerFired' AND started.event_type = 'TimerStarted'
 
 def first_byte(bench: Bench) -> None:
     port = free_port()
-    bench.http_provider("bench_first_byte", port)
+    bench.http_provider("bench_first_byte", f"http://127.0.0.1:{port}")
     bench.rule("bench_first_byte", [{"channel": "sms", "providers": ["bench_first_byte"], "timeout": "1h"}])
     figures = bench.count("bench_first_byte", bench.cluster.generate(
         "first-byte", rule="bench_first_byte", count=bench.plan.first_bytes, port=port))

@@ -26,22 +26,30 @@ void run_set_starts(const Options *options) {
 }
 
 /* Ten milliseconds' worth of starts in one call, each ten milliseconds. */
-void run_paced(const Options *options) {
+long start_paced(PGconn *conn, const Options *options, Samples *calls) {
     const double tick = 0.01;
-    const int size = options->rate > 100 ? (int)(options->rate / 100) : 1;
-    PGconn *conn = open_connection(options);
     prepare_set_start(conn, options->rule);
     Array messages = {0};
-    Samples calls = {0};
     const double began = now_seconds();
     long done = 0;
     for (long i = 0; (double)i * tick < options->seconds; ++i) {
         sleep_seconds(began + (double)i * tick - now_seconds());
+        const int size = (int)((double)options->rate * (double)(i + 1) * tick) - (int)done;
+        if (size == 0)
+            continue;
         const double called = now_seconds();
         start_set(conn, &messages, done, size);
-        add_sample(&calls, now_seconds() - called);
+        add_sample(calls, now_seconds() - called);
         done += size;
     }
+    return done;
+}
+
+void run_paced(const Options *options) {
+    PGconn *conn = open_connection(options);
+    Samples calls = {0};
+    const double began = now_seconds();
+    const long done = start_paced(conn, options, &calls);
     print_run(done, now_seconds() - began, &calls);
     PQfinish(conn);
 }

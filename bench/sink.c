@@ -15,12 +15,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { kRequestRoom = 16384, kConnections = 160 };
+enum { kRequestRoom = 16384, kConnections = 1024 };
 
-typedef struct {
+typedef struct Peer {
     int socket;
     size_t used;
     double first_byte;
+    double due;        /* of the answer, while there is one */
+    struct Peer *next; /* whose answer is due after it */
     char request[kRequestRoom + 1];
 } Peer;
 
@@ -49,25 +51,58 @@ static void note_request(const Peer *peer, const char *body) {
     pthread_mutex_unlock(&g_sink.mutex);
 }
 
-/* Answers once the request is complete: the provider's id is the idempotency key it was given. */
+static double g_delay;
+static Peer *g_first_due, *g_last_due; /* all answers wait equally long */
+
+/* The provider's id is the idempotency key it was given. */
+static void answer(Peer *peer) {
+    const char *key = header_value(peer->request, "\r\nIdempotency-Key: ");
+    if (key == NULL)
+        fail("a request without Idempotency-Key");
+    char body[160], text[512];
+    const int body_size = snprintf(body, sizeof body, "{\"id\":\"%.*s\"}", (int)strcspn(key, "\r"), key);
+    const int size =
+        snprintf(text, sizeof text,
+                 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", body_size, body);
+    if (write(peer->socket, text, (size_t)size) != size)
+        fail("cannot answer a request");
+    peer->used = 0;
+}
+
+static void put_off(Peer *peer) {
+    peer->due = now_seconds() + g_delay;
+    peer->next = NULL;
+    if (g_first_due == NULL)
+        g_first_due = peer;
+    else
+        g_last_due->next = peer;
+    g_last_due = peer;
+}
+
+/* Milliseconds until the next one; -1: none waits. */
+static int answer_due(void) {
+    while (g_first_due != NULL) {
+        const double left = g_first_due->due - now_seconds();
+        if (left > 0)
+            return (int)(left * 1000) + 1;
+        Peer *peer = g_first_due;
+        g_first_due = peer->next;
+        answer(peer);
+    }
+    return -1;
+}
+
 static void answer_if_complete(Peer *peer) {
     peer->request[peer->used] = '\0';
     const char *end = strstr(peer->request, "\r\n\r\n");
     const char *length = header_value(peer->request, "\r\nContent-Length: ");
     if (end == NULL || length == NULL || peer->used < (size_t)(end + 4 - peer->request) + strtoul(length, NULL, 10))
         return;
-    const char *key = header_value(peer->request, "\r\nIdempotency-Key: ");
-    if (key == NULL)
-        fail("a request without Idempotency-Key");
-    char body[160], answer[512];
-    const int body_size = snprintf(body, sizeof body, "{\"id\":\"%.*s\"}", (int)strcspn(key, "\r"), key);
-    const int size =
-        snprintf(answer, sizeof answer,
-                 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", body_size, body);
     note_request(peer, end + 4);
-    if (write(peer->socket, answer, (size_t)size) != size)
-        fail("cannot answer a request");
-    peer->used = 0;
+    if (g_delay > 0)
+        put_off(peer);
+    else
+        answer(peer);
 }
 
 static void read_peer(Peer *peer, double at) {
@@ -109,7 +144,7 @@ static void *serve(void *argument) {
         for (int i = 0; i < kConnections; ++i)
             fds[i] = (struct pollfd){.fd = peers[i].socket, .events = POLLIN};
         fds[kConnections] = (struct pollfd){.fd = listener, .events = POLLIN};
-        if (poll(fds, kConnections + 1, -1) < 0)
+        if (poll(fds, kConnections + 1, answer_due()) < 0)
             continue;
         const double at = now_seconds();
         for (int i = 0; i < kConnections; ++i) {
@@ -127,12 +162,13 @@ static int listen_on(int port) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(listener, 64) != 0)
+    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(listener, 1024) != 0)
         fail("cannot listen on port %d: %s", port, strerror(errno));
     return listener;
 }
 
-void start_sink(int port) {
+void start_sink(int port, double delay) {
+    g_delay = delay;
     static int listener;
     pthread_t thread;
     listener = listen_on(port);

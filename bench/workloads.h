@@ -9,6 +9,7 @@ void run_cascades(const Options *options);   /* lanes.c: whole cascades, options
 void run_set_starts(const Options *options); /* sets.c: start_cascades, one session */
 void run_receipts(const Options *options);   /* sets.c: signal_cascades on waiting cascades, one session */
 void run_paced(const Options *options);      /* sets.c: starts at options->rate a second */
+void run_offered(const Options *options);   /* slow.c: the same at a provider of this process that answers late */
 void run_latency(const Options *options);    /* sets.c: one receipt at a time on waiting cascades */
 void run_receive(const Options *options);    /* receive.c: receive_receipts on waiting cascades */
 void run_first_byte(const Options *options); /* first_byte.c: start to first byte at a provider that is this process */

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import conditions
 import functions
 import latencies
 import messaging
@@ -27,7 +28,8 @@ SIZES = """SELECT pg_total_relation_size('hermes.workflow'), pg_total_relation_s
        (SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'hermes.attempt'::regclass)"""
 
 
-SECTIONS = ("waiting", "cascades", "latencies", "messaging", "functions")
+SECTIONS = ("waiting", "cascades", "latencies", "messaging", "functions", "conditions")
+MORE_SECTIONS = ("steady",)  # only when asked for: half an hour
 
 
 def times(figures: dict[str, Any]) -> str:
@@ -54,6 +56,9 @@ class Plan:
     functions: int = 10_000
     reactions: int = 400
     replays: int = 5
+    offered_seconds: float = 10
+    snapshot_seconds: float = 120
+    steady_minutes: float = 30
     perf_folder: pathlib.Path | None = None
     sections: tuple[str, ...] = SECTIONS
 
@@ -61,7 +66,7 @@ class Plan:
     def quick() -> Plan:
         return Plan(seconds=1, whole_seconds=2, waiting=4000, latency=200, first_bytes=40, timer_seconds=1, idle_seconds=2, otps=60,
                     campaign=8000, receipts=2000, receipts_a_call=1000, reports=1000, dead_reports=2000, report_samples=40,
-                    functions=1000, reactions=40, replays=2)
+                    functions=1000, reactions=40, replays=2, offered_seconds=2, snapshot_seconds=4, steady_minutes=0.2)
 
 
 class Bench:
@@ -81,7 +86,8 @@ class Bench:
         self._prepare()
         self._raw()
         for name, section in {"waiting": self._waiting_set, "cascades": self._cascades, "latencies": self._latencies,
-                              "messaging": lambda: messaging.run(self), "functions": lambda: functions.run(self)}.items():
+                              "messaging": lambda: messaging.run(self), "functions": lambda: functions.run(self),
+                              "conditions": lambda: conditions.run(self), "steady": lambda: conditions.steady(self)}.items():
             if name in self.plan.sections:
                 section()
                 self._raw_again()
@@ -89,10 +95,10 @@ class Bench:
         self._fill_ratios()
 
     def _cascades(self) -> None:
-        self._whole("sandbox", "full cascade, sandbox, receipt by client", "bench_sandbox", wal=True, id_prefix="sandbox-")
-        self._whole("self", "full cascade, sandbox, receipt by provider", "bench_self", counter="cascades_delivered",
+        self.whole("sandbox", "full cascade, sandbox, receipt by client", "bench_sandbox", wal=True, id_prefix="sandbox-")
+        self.whole("self", "full cascade, sandbox, receipt by provider", "bench_self", counter="cascades_delivered",
                     signals=0)
-        self._whole("http", "full cascade, HTTP", "bench_http")
+        self.whole("http", "full cascade, HTTP", "bench_http")
         self._webhooks()
 
     def _latencies(self) -> None:
@@ -141,10 +147,10 @@ class Bench:
     def outbound(self, on: bool) -> None:
         self.cluster.set("hermes.outbound", "on" if on else "off")
 
-    def http_provider(self, name: str, port: int) -> None:
+    def http_provider(self, name: str, url: str, concurrency: int = 64) -> None:
         self.cluster.run("SELECT hermes.create_provider(%s, %s)", name, json.dumps({
-            "kind": "http", "channel": "sms", "concurrency": 64, "idempotency_header": "Idempotency-Key",
-            "request": {"url": f"http://127.0.0.1:{port}/messages",
+            "kind": "http", "channel": "sms", "concurrency": concurrency, "idempotency_header": "Idempotency-Key",
+            "request": {"url": url + "/messages",
                         "body": {"to": "{{message.to}}", "text": "{{message.text}}", "ref": "{{attempt.id}}"}},
             "response": {"message_id": {"path": "$.id"}}}))
 
@@ -158,7 +164,7 @@ class Bench:
             {"kind": "sandbox", "channel": "push", "script": [{"answer": "accepted", "receipts": []}]}))
         run("SELECT hermes.create_provider('bench_prompt', %s)", json.dumps({"kind": "sandbox", "channel": "push", "script": [
             {"answer": "accepted", "receipts": [{"status": "delivered", "after": "0s"}]}]}))
-        self.http_provider("bench_sink", self.cluster.sink.port)
+        self.http_provider("bench_sink", f"http://127.0.0.1:{self.cluster.sink.port}")
         run("SELECT hermes.set_secret('bench_webhook', 'whsec_' || encode(decode(repeat('5a', 24), 'hex'), 'base64'))")
         silent = {"channel": "push", "providers": ["bench_silent"], "timeout": "1h"}
         for name in ("bench_waiting", "bench_sandbox"):
@@ -282,8 +288,8 @@ class Bench:
     def _generate_whole(self, key: str, rule: str, **options: Any) -> dict[str, Any]:
         figures: dict[str, Any] = {}
         with self.measured(figures), self._profiled(key):
-            figures.update(self.count(rule, self.cluster.generate("cascades", rule=rule, clients=64,
-                                                                   seconds=self.plan.whole_seconds, **options)))
+            figures.update(self.count(rule, self.cluster.generate(
+                "cascades", rule=rule, **({"clients": 64, "seconds": self.plan.whole_seconds} | options))))
         figures["cores"]["client"] = figures["client_cpu"] / figures["wall"]
         self.details[key] = figures
         return figures
@@ -294,17 +300,18 @@ class Bench:
                   f"p50 {figures['whole_p50_ms']:.1f} ms, early receipts {figures['early_receipts']}; server {figures['cpu_us']:.0f} us "
                   f"of processor each; cores: {cores}")
 
-    def _whole(self, key: str, name: str, rule: str, wal: bool = False, **options: Any) -> None:
+    def whole(self, key: str, name: str, rule: str, wal: bool = False, text: str = "", **options: Any) -> None:
         texts = {
             "sandbox": "64 in flight, a connection each, after a second of warm-up: start call; sandbox claimed and recorded; as many receipts as "
                        "hermes.stats.sends_recorded has grown (read each ms) sent by signal_cascade with the provider's message id",
             "self": "64 in flight: start call; sandbox claimed and recorded; its receipt (after 0 s) applied by the supervisor",
             "http": "the first, with real HTTP to nginx on loopback (POST, JSON, answer 200 with an id)",
+            "https": "the same over TLS",
         }
         start = self.cluster.lsn()
         figures = self._generate_whole(key, rule, **options)
         end = self.cluster.lsn()
-        self._add_whole(name, figures, texts[key])
+        self._add_whole(name, figures, text or texts.get(key, texts["sandbox"]))
         if wal:
             self._add_wal(figures["count"], self.cluster.wal(start, end))
 
