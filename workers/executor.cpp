@@ -120,6 +120,9 @@ void Executor::run_claimed() {
         if (Clock::now() >= last_record_ + kRecordAfter) {
             record();
         }
+        if (pg::flush_is_due()) {
+            pg::flush_commits();
+        }
     }
     const Clock::duration took = Clock::now() - begin;
     if (took > kLongBatch) {
@@ -343,6 +346,7 @@ void Executor::pass() {
     }
     if (!tasks_.empty() && backoff_.passed(Clock::now())) {
         run_claimed();
+        pg::flush_commits();
         record();
     }
 }
@@ -378,6 +382,7 @@ void Executor::give_back(std::size_t keep) {
 void Executor::drain() {
     slot_.state = static_cast<std::uint32_t>(pg::WorkerState::draining);
     give_back(0);
+    pg::flush_commits();
     tasks_.clear(); // else they are claimed anew when this process is gone
     const Clock::time_point deadline = Clock::now() + std::chrono::milliseconds(pg::guc::drain_timeout_ms);
     pg::WaitSet wait_set(-1);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/time.hpp"
+#include "pg/group_commit.hpp"
 #include "pg/xact.hpp"
 
 #include <algorithm>
@@ -22,6 +23,7 @@ public:
     explicit Transaction(const char *activity); // shown in pg_stat_activity; throws ExtensionGone
     void force_local_flush() { transaction_.force_local_flush(); }
     void commit() { transaction_.commit(); }
+    void commit_unflushed() { pg::commit_unflushed(transaction_); }
 
 private:
     pg::worker_transaction transaction_;

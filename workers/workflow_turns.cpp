@@ -82,7 +82,7 @@ WorkflowTurns::End WorkflowTurns::run(const engine::SqlTask &task, std::int32_t 
     if (!turn.failed()) {
         pg::count(core::WorkflowCount::turns);
     }
-    transaction.commit();
+    transaction.commit_unflushed();
     pg::end_watch(turn.watched());
     return next == Next::stopped ? End::stopped : End::done;
 }
@@ -186,6 +186,9 @@ WorkflowTurns::Next WorkflowTurns::run_step(engine::WorkflowTurn &turn, const en
     if (step.commit_first && ran_steps_) {
         as_owner([&] { return turn.go_on_soon(), true; });
         return Next::over;
+    }
+    if (step.commit_first) {
+        pg::flush_commits(); // what came before it is to outlive a crash whatever the step does
     }
     ran_steps_ = true;
     const std::string activity = "step " + step.name;

@@ -5,6 +5,7 @@
 #include "engine/workflow_types.hpp"
 #include "engine/workflow_verbs.hpp"
 #include "pg/function.hpp"
+#include "pg/group_commit.hpp"
 
 using namespace hc;
 
@@ -104,6 +105,7 @@ HC_FUNCTION(hc_workflow_status) {
     engine::Verb verb;
     const std::string status = engine::workflow_status(id, verb.user());
     verb.finish();
+    pg::wait_for_turns_on_disk();
     return pg::make_jsonb(status);
 }
 
@@ -113,6 +115,7 @@ HC_FUNCTION(hc_workflow_history) {
     engine::Verb verb;
     const std::vector<core::ExecutionEvent> events = engine::workflow_history(id, verb.user());
     verb.finish();
+    pg::wait_for_turns_on_disk();
     return event_rows(rows, events);
 }
 
@@ -128,6 +131,7 @@ HC_FUNCTION(hc_query_workflow) {
     engine::Verb verb;
     engine::WorkflowQuery query(id, verb.user());
     verb.finish(); // the function runs as the caller
+    pg::wait_for_turns_on_disk();
     const std::optional<std::string> value = query.run(name, arguments);
     return value ? pg::make_jsonb(*value) : pg::make_null();
 }

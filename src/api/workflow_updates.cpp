@@ -4,6 +4,7 @@
 #include "engine/verb.hpp"
 #include "engine/workflow_body.hpp"
 #include "pg/function.hpp"
+#include "pg/group_commit.hpp"
 #include "pg/outcomes.hpp"
 
 #include <fmt/format.h>
@@ -71,6 +72,7 @@ bool wait_for(Look &look, core::Duration timeout, pg::QuietWait::Caller caller) 
         }
     }
     quiet.finish();
+    pg::wait_for_turns_on_disk(); // for what was found
     return over;
 }
 

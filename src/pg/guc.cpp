@@ -19,6 +19,7 @@ int executors_per_role = 0;
 int fallback_poll_ms = 0;
 int history_retention_s = 0;
 int host_concurrency = 0;
+int turn_flush_delay_ms = 0;
 int key_retention_s = 0;
 int max_claims = 0;
 int max_executors = 0;
@@ -101,6 +102,8 @@ constexpr IntSetting kInts[] = {
      &max_metric_series, 2048, 16, 65536, PGC_POSTMASTER, 0},
     {"hermes.receipt_log_retention", "How long receive_receipts keeps what it was given; 0 keeps nothing.",
      &receipt_log_retention_s, 0, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_S},
+    {"hermes.turn_flush_delay", "Longest time that commits of workflow turns wait for the disk together; 0: each by itself.",
+     &turn_flush_delay_ms, 5, 0, 1000, PGC_SIGHUP, GUC_UNIT_MS},
 };
 
 constexpr StringSetting kStrings[] = {

@@ -26,6 +26,7 @@ extern int executor_idle_timeout_ms; // sighup: an executor without work ends af
 extern int executors_per_role;       // sighup: executor processes of one role, per database
 extern int fallback_poll_ms;         // sighup: longest sleep of a worker, covers what a latch misses
 extern int history_retention_s;      // sighup: seconds, partitions whose newest close is older than this are dropped
+extern int turn_flush_delay_ms;      // sighup: longest time that commits of turns wait for the disk together
 extern int host_concurrency;         // sighup: requests under way to one host and port, of all dispatchers
 extern int key_retention_s;          // sighup: seconds an idempotency key outlives its closed cascade
 extern int max_claims;               // sighup: claims of one task before it is a poison task

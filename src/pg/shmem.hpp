@@ -56,6 +56,7 @@ struct ExecutorState {               // executor_state.hpp; set before the slot'
     std::atomic<std::uint32_t> idle; // has nothing to do, or
     std::atomic<std::int64_t> since; // has something, since then (TimestampTz)
     std::atomic<std::uint32_t> wants_help;
+    std::atomic<std::uint32_t> committing; // group_commit.hpp
 };
 
 struct WorkerSlot {
@@ -116,6 +117,7 @@ struct DatabaseSlot {
         extension_changes; // commits of CREATE or DROP EXTENSION, or of a change of the fence: workers look again
     std::atomic<std::int64_t> clock_ahead;          // clock.hpp; microseconds, 0 but in a database for tests
     std::atomic<std::uint32_t> clock_known;         // 0: to be read from hermes.test_clock
+    std::atomic<std::uint64_t> turns_committed;     // WAL position of the newest commit of a turn, group_commit.hpp
     std::atomic<std::uint32_t> outbound_open;       // the restore fence let requests go; set by the supervisor
     std::atomic<std::int64_t> bounds[kQueueBounds]; // smallest due time (TimestampTz) that may be waiting in the queue
     core::fair_queue::Word fair_served[kQueueBounds]; // by bound (fairness.hpp)

@@ -1,0 +1,105 @@
+// See group_commit.hpp.
+#include "pg/group_commit.hpp"
+
+#include "pg/bgworker.hpp"
+#include "pg/guc.hpp"
+#include "pg/shmem.hpp"
+#include "pg/xact.hpp"
+
+#include <chrono>
+
+extern "C" {
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "replication/syncrep.h"
+}
+
+namespace hc::pg {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kMostLooks = 500; // at an executor that is about to commit, of 20 us
+
+XLogRecPtr g_unflushed = 0; // end of the last commit of this process that was not waited for
+Clock::time_point g_since{};
+
+// While it is on, readers do not know yet what they may have seen.
+class Committing {
+public:
+    Committing() noexcept : state_(my_worker_slot()->executor.committing) { state_ = 1; }
+    ~Committing() { state_ = 0; }
+    Committing(const Committing &) = delete;
+    Committing &operator=(const Committing &) = delete;
+
+private:
+    std::atomic<std::uint32_t> &state_;
+};
+
+void raise(std::atomic<std::uint64_t> &position, XLogRecPtr to) noexcept {
+    std::uint64_t known = position.load();
+    while (known < to && !position.compare_exchange_weak(known, to)) {
+    }
+}
+
+} // namespace
+
+void commit_unflushed(worker_transaction &transaction) {
+    if (guc::turn_flush_delay_ms == 0 || synchronous_commit == SYNCHRONOUS_COMMIT_OFF) {
+        transaction.commit();
+        return;
+    }
+    const Committing committing;
+    call([] {
+        set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+    });
+    transaction.commit();
+    if (g_unflushed == 0) {
+        g_since = Clock::now();
+    }
+    g_unflushed = XactLastCommitEnd;
+    raise(my_database()->turns_committed, XactLastCommitEnd);
+}
+
+void flush_commits() {
+    if (g_unflushed == 0) {
+        return;
+    }
+    call([] {
+        HOLD_INTERRUPTS(); // as in a commit
+        XLogFlush(g_unflushed);
+        if (synchronous_commit > SYNCHRONOUS_COMMIT_LOCAL_FLUSH) {
+            SyncRepWaitForLSN(g_unflushed, true);
+        }
+        RESUME_INTERRUPTS();
+    });
+    g_unflushed = 0;
+}
+
+bool flush_is_due() noexcept {
+    return g_unflushed != 0 && Clock::now() >= g_since + std::chrono::milliseconds(guc::turn_flush_delay_ms);
+}
+
+void wait_for_turns_on_disk() {
+    DatabaseSlot *database = shared() != nullptr && !in_recovery() ? my_database() : nullptr;
+    if (database == nullptr) {
+        return;
+    }
+    for (const WorkerSlot &slot : shared()->workers) {
+        for (int looks = 0; slot.database.load() == MyDatabaseId && slot.executor.committing.load() != 0; ++looks) {
+            if (looks == kMostLooks) {
+                break; // it waits for something else than us; what it has committed is not seen yet
+            }
+            call([] {
+                CHECK_FOR_INTERRUPTS();
+                pg_usleep(20);
+            });
+        }
+    }
+    if (const XLogRecPtr position = database->turns_committed.load(); position != 0) {
+        call([position] { XLogFlush(position); });
+    }
+}
+
+} // namespace hc::pg
