@@ -82,8 +82,8 @@ class Cluster:
     def stop(self, *options: str) -> None:
         self._run("stop", *options)
 
-    def dsn(self, user: str = "postgres") -> str:
-        return f"host=127.0.0.1 port={self.port} dbname=hermes user={user} connect_timeout=5"
+    def dsn(self, user: str = "postgres", database: str = "hermes") -> str:
+        return f"host=127.0.0.1 port={self.port} dbname={database} user={user} connect_timeout=5"
 
     def postmaster_pid(self) -> int:
         return int((self.folder / "data" / "postmaster.pid").read_text().splitlines()[0])

@@ -87,7 +87,6 @@ private:
     Clock::time_point next_paused_timers_{};
     core::Time last_resume_{};                // the newest end of a pause that was acted upon
     std::vector<Clock::time_point> releases_; // when to put back what pauses have put aside
-    core::Duration clock_saved_{};            // of a database for tests
     core::WorkflowId window_cursor_;          // recipients up to here were looked at
 };
 
@@ -280,15 +279,17 @@ void Supervisor::maintain() {
     transaction.commit();
 }
 
-// So that the next start of the server goes on from here.
+// First kept, then moved: after a crash it goes on from no earlier than anybody has seen it.
 void Supervisor::keep_clock() {
-    if (pg::clock_ahead() == clock_saved_) {
+    const core::Duration ahead = pg::clock_asked_for();
+    if (ahead <= pg::clock_ahead()) {
         return;
     }
-    Transaction transaction("saving the clock");
-    clock_saved_ = pg::clock_ahead();
-    engine::save_clock();
+    Transaction transaction("keeping the clock");
+    engine::save_clock(ahead);
+    transaction.force_local_flush();
     transaction.commit();
+    pg::move_clock(ahead);
 }
 
 void Supervisor::pass() {
@@ -321,6 +322,9 @@ long Supervisor::wait_milliseconds() {
     }
     if (!backoff_.passed(now)) {
         return std::chrono::ceil<std::chrono::milliseconds>(backoff_.until() - now).count();
+    }
+    if (pg::clock_asked_for() > pg::clock_ahead()) { // asked for in a pass that has waited for something else
+        return 0;
     }
     if (!open()) {
         return most;

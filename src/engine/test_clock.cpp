@@ -67,6 +67,18 @@ std::optional<core::Time> wait_until_settled(Clock::time_point until) {
         what, "See hermes.workflow_tasks, hermes.tasks and hermes.workers. The clock stays where it is.");
 }
 
+void move_clock_to(core::Time to, Clock::time_point until) {
+    while (pg::now() < to) {
+        pg::ask_for_time(to);
+        if (Clock::now() >= until) {
+            throw Error(sqlstate::not_prerequisite, "the clock was not moved in time",
+                        "The supervisor of this database keeps the time before it comes, and has not done so yet.",
+                        "See hermes.workers. The clock moves when it has.");
+        }
+        pg::pause_verb(kLookEvery);
+    }
+}
+
 } // namespace
 
 void follow_clock() {
@@ -75,7 +87,7 @@ void follow_clock() {
     }
 }
 
-void save_clock() { store::save_test_clock(pg::clock_ahead().count()); }
+void save_clock(core::Duration ahead) { store::save_test_clock(ahead.count()); }
 
 void set_test_mode(bool marked) {
     if (!marked) {
@@ -114,7 +126,7 @@ core::Time test_advance(core::Duration by, core::Duration timeout) {
         if (*next > *target && pg::now() >= *target) {
             return pg::now();
         }
-        pg::advance_clock(std::min(*next, *target));
+        move_clock_to(std::min(*next, *target), until);
     }
 }
 

@@ -7,7 +7,7 @@ namespace hc::engine {
 
 // In every verb and every transaction of a worker: the clock is that of this database, as its table says.
 void follow_clock();
-void save_clock(); // in the supervisor, after it was moved
+void save_clock(core::Duration ahead); // in the supervisor, before it is moved
 
 void set_test_mode(bool marked); // throws 55000
 

@@ -259,6 +259,8 @@ void connect_as(Oid database, Oid user) {
 void install_signal_handlers(bool drains) {
     pqsignal(SIGTERM, drains ? SignalHandlerForShutdownRequest : die);
     pqsignal(SIGHUP, SignalHandlerForConfigReload);
+    // The postmaster's child ignores SIGHUP until here: a reload that came since the fork would never be seen.
+    ConfigReloadPending = true;
     pqsignal(SIGINT, StatementCancelHandler); // lock_timeout works by it
 }
 

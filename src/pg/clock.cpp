@@ -38,6 +38,7 @@ void set_clock(core::Duration ahead) noexcept {
     if (DatabaseSlot *slot = my_database()) {
         if (ahead < core::Duration::zero()) {
             slot->clock_ahead = 0;
+            slot->clock_asked = 0;
         } else {
             raise_to(slot->clock_ahead, ahead.count());
         }
@@ -45,11 +46,22 @@ void set_clock(core::Duration ahead) noexcept {
     }
 }
 
-void advance_clock(core::Time to) noexcept {
+void ask_for_time(core::Time to) noexcept {
     if (DatabaseSlot *slot = my_database()) {
-        raise_to(slot->clock_ahead, (to - from_timestamptz(GetCurrentTimestamp())).count());
-        wake_dispatchers();
+        raise_to(slot->clock_asked, (to - from_timestamptz(GetCurrentTimestamp())).count());
         wake_supervisor();
+    }
+}
+
+core::Duration clock_asked_for() noexcept {
+    const DatabaseSlot *slot = my_database();
+    return core::Duration(slot != nullptr ? slot->clock_asked.load() : 0);
+}
+
+void move_clock(core::Duration ahead) noexcept {
+    if (DatabaseSlot *slot = my_database()) {
+        raise_to(slot->clock_ahead, ahead.count());
+        wake_dispatchers();
         wake_all_executors();
     }
 }

@@ -1,6 +1,7 @@
 // The clock of the engine. In a database for tests it may go ahead of the server's: by a word of shared memory, which
-// only grows, and which the supervisor keeps in hermes.test_clock for the next start of the server. Anywhere else the
-// word is zero, and reading it is all that it costs.
+// only grows. The supervisor alone moves it, after it has kept the new value in hermes.test_clock: no time is seen, and
+// nothing is committed at it, that the next start of the server would not know. Anywhere else the word is zero, and
+// reading it is all that it costs.
 #pragma once
 
 #include "core/time.hpp"
@@ -23,8 +24,12 @@ inline core::Duration clock_ahead() noexcept {
 bool clock_is_known() noexcept;
 void set_clock(core::Duration ahead) noexcept; // what the table says; negative: nothing, the database has no such clock
 
-// Puts the clock ahead so that it shows at least this time, and wakes all workers of the database.
-void advance_clock(core::Time to) noexcept;
+// Asks the supervisor to put the clock ahead so that it shows at least this time.
+void ask_for_time(core::Time to) noexcept;
+// Of the supervisor: how far ahead the clock shall go, and that it may, being kept; wakes the other workers of the
+// database.
+core::Duration clock_asked_for() noexcept;
+void move_clock(core::Duration ahead) noexcept;
 
 // For a verb that waits for workers: a few milliseconds, served interrupts included.
 void pause_verb(long milliseconds);

@@ -26,6 +26,7 @@ void clear_database(DatabaseSlot &slot) noexcept {
     }
     slot.fair_counted = 0;
     slot.clock_ahead = 0;
+    slot.clock_asked = 0;
     slot.clock_known = 0;
     for (ProviderSlot &provider : slot.providers) {
         new (&provider) ProviderSlot();

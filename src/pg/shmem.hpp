@@ -116,6 +116,7 @@ struct DatabaseSlot {
     std::atomic<std::uint32_t>
         extension_changes; // commits of CREATE or DROP EXTENSION, or of a change of the fence: workers look again
     std::atomic<std::int64_t> clock_ahead;          // clock.hpp; microseconds, 0 but in a database for tests
+    std::atomic<std::int64_t> clock_asked;          // likewise: how far it shall go, once that is kept
     std::atomic<std::uint32_t> clock_known;         // 0: to be read from hermes.test_clock
     std::atomic<std::uint64_t> turns_committed;     // WAL position of the newest commit of a turn, group_commit.hpp
     std::atomic<std::uint32_t> outbound_open;       // the restore fence let requests go; set by the supervisor

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg.types.json import Jsonb
 
+from crashes import kill_server
 from harness import TENANT, World, check, equal, main, message, wait_until
 
 SESSIONS = 3
@@ -121,19 +122,6 @@ def supervisor(world: World) -> None:
     pid = world.worker_pid("supervisor")
     under_load(world, "supervisor", lambda: world.kill(pid))
     check(world.worker_pid("supervisor") != pid, "no new supervisor")
-
-
-def kill_server(world: World) -> None:
-    pid = world.cluster.postmaster_pid()
-    world.kill(pid)
-
-    def started() -> bool:
-        # The shared memory of the killed server is in use until its last child has gone.
-        world.cluster.start()
-        return True
-
-    wait_until(started, 60, "the restart", interval=0.3)
-    check(world.cluster.postmaster_pid() != pid, "the server was not restarted")
 
 
 def postmaster(world: World) -> None:

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import os
+import signal as signals
 import time
 from typing import Any
 
 import psycopg
 
+from crashes import kill_server
 from harness import World, check, equal, main, wait_until
 from workflows import define, effects, ends, events, prepare, signal, start, status
 
@@ -189,6 +192,22 @@ def restart(world: World) -> None:
     equal(status(world, execution)["status"], "Completed", "eleven days have gone by")
 
 
+def kept_first(world: World) -> None:
+    """no time is told that a crash could take back: it is kept before it comes"""
+    before = advance(world, "0")
+    supervisor = world.worker_pid("supervisor")
+    os.kill(supervisor, signals.SIGSTOP)
+    try:
+        refused(world, "SELECT hermes.test_advance('1 day', '200 ms')", "55000", "clock was not moved")
+        equal(world.value("SELECT hermes.test_advance('0') - %s < '1 day'", before), True, "the clock without a supervisor")
+    finally:
+        os.kill(supervisor, signals.SIGCONT)
+    told = advance(world, "2 days")
+    kill_server(world)
+    wait_until(lambda: bool(world.value("SELECT true")), what="a session")
+    check(advance(world, "0") >= told, "the clock after a crash right after it was moved")
+
+
 def activities(world: World) -> None:
     """an activity that nobody polls times out; one that backs off may be polled when its time has come"""
     define(world, "outside", "RETURN hermes.execute_activity('work', '1', input);")
@@ -207,4 +226,4 @@ def activities(world: World) -> None:
 
 
 if __name__ == "__main__":
-    main(prepare, marked, timeout, order, year, retries, activities, cascade, waiting, restart)
+    main(prepare, marked, timeout, order, year, retries, activities, cascade, waiting, restart, kept_first)

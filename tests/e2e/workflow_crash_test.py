@@ -2,16 +2,13 @@
 """kill -9 at every event of an order saga: steps, a timer, a child, a signal, compensations. What comes out, and the
 history, are as without the kill, and each effect is there once.
 
-HC_CRASH_POINTS=all kills at every point (make test-crash does); otherwise at a sample, drawn by HC_CRASH_SEED or anew."""
+Of its points: crashes.py."""
 
 from __future__ import annotations
 
-import os
-import random
-
 import psycopg
 
-from crash_test import kill_server
+from crashes import chosen, kill_server, life_of, patiently, stopped_executor, wait_restarted
 from harness import World, equal, main, wait_until
 from workflows import ROLE, define, effects, events, prepare as prepare_role, start, status
 
@@ -59,31 +56,8 @@ def prepare(world: World) -> None:
     run(world, "reference", "", world.kill)
 
 
-def patiently(world: World, statement: str, *parameters: object) -> object:
-    """A statement that is repeated as a client does whose server restarts."""
-    def tried() -> object:
-        try:
-            return (world.value(statement, *parameters),)
-        except psycopg.OperationalError:
-            return None
-
-    found = wait_until(tried, 30, f"an answer to {statement}", interval=0.05)
-    assert isinstance(found, tuple)
-    return found[0]
-
-
 def has_event(world: World, execution: str, kind: str) -> bool:
     return bool(patiently(world, "SELECT EXISTS (SELECT FROM hermes.workflow_history(%s) WHERE event_type = %s)", execution, kind))
-
-
-def stopped_executor(world: World) -> int:
-    """The executor that waits in a trap."""
-    def found() -> int:
-        rows = world.sql("SELECT l.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND NOT l.granted "
-                         "AND a.backend_type LIKE '%%hermes%%'")
-        return int(rows[0][0]) if rows else 0
-
-    return wait_until(found, 20, "an executor in the trap")
 
 
 def run(world: World, name: str, point: str, kill: object) -> None:
@@ -112,7 +86,7 @@ def run(world: World, name: str, point: str, kill: object) -> None:
 
 def strike(world: World, execution: str, event: str, trap: psycopg.Connection | None, kill: object) -> None:
     assert callable(kill)
-    before = world.value("SELECT pg_postmaster_start_time()"), world.worker_pid("supervisor")
+    before = life_of(world)
     if trap is not None:
         victim = stopped_executor(world)
         kill(victim)
@@ -121,32 +95,18 @@ def strike(world: World, execution: str, event: str, trap: psycopg.Connection | 
         wait_until(lambda: has_event(world, execution, event), 30, event, interval=0.005)
         kill(world.worker_pid("executor"))
 
-    def restarted() -> bool:
-        try:
-            return (world.value("SELECT pg_postmaster_start_time()"), world.worker_pid("supervisor")) != before
-        except psycopg.OperationalError:
-            return False
-
-    wait_until(restarted, 60, "the restart", interval=0.05)
-
-
-def chosen(victim: str) -> list[str]:
-    if os.environ.get("HC_CRASH_POINTS") == "all":
-        return POINTS
-    seed = os.environ.get("HC_CRASH_SEED") or str(random.randrange(1_000_000))
-    print(f"# sample of {victim}: HC_CRASH_SEED={seed}", flush=True)
-    return random.Random(f"{victim} {seed}").sample(POINTS, SAMPLE)
+    wait_restarted(world, before)
 
 
 def executor(world: World) -> None:
     """kill -9 of the executor at points of the saga: result, history and effects are those without a kill"""
-    for point in chosen("executor"):
+    for point in chosen("executor", POINTS, SAMPLE):
         run(world, f"executor {point}", point, world.kill)
 
 
 def postmaster(world: World) -> None:
     """kill -9 of the postmaster at points of the saga: result, history and effects are those without a kill"""
-    for point in chosen("postmaster"):
+    for point in chosen("postmaster", POINTS, SAMPLE):
         run(world, f"postmaster {point}", point, lambda _victim: kill_server(world))
 
 
