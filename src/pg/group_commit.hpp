@@ -1,9 +1,9 @@
-// Commits of an executor that wait for the disk together. A turn of a workflow commits without its own flush: its effects,
-// its events and what it has begun are one commit, and whatever depends on it comes later in the WAL, so that a crash of
-// the server before the flush takes all of it and the turn is done anew. The flush follows within moments, and before
-// anything that cannot be done anew: a step that asked for a commit before it, the end of a batch, a sleep. Our verbs
-// tell nobody of an execution before what they have read is on disk; dispatchers flush when they claim, so no request
-// leaves for what a crash can forget.
+// Commits of an executor that wait for the disk together. A turn of a workflow commits without its own flush: its
+// effects, its events and what it has begun are one commit, and whatever depends on it comes later in the WAL, so that
+// a crash of the server before the flush takes all of it and the turn is done anew. The flush follows within moments,
+// and before anything that cannot be done anew: a step that asked for a commit before it, the end of a batch, a sleep.
+// Our verbs tell nobody of an execution before what they have read is on disk; dispatchers flush when they claim, so no
+// request leaves for what a crash can forget.
 #pragma once
 
 #include "pg/call.hpp"

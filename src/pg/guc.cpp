@@ -102,8 +102,9 @@ constexpr IntSetting kInts[] = {
      &max_metric_series, 2048, 16, 65536, PGC_POSTMASTER, 0},
     {"hermes.receipt_log_retention", "How long receive_receipts keeps what it was given; 0 keeps nothing.",
      &receipt_log_retention_s, 0, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_S},
-    {"hermes.turn_flush_delay", "Longest time that commits of workflow turns wait for the disk together; 0: each by itself.",
-     &turn_flush_delay_ms, 5, 0, 1000, PGC_SIGHUP, GUC_UNIT_MS},
+    {"hermes.turn_flush_delay",
+     "Longest time that commits of workflow turns wait for the disk together; 0: each by itself.", &turn_flush_delay_ms,
+     5, 0, 1000, PGC_SIGHUP, GUC_UNIT_MS},
 };
 
 constexpr StringSetting kStrings[] = {
