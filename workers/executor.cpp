@@ -16,7 +16,7 @@ constexpr auto kLockedRetry = std::chrono::milliseconds(5);
 constexpr auto kRecordAfter = std::chrono::milliseconds(100); // a result waits no longer for others
 constexpr auto kShortBatch = std::chrono::milliseconds(50), kLongBatch = std::chrono::milliseconds(250);
 constexpr auto kLogEvery = std::chrono::seconds(10);
-constexpr auto kHelpAfter = std::chrono::milliseconds(200); // of a queue that stays full
+constexpr auto kHelpAfter = std::chrono::milliseconds(50); // of a queue that stays full
 
 // A transaction as the extension's owner. The role of the process may have set anything for its sessions.
 class OwnerTransaction {

@@ -11,6 +11,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 namespace hc::engine {
 
 namespace {
@@ -22,6 +24,7 @@ using core::ExecutionEvent;
 using core::ExecutionEventType;
 
 constexpr std::size_t kMaxFetchedRows = 1000;
+constexpr std::size_t kRememberedBytes = 4096;
 
 WorkflowBody *g_running = nullptr;
 
@@ -29,7 +32,27 @@ WorkflowBody *g_running = nullptr;
 
 // The binary form is one for equal documents, and is not made into text at each replay. It is that of the machine's
 // byte order: an open execution cannot go on on a machine of the other one.
-std::uint64_t hash_of_step(pg::jsonb_view arguments) { return core::hash64("step", pg::jsonb_bytes(arguments)); }
+std::uint64_t hash_of_step(pg::jsonb_view arguments) {
+    // Each pass of a turn asks anew, nearly always for what the passes before it asked for.
+    struct Known {
+        std::string bytes;
+        std::uint64_t hash = 0;
+    };
+    static std::array<Known, 16> last;
+    static std::size_t next = 0;
+    const std::string_view bytes = pg::jsonb_bytes(arguments);
+    for (const Known &known : last) {
+        if (known.bytes == bytes) {
+            return known.hash;
+        }
+    }
+    const std::uint64_t hash = core::hash64("step", bytes);
+    if (bytes.size() <= kRememberedBytes) {
+        last[next] = {std::string(bytes), hash};
+        next = (next + 1) % last.size();
+    }
+    return hash;
+}
 
 void check_size(const std::string &payload, const char *what) {
     core::check_payload(payload, what, pg::guc::max_message_bytes());
@@ -98,10 +121,16 @@ void WorkflowBody::enter() {
     suspend();
 }
 
+Error WorkflowBody::suspension() {
+    return {sqlstate::query_canceled,
+            kWaits,
+            {},
+            "This is how a workflow function is suspended. A handler must let it pass."};
+}
+
 void WorkflowBody::suspend() {
     suspended_ = true;
-    throw Error(sqlstate::query_canceled, kWaits, {},
-                "This is how a workflow function is suspended. A handler must let it pass.");
+    throw suspension();
 }
 
 CallAnswer WorkflowBody::call(const Command &command) {
@@ -148,7 +177,8 @@ WorkflowBody::Value WorkflowBody::step(const std::string &name, const std::strin
     if (answer.kind == CallAnswer::Kind::fresh) {
         may_record();
         step_ = StepRequest{name, statement, pg::to_document(arguments), command.hash, options.commit_first};
-        suspend();
+        suspended_ = true;
+        return std::nullopt;
     }
     return finish(answer);
 }

@@ -67,6 +67,7 @@ public:
     // ---- the verbs; nullopt: NULL ----
 
     using Value = std::optional<std::string>; // JSON
+    // Suspended afterwards, with no value: the step is to be run; the caller raises suspension().
     Value step(const std::string &name, const std::string &statement, pg::jsonb_view arguments,
                const std::string &options_json);
     Value fetch(const std::string &query, const std::string &arguments);
@@ -100,6 +101,7 @@ public:
 
     // ---- after a call ----
 
+    static Error suspension(); // what ends a call of a function that waits
     const bool &suspended() const { return suspended_; }
     std::optional<StepRequest> take_step() { return std::exchange(step_, std::nullopt); }
     bool has_requests() const {

@@ -12,6 +12,7 @@ namespace hc::pg {
 struct Return {
     Datum datum = 0;
     bool is_null = false;
+    const Failure *failure = nullptr; // to be raised instead, without a throw; outlives the call
 };
 
 // Arguments of the call. Reading one detoasts it (guarded). `name` is used in the error for an unexpected NULL.
@@ -132,10 +133,16 @@ struct param_of<enum_value> {
     }                                                                                                                  \
     static hc::pg::Return name##_body(const hc::pg::Arguments &args);                                                  \
     extern "C" Datum name(PG_FUNCTION_ARGS) {                                                                          \
-        return hc::pg::function_boundary([fcinfo]() -> Datum {                                                         \
+        const hc::pg::Failure *failure = nullptr;                                                                      \
+        const Datum datum = hc::pg::function_boundary([fcinfo, &failure]() -> Datum {                                  \
             const hc::pg::Return result = name##_body(hc::pg::Arguments(fcinfo));                                      \
             fcinfo->isnull = result.is_null;                                                                           \
+            failure = result.failure;                                                                                  \
             return result.datum;                                                                                       \
         });                                                                                                            \
+        if (failure != nullptr) {                                                                                      \
+            hc::pg::raise(*failure);                                                                                   \
+        }                                                                                                              \
+        return datum;                                                                                                  \
     }                                                                                                                  \
     static hc::pg::Return name##_body([[maybe_unused]] const hc::pg::Arguments &args)
