@@ -43,6 +43,18 @@ void raise(std::atomic<std::uint64_t> &position, XLogRecPtr to) noexcept {
     }
 }
 
+// What a commit waits for.
+void wait_for(XLogRecPtr position) {
+    call([position] {
+        HOLD_INTERRUPTS();
+        XLogFlush(position);
+        if (synchronous_commit > SYNCHRONOUS_COMMIT_LOCAL_FLUSH) {
+            SyncRepWaitForLSN(position, true);
+        }
+        RESUME_INTERRUPTS();
+    });
+}
+
 } // namespace
 
 void commit_unflushed(worker_transaction &transaction) {
@@ -66,14 +78,7 @@ void flush_commits() {
     if (g_unflushed == 0) {
         return;
     }
-    call([] {
-        HOLD_INTERRUPTS(); // as in a commit
-        XLogFlush(g_unflushed);
-        if (synchronous_commit > SYNCHRONOUS_COMMIT_LOCAL_FLUSH) {
-            SyncRepWaitForLSN(g_unflushed, true);
-        }
-        RESUME_INTERRUPTS();
-    });
+    wait_for(g_unflushed);
     g_unflushed = 0;
 }
 
@@ -98,7 +103,7 @@ void wait_for_turns_on_disk() {
         }
     }
     if (const XLogRecPtr position = database->turns_committed.load(); position != 0) {
-        call([position] { XLogFlush(position); });
+        wait_for(position);
     }
 }
 

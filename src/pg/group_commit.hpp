@@ -24,7 +24,8 @@ bool flush_is_due() noexcept;
 
 // ---- in every backend ----
 
-// Returns once every turn that this backend can have seen is on disk. Not under an LWLock.
+// Returns once every turn that this backend can have seen is on disk, and on the standbys that its synchronous_commit
+// asks for. Not under an LWLock.
 void wait_for_turns_on_disk();
 
 } // namespace hc::pg

@@ -74,6 +74,21 @@ my %verbs = (
 	on_error_stop => 0, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
 like($err, qr/^\Q$_\E\n.*ERROR:  25006: /m, "$_ is refused: read-only transaction") for sort keys %verbs;
 
+# ---- what a verb has told of an execution is on the standbys that synchronous_commit asks for
+$primary->safe_psql('postgres', q{
+	CREATE FUNCTION app.told(input jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$BEGIN PERFORM hermes.step('one', 'SELECT 1'); RETURN '"told"'; END$$;
+	SELECT hermes.register_workflow('told', 'app.told(jsonb)', '{"run_as": "standby_app"}')});
+synchronous(q{'standby'}, 'remote_apply', '500ms');
+$primary->poll_query_until('postgres', q{SELECT sync_state = 'sync' FROM pg_stat_replication}) or die 'no synchronous standby';
+for my $told (q{hermes.workflow_result('%s', '1 min') = '"told"'}, q{hermes.workflow_status('%s') ->> 'status' = 'Completed'})
+{
+	my $id = $primary->safe_psql('postgres', q{SELECT hermes.start_workflow('told')});
+	$primary->poll_query_until('postgres', 'SELECT ' . sprintf $told, $id) or die 'no end';
+	is($standby->safe_psql('postgres', "SELECT status FROM hermes.workflows WHERE execution_id = '$id'"), 'Completed',
+		sprintf "the standby knows what was told by $told", 'id');
+}
+synchronous(q{''}, 'on', '0');
+
 # ---- promotion, with work left by the primary
 $primary->append_conf('postgresql.conf', 'hermes.workers = off');
 $primary->reload;
@@ -100,6 +115,17 @@ all_closed($standby, 'postgres', 'which is not taken for a restored one');
 unlike(log_since($standby, 0), qr/\b(?:PANIC|TRAP):|was terminated by signal|workers hold still/, 'no crash, no fence');
 $standby->stop;
 done_testing();
+
+# The standby applies a commit so much later.
+sub synchronous
+{
+	my ($standbys, $commit, $delay) = @_;
+	$standby->append_conf('postgresql.conf', "recovery_min_apply_delay = $delay");
+	$standby->reload;
+	$primary->append_conf('postgresql.conf', "synchronous_standby_names = $standbys\nsynchronous_commit = $commit");
+	$primary->reload;
+	return;
+}
 
 sub one_key
 {
