@@ -89,7 +89,7 @@ def sees_attempts(world: World) -> None:
 
 
 def many(world: World) -> None:
-    """S6 a thousand cascades with conditions end once each, by one executor"""
+    """S6 a thousand cascades with conditions end once each, by one executor or, where the queue stays full, two"""
     world.sql("SELECT hermes.create_provider('bulk', %s)", Jsonb({
         "kind": "sandbox", "channel": "bulk",
         "script": [{"answer": "accepted", "receipts": [{"status": "delivered", "after": "1ms"}]}]}))
@@ -101,7 +101,7 @@ def many(world: World) -> None:
     rows = world.sql("SELECT outcome, step, count(*) FROM hermes.cascades WHERE key LIKE 'bulk-%%' GROUP BY 1, 2 ORDER BY 1, 2")
     equal(rows, [("DELIVERED", 1, 500), ("DELIVERED", 2, 167), ("EXHAUSTED", 2, 333)], "outcomes")
     workers = world.sql("SELECT database_role, errors FROM hermes.workers WHERE role = 'executor'")
-    equal(workers, [(ROLE, 0)], "executors")
+    check(len(workers) in (1, 2) and set(workers) == {(ROLE, 0)}, f"executors: {workers}")
     check(world.value("SELECT count(*) FROM hermes.dead_letters") == 0, "there are dead letters")
 
 
