@@ -20,7 +20,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kMostLooks = 500; // at an executor that is about to commit, of 20 us
+// A commit takes microseconds, unless its process does not get to run: a reader that left sooner could have seen it.
+constexpr auto kLongestCommit = std::chrono::seconds(10);
 
 XLogRecPtr g_unflushed = 0; // end of the last commit of this process that was not waited for
 Clock::time_point g_since{};
@@ -91,11 +92,9 @@ void wait_for_turns_on_disk() {
     if (database == nullptr) {
         return;
     }
+    const Clock::time_point until = Clock::now() + kLongestCommit;
     for (const WorkerSlot &slot : shared()->workers) {
-        for (int looks = 0; slot.database.load() == MyDatabaseId && slot.executor.committing.load() != 0; ++looks) {
-            if (looks == kMostLooks) {
-                break; // it waits for something else than us; what it has committed is not seen yet
-            }
+        while (slot.database.load() == MyDatabaseId && slot.executor.committing.load() != 0 && Clock::now() < until) {
             call([] {
                 CHECK_FOR_INTERRUPTS();
                 pg_usleep(20);
