@@ -3,6 +3,7 @@
 
 #include "core/error.hpp"
 #include "core/execution_replay.hpp"
+#include "core/form.hpp"
 #include "core/history.hpp"
 #include "core/json_slices.hpp"
 
@@ -194,6 +195,8 @@ std::string execution_json(const ExecutionDocument &document, std::size_t first)
 ExecutionDocument parse_execution_json(std::string_view json) {
     if (json.size() > kMaxHistoryJson)
         throw Error(sqlstate::limit_exceeded, kMessage, fmt::format("$: must have at most {} bytes.", kMaxHistoryJson));
+    if (replace_invalid_utf8(json) != json) // strings would come out with other bytes
+        fail("$", "must be in UTF-8");
     ExecutionDocument document;
     bool has_format = false, has_id = false;
     JsonSlices(json, kMessage).each_member("$", [&](const std::string &key, std::string_view value) {

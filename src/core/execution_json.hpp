@@ -37,8 +37,8 @@ struct ExecutionDocument {
 std::string execution_json(const ExecutionDocument &document,
                            std::size_t first = 0); // without the events up to `first`
 
-// Keys that are not known are passed over in the document, and refused in an event. Throws 22023 with the JSON path of
-// what is wrong, 54000 past the caps.
+// Keys that are not known are passed over in the document, and refused in an event. The text must be UTF-8. Throws
+// 22023 with the JSON path of what is wrong, 54000 past the caps.
 ExecutionDocument parse_execution_json(std::string_view json);
 
 // Whether it can be stored as a closed execution: it has one end, its last event; its commands and their ends fit

@@ -117,6 +117,7 @@ TEST(ExecutionJson, RandomHistoriesComeBack) {
 TEST(ExecutionJson, WhatIsWrongHasAPath) {
     EXPECT_EQ(detail_of(""), "$: must be an object.");
     EXPECT_EQ(detail_of("[]"), "$: must be an object.");
+    EXPECT_EQ(detail_of(with_event("\"payload\": [\x8b, 1]")), "$: must be in UTF-8.");
     EXPECT_EQ(detail_of("{}"), "$.format: must be 1.");
     EXPECT_EQ(detail_of(R"({"format": 2})"), "$.format: must be 1.");
     EXPECT_EQ(detail_of(R"({"format": 1})"), "$.execution_id: is missing.");
