@@ -17,6 +17,7 @@ namespace {
 
 // More tenants' endpoints than this are not kept at once.
 constexpr std::size_t kMaxCachedTenants = 10000;
+constexpr std::int32_t kMaxEndpointsAtOnce = 2000;
 constexpr const char *kDefaultConnector = "hermes"; // canonical words
 
 std::vector<core::ProviderRef> resolve(const core::Step &step, const std::vector<Provider> &all) {
@@ -64,6 +65,7 @@ void Definitions::refresh() {
     current_rules_.clear();
     rules_.clear();
     endpoints_.clear();
+    endpoint_rows_.reset();
     endpoints_by_id_.clear();
     secrets_.clear();
     connectors_.clear();
@@ -186,10 +188,29 @@ const std::vector<Endpoint> &Definitions::endpoints(const std::optional<std::str
         endpoints_.clear();
     }
     std::vector<Endpoint> list;
-    for (store::EndpointRow &row : store::endpoints_of(tenant)) {
-        list.push_back({row.id, row.tenant, std::move(row.url), core::parse_endpoint_options(row.options.text), true});
+    for (const store::EndpointRow &row : endpoint_rows(tenant)) {
+        list.push_back({row.id, row.tenant, row.url, core::parse_endpoint_options(row.options.text), true});
     }
     return endpoints_[tenant] = std::move(list);
+}
+
+// One statement for all of them where they are not too many: else each session would ask once for each tenant.
+std::vector<store::EndpointRow> Definitions::endpoint_rows(const std::optional<std::string> &tenant) {
+    if (!endpoint_rows_) {
+        endpoint_rows_.emplace();
+        std::vector<store::EndpointRow> rows = store::first_endpoints(kMaxEndpointsAtOnce + 1);
+        all_endpoints_ = std::ssize(rows) <= kMaxEndpointsAtOnce;
+        for (store::EndpointRow &row : rows) {
+            if (all_endpoints_) {
+                (*endpoint_rows_)[row.tenant].push_back(std::move(row));
+            }
+        }
+    }
+    if (!all_endpoints_) {
+        return store::endpoints_of(tenant);
+    }
+    const auto it = endpoint_rows_->find(tenant);
+    return it != endpoint_rows_->end() ? it->second : std::vector<store::EndpointRow>{};
 }
 
 const Endpoint *Definitions::endpoint(std::int32_t id) {

@@ -8,6 +8,7 @@
 #include "core/provider_config.hpp"
 #include "engine/executor_roles.hpp"
 #include "pg/catalog.hpp"
+#include "store/definitions.hpp"
 #include "store/pauses.hpp"
 
 #include <map>
@@ -84,6 +85,7 @@ private:
     };
     const Access &access_of(Oid user);
     void load_providers();
+    std::vector<store::EndpointRow> endpoint_rows(const std::optional<std::string> &tenant);
     const RuleVersion &add(std::int32_t id, const std::string &name, std::int32_t version, const std::string &json);
 
     std::uint64_t generation_ = 0;
@@ -93,6 +95,9 @@ private:
     std::unordered_map<std::string, std::int32_t> current_rules_;
     std::unordered_map<std::int32_t, std::unique_ptr<RuleVersion>> rules_;
     std::map<std::optional<std::string>, std::vector<Endpoint>> endpoints_;
+    std::optional<std::map<std::optional<std::string>, std::vector<store::EndpointRow>>>
+        endpoint_rows_;          // none: not read yet
+    bool all_endpoints_ = false; // endpoint_rows_ has those of all tenants
     std::unordered_map<std::int32_t, std::optional<Endpoint>> endpoints_by_id_;
     std::unordered_map<std::string, std::optional<std::string>> secrets_;
     std::unordered_map<std::string, std::shared_ptr<const core::Connector>> connectors_;

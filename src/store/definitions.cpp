@@ -75,10 +75,20 @@ bool drop_provider(const std::string &name) {
 }
 
 std::vector<EndpointRow> endpoints_of(const std::optional<std::string> &tenant) {
-    constinit static pg::statement<EndpointRow(std::optional<std::string>)> find(
-        "SELECT id, tenant, url, options, disabled_at IS NULL FROM hermes.endpoint "
-        "WHERE tenant IS NOT DISTINCT FROM $1 AND dropped_at IS NULL AND disabled_at IS NULL ORDER BY id");
-    return find.query(tenant, true);
+    constinit static pg::statement<EndpointRow(std::string)> find(
+        "SELECT id, tenant, url, options, true FROM hermes.endpoint "
+        "WHERE tenant = $1 AND dropped_at IS NULL AND disabled_at IS NULL ORDER BY id");
+    constinit static pg::statement<EndpointRow()> find_common(
+        "SELECT id, tenant, url, options, true FROM hermes.endpoint "
+        "WHERE tenant IS NULL AND dropped_at IS NULL AND disabled_at IS NULL ORDER BY id");
+    return tenant ? find.query(*tenant, true) : find_common.query(true);
+}
+
+std::vector<EndpointRow> first_endpoints(std::int32_t limit) {
+    constinit static pg::statement<EndpointRow(std::int32_t)> find(
+        "SELECT id, tenant, url, options, true FROM hermes.endpoint "
+        "WHERE dropped_at IS NULL AND disabled_at IS NULL ORDER BY id LIMIT $1");
+    return find.query(limit, true);
 }
 
 std::optional<EndpointRow> find_endpoint(std::int32_t id) {

@@ -47,8 +47,10 @@ struct EndpointRow {
     auto fields() { return std::tie(id, tenant, url, options, enabled); }
 };
 
-std::vector<EndpointRow> endpoints_of(const std::optional<std::string> &tenant); // enabled and not dropped
-std::optional<EndpointRow> find_endpoint(std::int32_t id);                       // not dropped
+// Enabled and not dropped.
+std::vector<EndpointRow> endpoints_of(const std::optional<std::string> &tenant);
+std::vector<EndpointRow> first_endpoints(std::int32_t limit); // of all tenants
+std::optional<EndpointRow> find_endpoint(std::int32_t id);    // not dropped
 std::int32_t insert_endpoint(const std::optional<std::string> &tenant, const std::string &url,
                              const std::string &options);
 bool update_endpoint(std::int32_t id, const std::string &url, const std::string &options);
