@@ -247,7 +247,7 @@ class Bench:
             seconds = time.monotonic() - began
         after = self.cluster.processor_seconds()
         self.add("claim and record, backlog", waiting / seconds, "cascades/s",
-                  f"one dispatcher takes {waiting:,} started cascades of the sandbox provider from its queue", RAW32,
+                  f"dispatchers, as many as come by themselves, take {waiting:,} started cascades of the sandbox provider from its queue", RAW32,
                   f"dispatcher {(after['dispatcher'] - before['dispatcher']) / seconds:.2f} cores")
 
     def _bytes_waiting(self, before: list[int]) -> None:

@@ -3,8 +3,9 @@
 
 #include "core/error.hpp"
 #include "engine/receipts.hpp"
+#include "pg/dispatchers.hpp"
 #include "pg/guc.hpp"
-#include "pg/provider_state.hpp"
+#include "pg/request_slots.hpp"
 #include "pg/wake.hpp"
 #include "workers/workers.hpp"
 
@@ -17,6 +18,9 @@ namespace hc::workers {
 namespace {
 
 constexpr auto kLockedRetry = std::chrono::milliseconds(5);
+constexpr auto kHelpAfter = std::chrono::milliseconds(250); // of a backlog without rest
+constexpr auto kHelperRest = std::chrono::seconds(5);       // a helper without work for so long ends
+constexpr long kHelperLook = 500;                           // milliseconds, whether it shall
 
 http::Limits limits_of_settings() {
     http::Limits limits;
@@ -34,7 +38,7 @@ http::Limits limits_of_settings() {
 
 } // namespace
 
-Dispatcher::Dispatcher(std::int32_t slot) : slot_(pg::slot_of_argument(slot)) {}
+Dispatcher::Dispatcher(std::int32_t slot) : slot_(pg::slot_of_argument(slot)), saturation_(kHelpAfter, Clock::now()) {}
 
 bool Dispatcher::held() const { return !pg::guc::outbound; }
 
@@ -58,7 +62,6 @@ void Dispatcher::collect() {
                                       ? core::classify_answer(*send.config, *send.connector, completion.answer, now)
                                       : core::classify_answer(*send.config, completion.answer, now);
         note_health(send, answer);
-        pg::count_in_flight(send.provider, -1);
         answer.attempt = send.attempt;
         answer.task = static_cast<std::uint32_t>(send.key.number);
         engine::RecordedSend recorded{send.key, send.provider,        std::move(answer),
@@ -130,7 +133,7 @@ void Dispatcher::record_batch(std::vector<Answered> batch) {
             locked.push_back(split + i);
         }
     }
-    transaction.commit();
+    transaction.commit_unflushed();
     slot_.batches.fetch_add(1, std::memory_order_relaxed);
     slot_.tasks.fetch_add(batch.size() - locked.size(), std::memory_order_relaxed);
     for (const std::size_t i : locked) {
@@ -179,7 +182,7 @@ void Dispatcher::record_report_batch(std::vector<engine::RecordedReport> batch) 
         [&] {
             Transaction transaction(fmt::format("recording {} reports", batch.size()).c_str());
             const std::vector<std::size_t> locked = engine::record_reports(batch, pg::now());
-            transaction.commit();
+            transaction.commit_unflushed();
             std::vector<engine::RecordedReport> later;
             later.reserve(locked.size());
             for (const std::size_t i : locked) {
@@ -220,11 +223,14 @@ void Dispatcher::pass() {
     }
     claim_due_work();
     start_webhooks();
+    if (pg::flush_is_due()) { // of what was recorded; after a claim the disk has it already
+        pg::flush_commits();
+    }
 }
 
 // Reports at hand whose turn it is; none while the kill switch is off.
 void Dispatcher::start_webhooks() {
-    if (!held() && pg::my_database()->outbound_open.load() != 0) {
+    if (serves_webhooks() && pg::my_database()->outbound_open.load() != 0) {
         webhooks_.start(*client_, next_tag_, pg::now());
     }
     slot_.in_flight.store(in_flight(), std::memory_order_relaxed);
@@ -238,15 +244,18 @@ void Dispatcher::put_back_webhooks() {
 }
 
 long Dispatcher::wait_milliseconds() {
+    const Clock::time_point now = Clock::now();
+    if (std::any_of(answered_.begin(), answered_.end(), [now](const Answered &a) { return a.not_before <= now; })) {
+        return 0;
+    }
     if (!answered_.empty() || webhooks_.answers() || webhooks_.excess() || !rematch_later_.empty() ||
         !burials_.empty()) {
         return 5;
     }
-    long wait = pg::guc::fallback_poll_ms;
+    long wait = helper_ ? std::min<long>(pg::guc::fallback_poll_ms, kHelperLook) : pg::guc::fallback_poll_ms;
     if (pg::my_database()->outbound_open.load() == 0) {
         return wait; // the supervisor wakes us when the fence opens
     }
-    const Clock::time_point now = Clock::now();
     const core::Time wall = pg::now();
     for (int index = pg::kTimerQueue + 1; index < pg::kQueueBounds; ++index) {
         if (index < pg::kReservedQueues) {
@@ -260,7 +269,7 @@ long Dispatcher::wait_milliseconds() {
                 : 0;
         wait = std::min(wait, std::max(due, earliest));
     }
-    if (!held()) {
+    if (serves_webhooks()) {
         wait = std::min(wait, webhooks_.wait_milliseconds(wall, wait));
     }
     const long curl = client_->wait_milliseconds();
@@ -284,7 +293,6 @@ std::string Dispatcher::idle_words() const {
 // SIGTERM: no new claims, a bounded grace for what is in flight, one last record. Claims not answered by then are
 // taken over by the next incarnation with the same idempotency keys.
 void Dispatcher::drain() {
-
     slot_.state = static_cast<std::uint32_t>(pg::WorkerState::draining);
     const Clock::time_point deadline = Clock::now() + std::chrono::milliseconds(pg::guc::drain_timeout_ms);
     pg::WaitSet wait_set(client_->epoll_fd());
@@ -303,9 +311,12 @@ void Dispatcher::drain() {
         const long curl = client_->wait_milliseconds();
         wait_set.wait(!answered_.empty() ? 1 : std::min(50L, curl >= 0 ? curl : 50L));
     }
-    for (const auto &[tag, flight] : in_flight_) {
-        pg::count_in_flight(flight.send.provider, -1);
-    }
+    pg::flush_commits();
+}
+
+bool Dispatcher::rested() const {
+    return helper_ && in_flight() == 0 && answered_.empty() && burials_.empty() && rematch_later_.empty() &&
+           Clock::now() >= last_send_ + kHelperRest;
 }
 
 void Dispatcher::run() {
@@ -313,11 +324,13 @@ void Dispatcher::run() {
     if (pg::my_database() == nullptr) {
         return;
     }
+    helper_ = pg::is_helper();
+    last_send_ = Clock::now();
     client_ = std::make_unique<http::Client>(limits_of_settings());
     pg::WaitSet wait_set(client_->epoll_fd());
     pg::Failure failure;
     bool gone = false;
-    while (!pg::shutdown_requested() && !gone) {
+    while (!pg::shutdown_requested() && !gone && !rested()) {
         const bool good = pg::iterate(
             "dispatcher",
             [&] {
@@ -345,7 +358,9 @@ void Dispatcher::run() {
         }
         if (!gone) {
             pg::report_idle(idle_words().c_str());
-            wait_set.wait(wait);
+            const Clock::time_point begin = Clock::now();
+            wait_set.wait(pg::milliseconds_until_flush(wait));
+            saturation_.rested(Clock::now() - begin);
         }
     }
     if (!gone) {

@@ -2,11 +2,11 @@
 // request is: claim and intent (transaction 1, flushed) -> send -> record (transaction 2, batched).
 #pragma once
 
+#include "core/dispatcher_plan.hpp"
 #include "engine/dispatch.hpp"
 #include "http/client.hpp"
 #include "pg/bgworker.hpp"
 #include "pg/provider_state.hpp"
-#include "workers/host_load.hpp"
 #include "workers/session.hpp"
 #include "workers/webhooks.hpp"
 
@@ -26,7 +26,7 @@ private:
     struct InFlight {
         std::int32_t queue = 0;
         engine::Send send;
-        std::string destination;
+        std::string destination; // whose slot it holds; empty: none
     };
     // An answer to record; not_before: its cascade was held by somebody else.
     struct Answered {
@@ -52,8 +52,15 @@ private:
         std::int32_t provider;
         pg::Admission leave;
     };
+    // Slots of requests taken for a claim; what it does not use goes back.
+    struct Slots {
+        std::int32_t provider = 0; // 0: its sends need none
+        std::string destination;
+        std::int32_t count = 0;
+    };
     struct Claims {
         std::vector<engine::Claim> claims;
+        std::vector<Slots> slots; // one a claim
         std::vector<Leave> leaves;
         std::vector<Taken> taken;
     };
@@ -61,16 +68,17 @@ private:
     void claim_taken(const std::vector<int> &due, Claims &claims);
     void claim_queue(std::int32_t queue, core::Time from, std::int32_t limit, Claims &claims,
                      std::optional<core::Time> open_until = std::nullopt);
+    static void keep_slots(Slots &slots, std::int32_t count);
     static void finish(Claims &claims);
     engine::ClaimRequest claim_request() const;
-    std::int32_t capacity_of(std::int32_t queue) const;
+    std::int32_t take_slots(std::int32_t queue, Slots &slots) const;
+    void look_for_help(bool more);
     void ended(const InFlight &flight);
     bool claim_provider(std::int32_t queue, core::Time from, std::int32_t limit, Claims &claims,
                         Clock::time_point &not_before);
     void note_health(const engine::Send &send, const core::SendAnswer &answer);
-    static std::int32_t load_key(std::int32_t queue); // the lanes of a provider share its slots
-    void launch(engine::Claim claim);
-    void launch(engine::Send send);
+    void launch(engine::Claim claim, Slots slots);
+    void launch(engine::Send send, const std::string &destination);
 
     // answers
     void collect();
@@ -83,6 +91,8 @@ private:
     void start_webhooks();
     void put_back_webhooks();
     std::uint32_t in_flight() const { return static_cast<std::uint32_t>(in_flight_.size() + webhooks_.under_way()); }
+    bool serves_webhooks() const { return !helper_ && !held(); }
+    bool rested() const; // a helper that nobody needs any more
     void drain();
 
     long wait_milliseconds();
@@ -93,16 +103,16 @@ private:
     std::unique_ptr<http::Client> client_;
     std::uint64_t next_tag_ = 1;
     std::unordered_map<std::uint64_t, InFlight> in_flight_;
-    std::unordered_map<std::int32_t, std::int32_t> load_;    // requests in flight by load_key
-    std::unordered_map<std::int32_t, std::int32_t> claimed_; // requests that this pass has claimed so far, likewise
-    HostLoad hosts_;
-    std::unordered_map<std::string, std::int32_t> claimed_hosts_; // as claimed_, by destination
-    Webhooks webhooks_{hosts_};
+    Webhooks webhooks_;
     std::vector<Answered> answered_;
     std::vector<engine::Burial> burials_;
     std::vector<std::int64_t> rematch_later_;
     int first_group_ = 0;                                          // provider whose lanes are looked at first
     std::array<Clock::time_point, pg::kQueueBounds> not_before_{}; // bounds without room, leave or free tasks
+    bool helper_ = false;                                          // there for a backlog of sends only
+    int dispatchers_ = 1;                                          // as of the last claim
+    core::Saturation saturation_;
+    Clock::time_point last_send_{};
     Clock::time_point last_rescan_{};
     ExtensionWatch extension_;
     Backoff backoff_;

@@ -4,10 +4,14 @@
 #include "core/redact.hpp"
 #include "engine/definitions.hpp"
 #include "engine/provider_health.hpp"
+#include "pg/dispatchers.hpp"
 #include "pg/guc.hpp"
 #include "pg/provider_state.hpp"
+#include "pg/request_slots.hpp"
 #include "pg/wake.hpp"
 #include "workers/dispatcher.hpp"
+
+#include <algorithm>
 
 namespace hc::workers {
 
@@ -15,6 +19,8 @@ namespace {
 
 constexpr auto kLimitedRetry = std::chrono::milliseconds(200); // a limit may have been raised meanwhile
 constexpr auto kLockedRetry = std::chrono::milliseconds(5);
+constexpr auto kCrowdedRetry = std::chrono::milliseconds(2); // other queues wait behind the same bound
+constexpr auto kSharedRetry = std::chrono::milliseconds(20); // slots that another dispatcher may give back
 
 // Bounds of providers stand together, one for each lane.
 constexpr int kGroups = (pg::kQueueBounds - pg::kReservedQueues) / pg::kLanes;
@@ -69,34 +75,36 @@ void Dispatcher::room_again(std::int32_t queue) {
     }
 }
 
-std::int32_t Dispatcher::load_key(std::int32_t queue) {
-    return queue < pg::kReservedQueues ? queue : pg::queue_of_provider(pg::provider_of_queue(queue), pg::Lane::otp);
-}
-
-std::int32_t Dispatcher::capacity_of(std::int32_t queue) const {
+// How many sends of the queue may be claimed now, with the slots for their requests.
+std::int32_t Dispatcher::take_slots(std::int32_t queue, Slots &slots) const {
     const engine::Provider *provider = engine::definitions().provider(pg::provider_of_queue(queue));
     // a dropped provider's sends are refused at once; a sandbox needs no connection
-    const bool http =
-        provider != nullptr && provider->config != nullptr && provider->config->kind == core::ProviderKind::http;
-    if (!http) {
+    if (provider == nullptr || provider->config == nullptr || provider->config->kind != core::ProviderKind::http) {
         return pg::guc::batch_size;
     }
-    const std::int32_t slots = std::max<std::int32_t>(1, static_cast<std::int32_t>(provider->config->concurrency) /
-                                                             std::max(1, pg::guc::dispatchers));
     if (held()) {
         return 0;
     }
     const pg::Lane lane = pg::lane_of_queue(queue);
-    const auto count = [](const auto &load, const auto &key) {
-        const auto it = load.find(key);
-        return it != load.end() ? it->second : 0;
-    };
-    const std::int32_t key = load_key(queue);
-    const std::int32_t own = share_of_lane(slots, lane) - count(load_, key) - count(claimed_, key);
-    const std::string destination = core::destination_of(provider->config->url);
-    const std::int32_t at_host =
-        share_of_lane(HostLoad::cap(), lane) - hosts_.of(destination) - count(claimed_hosts_, destination);
-    return std::min({pg::guc::batch_size, own, at_host});
+    const std::int32_t of_provider = share_of_lane(static_cast<std::int32_t>(provider->config->concurrency), lane);
+    const std::int32_t wanted = pg::take_provider_slots(provider->id, of_provider, pg::guc::batch_size);
+    if (wanted == 0) {
+        return 0;
+    }
+    slots = {provider->id, core::destination_of(provider->config->url), wanted};
+    const std::int32_t of_host = share_of_lane(pg::guc::host_concurrency, lane);
+    slots.count = pg::take_host_slots(slots.destination, of_host, wanted);
+    pg::give_provider_slots(provider->id, wanted - slots.count);
+    return slots.count;
+}
+
+// Gives back all but these.
+void Dispatcher::keep_slots(Slots &slots, std::int32_t count) {
+    if (slots.provider != 0) {
+        pg::give_provider_slots(slots.provider, slots.count - count);
+        pg::give_host_slots(slots.destination, slots.count - count);
+        slots.count = count;
+    }
 }
 
 engine::ClaimRequest Dispatcher::claim_request() const {
@@ -116,14 +124,7 @@ void Dispatcher::claim_queue(std::int32_t queue, core::Time from, std::int32_t l
     request.limit = limit;
     request.open_until = open_until;
     claims.claims.push_back(engine::claim_sends(request));
-    const engine::Claim &claim = claims.claims.back();
-    const engine::Provider *provider = engine::definitions().provider(pg::provider_of_queue(queue));
-    if (claim.drafts.size() + claim.activities != 0 && provider->config->kind == core::ProviderKind::http) {
-        const auto drafted = static_cast<std::int32_t>(claim.drafts.size() + claim.activities);
-        claimed_[load_key(queue)] += drafted;
-        claimed_hosts_[core::destination_of(provider->config->url)] += drafted;
-    }
-    if (!claim.sends.empty()) {
+    if (!claims.claims.back().sends.empty()) {
         first_group_ = ((pg::bound_index(queue) - pg::kReservedQueues) / pg::kLanes + 1) % kGroups;
     }
 }
@@ -192,18 +193,23 @@ void Dispatcher::claim_bound(int index, Claims &claims) {
         not_before = Clock::now() + kLockedRetry;
     }
     for (const std::int32_t queue : queues) {
-        const std::int32_t limit = capacity_of(queue);
+        Slots slots;
+        const std::int32_t limit = take_slots(queue, slots);
         if (limit <= 0) { // a completion, a reload or the next rescan makes room
             resume = std::min(resume, from);
-            const bool alone = held() || queues.size() == 1; // nobody else waits behind this bound
-            not_before = Clock::now() + std::chrono::milliseconds(alone ? 200 : 2);
+            const bool alone = held() || (queues.size() == 1 && dispatchers_ == 1); // nobody else waits or makes room
+            not_before = Clock::now() + (alone ? kLimitedRetry : queues.size() == 1 ? kSharedRetry : kCrowdedRetry);
             continue;
         }
+        claims.slots.push_back(slots); // given back if this fails
         if (!claim_provider(queue, from, limit, claims, not_before)) {
+            keep_slots(claims.slots.back(), 0);
+            claims.slots.pop_back();
             resume = std::min(resume, from);
             continue;
         }
         const engine::Claim &claim = claims.claims.back();
+        keep_slots(claims.slots.back(), static_cast<std::int32_t>(claim.drafts.size() + claim.activities));
         resume = std::min(resume, claim.resume.value_or(core::kNever));
         if (!claim.more && claim.resume && *claim.resume <= pg::now()) { // due, but a caller holds it
             not_before = Clock::now() + kLockedRetry;
@@ -213,21 +219,23 @@ void Dispatcher::claim_bound(int index, Claims &claims) {
 }
 
 void Dispatcher::claim_taken(const std::vector<int> &due, Claims &claims) {
-    claimed_.clear();
-    claimed_hosts_.clear();
+    dispatchers_ = pg::count_dispatchers();
     try {
         Transaction transaction("claiming tasks");
         transaction.force_local_flush();
         for (const int index : due) {
             claim_bound(index, claims);
         }
-        if (!held()) {
+        if (serves_webhooks()) {
             webhooks_.claim(claim_request());
         }
         finish(claims);
         transaction.commit();
     } catch (...) {
         webhooks_.not_claimed();
+        for (Slots &slots : claims.slots) {
+            keep_slots(slots, 0);
+        }
         for (const Taken &t : claims.taken) {
             pg::give_bound(t.index, t.from);
         }
@@ -241,8 +249,15 @@ void Dispatcher::claim_taken(const std::vector<int> &due, Claims &claims) {
             more = more || t.resume <= pg::now();
         }
     }
-    if (more && pg::guc::dispatchers > 1) { // another one may have room, and may have found the bound taken
+    if (more && dispatchers_ > 1) { // another one may have found the bound taken
         pg::wake_dispatchers();
+    }
+    look_for_help(more);
+}
+
+void Dispatcher::look_for_help(bool more) {
+    if (saturation_.look(more, Clock::now()) && dispatchers_ < pg::guc::max_dispatchers) {
+        pg::ask_for_dispatcher();
     }
 }
 
@@ -263,21 +278,28 @@ void Dispatcher::claim_due_work() {
         last_rescan_ = now;
     }
     const std::vector<int> due = due_bounds();
-    if (due.empty() && (held() || !webhooks_.due(pg::now()))) {
+    if (due.empty() && (!serves_webhooks() || !webhooks_.due(pg::now()))) {
+        look_for_help(false);
         return;
     }
     Claims claims;
     claim_taken(due, claims);
-    for (engine::Claim &claim : claims.claims) {
-        launch(std::move(claim));
+    for (std::size_t i = 0; i < claims.claims.size(); ++i) {
+        launch(std::move(claims.claims[i]), std::move(claims.slots[i]));
     }
     const std::vector<engine::Burial> burials = webhooks_.take_burials();
     burials_.insert(burials_.end(), burials.begin(), burials.end());
 }
 
-void Dispatcher::launch(engine::Claim claim) {
+void Dispatcher::launch(engine::Claim claim, Slots slots) {
+    const auto requests = std::count_if(claim.sends.begin(), claim.sends.end(),
+                                        [](const engine::Send &send) { return send.request.has_value(); });
+    keep_slots(slots, static_cast<std::int32_t>(requests));
+    if (!claim.sends.empty()) {
+        last_send_ = Clock::now();
+    }
     for (engine::Send &send : claim.sends) {
-        launch(std::move(send));
+        launch(std::move(send), slots.destination);
     }
     burials_.insert(burials_.end(), claim.burials.begin(), claim.burials.end());
     slot_.in_flight.store(in_flight(), std::memory_order_relaxed);
@@ -289,7 +311,7 @@ void Dispatcher::note_health(const engine::Send &send, const core::SendAnswer &a
                     engine::throttled_until(answer, now), core::redact(answer.reason));
 }
 
-void Dispatcher::launch(engine::Send send) {
+void Dispatcher::launch(engine::Send send, const std::string &destination) {
     if (!send.request) {
         if (send.leaves) {
             note_health(send, send.immediate.answer);
@@ -317,19 +339,20 @@ void Dispatcher::launch(engine::Send send) {
     request.connect_timeout = send.config->connect_timeout;
     request.max_response_bytes = send.config->max_response_bytes;
     send.request.reset();
-    ++load_[load_key(send.queue)];
-    pg::count_in_flight(send.provider, 1);
     const std::int32_t queue = send.queue;
-    std::string destination = core::destination_of(request.url);
-    hosts_.begin(destination);
-    in_flight_.emplace(request.tag, InFlight{queue, std::move(send), std::move(destination)});
+    in_flight_.emplace(request.tag, InFlight{queue, std::move(send), destination});
     client_->submit(std::move(request));
 }
 
 void Dispatcher::ended(const InFlight &flight) {
-    --load_[load_key(flight.queue)];
     room_again(flight.queue);
-    if (hosts_.end(flight.destination)) {
+    if (flight.destination.empty()) {
+        return;
+    }
+    const bool host_was_full = pg::host_load(flight.destination) >= pg::guc::host_concurrency;
+    pg::give_provider_slots(flight.send.provider, 1);
+    pg::give_host_slots(flight.destination, 1);
+    if (host_was_full) {
         not_before_.fill({}); // other providers may have waited for the host
     }
 }

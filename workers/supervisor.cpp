@@ -1,5 +1,5 @@
-// Supervisor: one per database that has the extension. Fires timers, looks at schedules, keeps the dispatchers at their
-// number, starts executors as they are needed, creates and drops partitions, checks the restore fence.
+// Supervisor: one per database that has the extension. Fires timers, looks at schedules, starts
+// dispatchers and executors as they are needed, creates and drops partitions, checks the restore fence.
 #include "engine/definitions.hpp"
 #include "engine/dispatch.hpp"
 #include "engine/fence.hpp"
@@ -16,19 +16,16 @@
 #include "store/pauses.hpp"
 #include "store/receipts.hpp"
 #include "workers/activities.hpp"
+#include "workers/dispatchers.hpp"
 #include "workers/executors.hpp"
 #include "workers/programs.hpp"
 #include "workers/schedules.hpp"
 #include "workers/session.hpp"
 #include "workers/workers.hpp"
 
-#include <csignal>
-
 namespace hc::workers {
 
 namespace {
-
-using pg::WorkerRole;
 
 constexpr auto kMaintenanceEvery = std::chrono::seconds(60);
 constexpr auto kLockedRetry = std::chrono::milliseconds(5);
@@ -54,8 +51,6 @@ private:
     void follow_pauses();
     void release_paused();
     void split_timers();
-    void keep_dispatchers();
-    void start_dispatcher();
     void maintain();
     void check_fence();
     void keep_clock();
@@ -65,19 +60,17 @@ private:
 
     pg::WorkerSlot &slot_;
     ExtensionWatch extension_;
+    Dispatchers dispatchers_;
     Executors executors_;
     Activities activities_;
     Schedules schedules_;
     Programs programs_;
-    Backoff backoff_;            // after errors of a pass
-    Backoff dispatcher_backoff_; // starts of dispatchers
-    int dispatchers_wanted_ = 0;
+    Backoff backoff_;                         // after errors of a pass
     std::vector<store::TaskKey> timers_read_; // of the last batch
     int timer_limit_ = 1;                     // timers of one batch; grows to hermes.batch_size while batches succeed
     pg::Failure failure_;                     // of the last attempt()
     bool gone_ = false;                       // the extension is not installed (any more)
     engine::Fence last_fence_ = engine::Fence::unclaimed;
-    bool dispatcher_missing_ = false; // its start waits for the back-off
     Clock::time_point next_maintenance_{};
     Clock::time_point last_rescan_{};
     Clock::time_point retry_timers_at_{};
@@ -89,16 +82,6 @@ private:
     std::vector<Clock::time_point> releases_; // when to put back what pauses have put aside
     core::WorkflowId window_cursor_;          // recipients up to here were looked at
 };
-
-void stop_dispatchers() {
-    for (const pg::WorkerSlot &slot : pg::shared()->workers) {
-        const std::int32_t pid = slot.pid.load();
-        if (slot.database.load() == MyDatabaseId &&
-            static_cast<WorkerRole>(slot.role.load()) == WorkerRole::dispatcher && pid != 0) {
-            kill(pid, SIGTERM);
-        }
-    }
-}
 
 void Supervisor::fire_timers() {
     const core::Time now = pg::now();
@@ -204,40 +187,6 @@ void Supervisor::split_timers() {
     });
 }
 
-void Supervisor::start_dispatcher() {
-    pg::WorkerSlot *worker = pg::allot_worker_slot(WorkerRole::dispatcher, MyDatabaseId);
-    if (worker == nullptr || !pg::start_worker(*worker, WorkerRole::dispatcher, MyDatabaseId)) {
-        pg::release_unstarted(worker);
-        pg::log("could not start a dispatcher: no free worker slot", "Raise max_worker_processes.");
-    }
-}
-
-void Supervisor::keep_dispatchers() {
-    int running = 0;
-    for (const pg::WorkerSlot &slot : pg::shared()->workers) {
-        if (slot.database.load() != MyDatabaseId ||
-            static_cast<WorkerRole>(slot.role.load()) != WorkerRole::dispatcher) {
-            continue;
-        }
-        const auto state = static_cast<pg::WorkerState>(slot.state.load());
-        if (++running > pg::guc::dispatchers && state == pg::WorkerState::running) {
-            kill(slot.pid.load(), SIGTERM); // it drains
-        }
-    }
-    if (dispatchers_wanted_ != pg::guc::dispatchers) { // first start, or changed by a reload: no failure
-        dispatchers_wanted_ = pg::guc::dispatchers;
-        dispatcher_backoff_ = Backoff{};
-    }
-    dispatcher_missing_ = running < pg::guc::dispatchers;
-    if (dispatcher_missing_ && dispatcher_backoff_.passed(Clock::now())) {
-        dispatcher_backoff_.failed(Clock::now());
-        dispatcher_missing_ = false;
-        for (; running < pg::guc::dispatchers; ++running) {
-            start_dispatcher();
-        }
-    }
-}
-
 // While the fence holds, nothing moves: no send, no timer, no partition that a restore would bring itself.
 void Supervisor::check_fence() {
     Transaction transaction("checking the restore fence");
@@ -310,16 +259,13 @@ void Supervisor::pass() {
     } else if (!open()) {
         check_fence();
     }
-    keep_dispatchers();
+    dispatchers_.keep();
 }
 
 long Supervisor::wait_milliseconds() {
     auto most = static_cast<long>(pg::guc::fallback_poll_ms);
     const Clock::time_point now = Clock::now();
-    if (dispatcher_missing_) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(dispatcher_backoff_.until() - now).count();
-        most = std::clamp<long>(left, 0, most);
-    }
+    most = dispatchers_.wait_milliseconds(most);
     if (!backoff_.passed(now)) {
         return std::chrono::ceil<std::chrono::milliseconds>(backoff_.until() - now).count();
     }
@@ -427,7 +373,7 @@ void Supervisor::run() {
             wait_set.wait(wait_milliseconds());
         }
     }
-    stop_dispatchers();
+    Dispatchers::stop_all();
     Executors::stop_all();
     if (gone_) {
         database->state = static_cast<std::uint32_t>(pg::DatabaseState::absent);

@@ -14,7 +14,6 @@
 #include "core/endpoint_flow.hpp"
 #include "engine/webhooks.hpp"
 #include "http/client.hpp"
-#include "workers/host_load.hpp"
 #include "workers/session.hpp"
 
 #include <deque>
@@ -25,8 +24,6 @@ namespace hc::workers {
 
 class Webhooks {
 public:
-    explicit Webhooks(HostLoad &hosts) : hosts_(hosts) {}
-
     // ---- in the claim transaction ----
     bool due(core::Time now) const; // a claim is worth while
     void claim(const engine::ClaimRequest &request);
@@ -86,7 +83,6 @@ private:
     void submit(http::Client &client, std::uint64_t tag, engine::Report report, core::Time now);
     void forget_idle(core::Time now);
 
-    HostLoad &hosts_;
     std::map<std::int32_t, Desk> desks_; // endpoints with something at hand, under way, waiting or learned
     std::unordered_map<std::uint64_t, UnderWay> under_way_;
     std::vector<engine::Report> claimed_;

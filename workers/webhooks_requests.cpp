@@ -3,6 +3,7 @@
 #include "core/webhook.hpp"
 #include "pg/endpoint_pause.hpp"
 #include "pg/guc.hpp"
+#include "pg/request_slots.hpp"
 #include "workers/webhooks.hpp"
 
 #include <algorithm>
@@ -54,7 +55,7 @@ std::int32_t Webhooks::free_slots() const { return kSlots - static_cast<std::int
 
 // As with an endpoint, none takes more slots than it leaves free: a host that hangs may be that of many endpoints.
 bool Webhooks::host_takes(const std::string &destination) const {
-    return hosts_.of(destination) < std::min(HostLoad::cap(), free_slots());
+    return pg::host_load(destination) < std::min(pg::guc::host_concurrency, free_slots());
 }
 
 // Takes a slot and a token for the first report at hand.
@@ -62,12 +63,17 @@ bool Webhooks::may_start(Desk &desk, core::Time now) {
     if (desk.closed || desk.at_hand.empty()) {
         return false;
     }
-    desk.crowded = core::destination_of(desk.at_hand.front().url);
-    if (!host_takes(desk.crowded)) {
+    const std::string destination = core::destination_of(desk.at_hand.front().url);
+    if (pg::take_host_slots(destination, std::min(pg::guc::host_concurrency, free_slots()), 1) == 0) {
+        desk.crowded = destination;
         return false;
     }
     desk.crowded.clear();
-    return desk.flow.start(now, free_slots());
+    const bool starts = desk.flow.start(now, free_slots());
+    if (!starts) {
+        pg::give_host_slots(destination, 1);
+    }
+    return starts;
 }
 
 void Webhooks::submit(http::Client &client, std::uint64_t tag, engine::Report report, core::Time now) {
@@ -87,7 +93,6 @@ void Webhooks::submit(http::Client &client, std::uint64_t tag, engine::Report re
     request.body = std::move(report.body);
     request.timeout = report.timeout;
     request.connect_timeout = std::chrono::seconds(5);
-    hosts_.begin(core::destination_of(report.url));
     under_way_.emplace(tag, UnderWay{std::move(report), now});
     client.submit(std::move(request));
 }
@@ -99,7 +104,7 @@ bool Webhooks::end(http::Completion &completion, core::Time now) {
     }
     const UnderWay done = std::move(it->second);
     under_way_.erase(it);
-    hosts_.end(core::destination_of(done.report.url));
+    pg::give_host_slots(core::destination_of(done.report.url), 1);
     core::WebhookAnswer answer = core::classify_webhook_answer(completion.answer, now);
     Desk &desk = desks_[done.report.endpoint];
     const core::FlowEnd how = answer.throttle                                     ? core::FlowEnd::throttled

@@ -6,6 +6,7 @@
 #include "engine/start.hpp"
 #include "engine/verb.hpp"
 #include "pg/function.hpp"
+#include "pg/group_commit.hpp"
 
 #include <fmt/format.h>
 
@@ -44,7 +45,7 @@ HC_FUNCTION(hc_start_cascade) {
     }
     request.tenant = args.optional_text(3);
     request.options_json = args.json(4, "options");
-    engine::Verb verb;
+    engine::Verb verb(pg::PinPath::before_sql);
     const std::vector<core::WorkflowId> ids = engine::start_cascades(request, verb.user());
     verb.finish();
     return pg::make_uuid(ids.front());
@@ -61,7 +62,7 @@ HC_FUNCTION(hc_start_cascades) {
     request.tenant = args.optional_text(3);
     request.options_json = args.json(4, "options");
     pg::ResultSet rows(args);
-    engine::Verb verb;
+    engine::Verb verb(pg::PinPath::before_sql);
     const std::vector<core::WorkflowId> ids = engine::start_cascades(request, verb.user());
     verb.finish();
     for (const core::WorkflowId &id : ids) {
@@ -73,7 +74,7 @@ HC_FUNCTION(hc_start_cascades) {
 HC_FUNCTION(hc_signal_cascade) {
     const engine::Signal signal{args.uuid(0, "cascade_id"), args.text(1, "signal"), args.json(2, "payload"),
                                 args.optional_text(3)};
-    engine::Verb verb;
+    engine::Verb verb(pg::PinPath::before_sql);
     const core::SignalResult result = engine::signal_cascades({signal}, verb.user()).front();
     verb.finish();
     return pg::make_enum("signal_result", core::to_string(result));
@@ -99,7 +100,7 @@ HC_FUNCTION(hc_signal_cascades) {
         signals.push_back({ids[i], *names[i], payloads[i], signal_ids[i]});
     }
     pg::ResultSet rows(args);
-    engine::Verb verb;
+    engine::Verb verb(pg::PinPath::before_sql);
     const std::vector<core::SignalResult> results = engine::signal_cascades(signals, verb.user());
     verb.finish();
     for (const core::SignalResult result : results) {
@@ -112,7 +113,7 @@ HC_FUNCTION(hc_apply_receipt) {
     const std::string provider = args.text(0, "provider");
     const std::string message_id = args.text(1, "provider_message_id");
     const std::string payload = args.json(2, "payload");
-    engine::Verb verb;
+    engine::Verb verb(pg::PinPath::before_sql);
     const core::SignalResult result = engine::apply_receipt(provider, message_id, payload, verb.user());
     verb.finish();
     return pg::make_enum("signal_result", core::to_string(result));
@@ -127,6 +128,7 @@ HC_FUNCTION(hc_cascade_status) {
     engine::Verb verb;
     const std::string json = engine::cascade_status(id, verb.user());
     verb.finish();
+    pg::wait_until_on_disk();
     return pg::make_jsonb(json);
 }
 
@@ -147,6 +149,7 @@ HC_FUNCTION(hc_cascade_history) {
     engine::Verb verb;
     const std::vector<core::HistoryEvent> events = engine::cascade_history(id, verb.user());
     verb.finish();
+    pg::wait_until_on_disk();
     add_events(rows, events);
     return rows.done();
 }

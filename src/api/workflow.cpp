@@ -52,7 +52,7 @@ HC_FUNCTION(hc_start_workflow) {
     request.workflow_id = args.optional_text(2);
     request.tenant = args.optional_text(3);
     request.options_json = args.json(4, "options");
-    engine::Verb verb;
+    engine::Verb verb(pg::PinPath::before_sql);
     const core::WorkflowId id = engine::start_workflow(request, verb.user());
     verb.finish();
     return pg::make_uuid(id);
@@ -78,7 +78,7 @@ HC_FUNCTION(hc_signal_workflow) {
     signal.name = args.text(1, "signal");
     signal.payload_json = args.is_null(2) ? "null" : args.json(2, "payload");
     signal.request_id = args.optional_text(3);
-    engine::Verb verb;
+    engine::Verb verb(pg::PinPath::before_sql);
     const core::SignalResult result = engine::signal_workflow(signal, verb.user());
     verb.finish();
     return result_of(result);
@@ -105,7 +105,7 @@ HC_FUNCTION(hc_workflow_status) {
     engine::Verb verb;
     const std::string status = engine::workflow_status(id, verb.user());
     verb.finish();
-    pg::wait_for_turns_on_disk();
+    pg::wait_until_on_disk();
     return pg::make_jsonb(status);
 }
 
@@ -115,7 +115,7 @@ HC_FUNCTION(hc_workflow_history) {
     engine::Verb verb;
     const std::vector<core::ExecutionEvent> events = engine::workflow_history(id, verb.user());
     verb.finish();
-    pg::wait_for_turns_on_disk();
+    pg::wait_until_on_disk();
     return event_rows(rows, events);
 }
 
@@ -131,7 +131,7 @@ HC_FUNCTION(hc_query_workflow) {
     engine::Verb verb;
     engine::WorkflowQuery query(id, verb.user());
     verb.finish(); // the function runs as the caller
-    pg::wait_for_turns_on_disk();
+    pg::wait_until_on_disk();
     const std::optional<std::string> value = query.run(name, arguments);
     return value ? pg::make_jsonb(*value) : pg::make_null();
 }

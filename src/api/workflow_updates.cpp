@@ -72,7 +72,7 @@ bool wait_for(Look &look, core::Duration timeout, pg::QuietWait::Caller caller) 
         }
     }
     quiet.finish();
-    pg::wait_for_turns_on_disk(); // for what was found
+    pg::wait_until_on_disk(); // for what was found
     return over;
 }
 

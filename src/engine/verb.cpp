@@ -5,7 +5,7 @@
 
 namespace hc::engine {
 
-Verb::Verb() : user_(pg::current_user()) {
+Verb::Verb(pg::PinPath when) : user_(pg::current_user()), path_(when) {
     pg::warn_not_preloaded();
     Definitions &defs = definitions();
     defs.refresh();

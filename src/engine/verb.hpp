@@ -8,7 +8,7 @@ namespace hc::engine {
 
 class Verb {
 public:
-    Verb();
+    explicit Verb(pg::PinPath when = pg::PinPath::now);
     Verb(const Verb &) = delete;
     Verb &operator=(const Verb &) = delete;
 

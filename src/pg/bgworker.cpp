@@ -3,6 +3,7 @@
 
 #include "pg/executor_state.hpp"
 #include "pg/guc.hpp"
+#include "pg/request_slots.hpp"
 
 #include <sys/stat.h>
 
@@ -50,11 +51,15 @@ void release_slot(int /*code*/, Datum /*arg*/) {
     if (static_cast<WorkerRole>(slot->role.load()) == WorkerRole::executor) {
         leave_executor_queue(*slot, start_failed());
     }
+    if (static_cast<WorkerRole>(slot->role.load()) == WorkerRole::dispatcher) {
+        give_all_slots();
+    }
     g_slot = nullptr;
     slot->process_number = -1;
     slot->incarnation = 0;
     slot->pid = 0;
     slot->in_flight = 0;
+    slot->committing = 0;
     slot->role = static_cast<std::uint32_t>(WorkerRole::none);
     slot->database = InvalidOid;
     slot->state = static_cast<std::uint32_t>(WorkerState::free);
@@ -115,6 +120,7 @@ WorkerSlot *allot_worker_slot(WorkerRole role, Oid database, const ExecutorSeat 
         auto expected = static_cast<std::uint32_t>(WorkerState::free);
         if (slot.state.compare_exchange_strong(expected, static_cast<std::uint32_t>(WorkerState::starting))) {
             slot.started_at = GetCurrentTimestamp();
+            slot.helper = 0;
             slot.executor.user = seat.user;
             slot.executor.due = PG_INT64_MIN;
             slot.executor.idle = 0;

@@ -105,7 +105,6 @@ bool start_failed() noexcept { return !g_ready && !shutdown_requested(); }
 void leave_executor_queue(WorkerSlot &slot, bool failed_start) noexcept {
     const std::int32_t queue = slot.executor.queue.exchange(0); // from here on a commit tells the supervisor
     slot.executor.user = InvalidOid;
-    slot.executor.committing = 0;
     DatabaseSlot *database = find_database(slot.database.load());
     if (queue == 0 || database == nullptr) {
         return;

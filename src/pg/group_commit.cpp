@@ -6,6 +6,7 @@
 #include "pg/shmem.hpp"
 #include "pg/xact.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 extern "C" {
@@ -29,7 +30,7 @@ Clock::time_point g_since{};
 // While it is on, readers do not know yet what they may have seen.
 class Committing {
 public:
-    Committing() noexcept : state_(my_worker_slot()->executor.committing) { state_ = 1; }
+    Committing() noexcept : state_(my_worker_slot()->committing) { state_ = 1; }
     ~Committing() { state_ = 0; }
     Committing(const Committing &) = delete;
     Committing &operator=(const Committing &) = delete;
@@ -72,7 +73,7 @@ void commit_unflushed(worker_transaction &transaction) {
         g_since = Clock::now();
     }
     g_unflushed = XactLastCommitEnd;
-    raise(my_database()->turns_committed, XactLastCommitEnd);
+    raise(my_database()->unflushed_commits, XactLastCommitEnd);
 }
 
 void flush_commits() {
@@ -87,21 +88,29 @@ bool flush_is_due() noexcept {
     return g_unflushed != 0 && Clock::now() >= g_since + std::chrono::milliseconds(guc::turn_flush_delay_ms);
 }
 
-void wait_for_turns_on_disk() {
+long milliseconds_until_flush(long most) noexcept {
+    if (g_unflushed == 0) {
+        return most;
+    }
+    const auto left = g_since + std::chrono::milliseconds(guc::turn_flush_delay_ms) - Clock::now();
+    return std::clamp<long>(std::chrono::ceil<std::chrono::milliseconds>(left).count(), 0, most);
+}
+
+void wait_until_on_disk() {
     DatabaseSlot *database = shared() != nullptr && !in_recovery() ? my_database() : nullptr;
     if (database == nullptr) {
         return;
     }
     const Clock::time_point until = Clock::now() + kLongestCommit;
     for (const WorkerSlot &slot : shared()->workers) {
-        while (slot.database.load() == MyDatabaseId && slot.executor.committing.load() != 0 && Clock::now() < until) {
+        while (slot.database.load() == MyDatabaseId && slot.committing.load() != 0 && Clock::now() < until) {
             call([] {
                 CHECK_FOR_INTERRUPTS();
                 pg_usleep(20);
             });
         }
     }
-    if (const XLogRecPtr position = database->turns_committed.load(); position != 0) {
+    if (const XLogRecPtr position = database->unflushed_commits.load(); position != 0) {
         wait_for(position);
     }
 }

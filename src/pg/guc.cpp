@@ -19,14 +19,15 @@ int executors_per_role = 0;
 int fallback_poll_ms = 0;
 int history_retention_s = 0;
 int host_concurrency = 0;
-int turn_flush_delay_ms = 0;
 int key_retention_s = 0;
 int max_claims = 0;
+int max_dispatchers = 0;
 int max_executors = 0;
 int max_message_size = 0;
 int max_metric_series = 0;
 bool outbound = true;
 int receipt_log_retention_s = 0;
+int turn_flush_delay_ms = 0;
 bool workers = true;
 
 namespace {
@@ -77,7 +78,8 @@ constexpr IntSetting kInts[] = {
      &condition_timeout_ms, 1000, 1, 30000, PGC_SIGHUP, GUC_UNIT_MS},
     {"hermes.delivery_retention", "How long the log of webhook deliveries is kept.", &delivery_retention_s, 7 * kDay,
      60, INT_MAX, PGC_SIGHUP, GUC_UNIT_S},
-    {"hermes.dispatchers", "Dispatcher processes per database.", &dispatchers, 1, 0, 16, PGC_SIGHUP, 0},
+    {"hermes.dispatchers", "Dispatcher processes per database that are always there.", &dispatchers, 1, 0, 16,
+     PGC_SIGHUP, 0},
     {"hermes.drain_timeout", "Grace for requests in flight when a dispatcher stops.", &drain_timeout_ms, 5000, 0, 60000,
      PGC_SIGHUP, GUC_UNIT_MS},
     {"hermes.executor_idle_timeout", "An executor without work for so long ends.", &executor_idle_timeout_ms, 60000, 0,
@@ -94,6 +96,8 @@ constexpr IntSetting kInts[] = {
      INT_MAX, PGC_SIGHUP, GUC_UNIT_S},
     {"hermes.max_claims", "Claims of one task, over crashes, before it is given up as poison.", &max_claims, 20, 1,
      1000, PGC_SIGHUP, 0},
+    {"hermes.max_dispatchers", "Dispatcher processes per database while the queues stay full.", &max_dispatchers, 2, 0,
+     16, PGC_SIGHUP, 0},
     {"hermes.max_executors", "Executor processes per database; 0 lets SQL of rules wait.", &max_executors, 4, 0, 64,
      PGC_SIGHUP, 0},
     {"hermes.max_message_size", "Largest message, payload or configuration accepted.", &max_message_size, 256, 1, 65536,

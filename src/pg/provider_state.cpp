@@ -124,12 +124,6 @@ void note_answer(std::int32_t provider, const core::ProviderLimits &limits, core
     slot->last_failure[length] = '\0';
 }
 
-void count_in_flight(std::int32_t provider, std::int32_t change) noexcept {
-    if (ProviderSlot *slot = slot_of(provider)) {
-        slot->in_flight.fetch_add(change, std::memory_order_relaxed);
-    }
-}
-
 std::vector<std::int32_t> open_providers(core::Time now) {
     std::vector<std::int32_t> open;
     DatabaseSlot *database = my_database();

@@ -37,8 +37,6 @@ void give_back_sends(std::int32_t provider, const core::ProviderLimits &limits, 
 void note_answer(std::int32_t provider, const core::ProviderLimits &limits, core::circuit_breaker::Result result,
                  std::uint32_t ticket, core::Time now, core::Time throttled_until, std::string_view failure) noexcept;
 
-void count_in_flight(std::int32_t provider, std::int32_t change) noexcept;
-
 // Providers whose breaker is open now.
 std::vector<std::int32_t> open_providers(core::Time now);
 

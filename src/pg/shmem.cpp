@@ -28,6 +28,10 @@ void clear_database(DatabaseSlot &slot) noexcept {
     slot.clock_ahead = 0;
     slot.clock_asked = 0;
     slot.clock_known = 0;
+    slot.dispatcher_wanted = 0;
+    for (auto &load : slot.host_load) {
+        load = 0;
+    }
     for (ProviderSlot &provider : slot.providers) {
         new (&provider) ProviderSlot();
         SpinLockInit(&provider.lock);

@@ -21,6 +21,7 @@ namespace hc::pg {
 inline constexpr int kMaxDatabases = 64;
 inline constexpr int kMaxWorkers = 128;
 inline constexpr int kProviderSlots = 256;        // providers with limits of their own
+inline constexpr int kHostSlots = 1024;           // counters of requests under way, by host (request_slots.hpp)
 inline constexpr int kEndpointPauses = 1024;      // webhook endpoints that pause
 inline constexpr int kTenantSlots = 1024;         // tenants with a start rate
 inline constexpr int kFairSlots = 4096;           // tenants and queues that are told apart
@@ -56,7 +57,6 @@ struct ExecutorState {               // executor_state.hpp; set before the slot'
     std::atomic<std::uint32_t> idle; // has nothing to do, or
     std::atomic<std::int64_t> since; // has something, since then (TimestampTz)
     std::atomic<std::uint32_t> wants_help;
-    std::atomic<std::uint32_t> committing; // group_commit.hpp
 };
 
 struct WorkerSlot {
@@ -69,6 +69,8 @@ struct WorkerSlot {
     std::atomic<std::int64_t> started_at;     // TimestampTz
     std::atomic<std::uint64_t> batches, tasks, errors;
     std::atomic<std::uint32_t> in_flight;
+    std::atomic<std::uint32_t> committing; // group_commit.hpp
+    std::atomic<std::uint32_t> helper;     // a dispatcher that is there for a backlog only; set before the role
     ExecutorState executor;
 };
 
@@ -79,9 +81,9 @@ enum class DatabaseState : std::uint32_t {
     blocked, // a command on the database is running: no worker may start
 };
 
-struct ProviderSlot {                   // provider_state.hpp
-    std::atomic<std::int32_t> provider; // 0: free
-    std::atomic<std::int32_t> in_flight;
+struct ProviderSlot {                             // provider_state.hpp
+    std::atomic<std::int32_t> provider;           // 0: free
+    std::atomic<std::int32_t> in_flight;          // request_slots.hpp
     std::atomic<core::DeliveryWindow> deliveries; // deliveries.hpp
     slock_t lock;                                 // of what follows
     core::TokenBucketState bucket;
@@ -118,12 +120,14 @@ struct DatabaseSlot {
     std::atomic<std::int64_t> clock_ahead;          // clock.hpp; microseconds, 0 but in a database for tests
     std::atomic<std::int64_t> clock_asked;          // likewise: how far it shall go, once that is kept
     std::atomic<std::uint32_t> clock_known;         // 0: to be read from hermes.test_clock
-    std::atomic<std::uint64_t> turns_committed;     // WAL position of the newest commit of a turn, group_commit.hpp
+    std::atomic<std::uint64_t> unflushed_commits;   // WAL position of the newest one, group_commit.hpp
     std::atomic<std::uint32_t> outbound_open;       // the restore fence let requests go; set by the supervisor
     std::atomic<std::int64_t> bounds[kQueueBounds]; // smallest due time (TimestampTz) that may be waiting in the queue
     core::fair_queue::Word fair_served[kQueueBounds]; // by bound (fairness.hpp)
     core::fair_queue::Word fair_finish[kFairSlots];   // of a tenant in a queue, by hash
     std::atomic<std::int64_t> fair_counted;           // when a backlog was counted last
+    std::atomic<std::uint32_t> dispatcher_wanted;     // a dispatcher wants help (dispatchers.hpp)
+    std::atomic<std::int32_t> host_load[kHostSlots];  // requests under way (request_slots.hpp)
     ProviderSlot providers[kProviderSlots];
     TenantSlot tenants[kTenantSlots];
     EndpointPause pauses[kEndpointPauses];

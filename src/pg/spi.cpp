@@ -2,6 +2,7 @@
 #include "pg/spi.hpp"
 
 #include "pg/planning.hpp"
+#include "pg/xact.hpp"
 
 namespace hc::pg {
 
@@ -32,6 +33,7 @@ fresh_reads_scope::~fresh_reads_scope() { g_read_afresh = saved_; }
 namespace detail {
 
 void prepare(PlanState &state, const char *sql, int nargs, const Oid *types, Plan kind) {
+    pin_search_path(); // every execution comes by here
     if (state.plan != nullptr) {
         return;
     }
@@ -72,6 +74,7 @@ Result execute(PlanState &state, const Param *params, int count, bool read_only)
 }
 
 Result execute_once(const char *sql, const Oid *types, const Param *params, int count) {
+    pin_search_path();
     Datum values[16] = {};
     char nulls[16] = {};
     if (count > static_cast<int>(lengthof(values))) {

@@ -21,6 +21,7 @@ namespace detail {
 
 Level begin_level(const char *activity, bool read_only) {
     return call([activity, read_only]() -> Level {
+        pin_search_path(); // what the user's code finds does not depend on what ran before it
         const Level level{CurrentMemoryContext, CurrentResourceOwner, InterruptHoldoffCount, NewGUCNestLevel()};
         if (activity != nullptr) {
             pgstat_report_activity(STATE_RUNNING, activity);

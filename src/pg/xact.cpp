@@ -54,6 +54,7 @@ void abort_worker_transaction() noexcept {
 
 subtransaction::State subtransaction::begin() {
     return call([]() -> State {
+        pin_search_path(); // inside, it would end with the subtransaction
         const State state{CurrentMemoryContext, CurrentResourceOwner, InterruptHoldoffCount};
         BeginInternalSubTransaction(nullptr);
         MemoryContextSwitchTo(state.context);
@@ -85,16 +86,28 @@ user_scope::user_scope(Oid user) noexcept {
 
 user_scope::~user_scope() { SetUserIdAndSecContext(saved_user_, saved_context_); }
 
-search_path_scope::search_path_scope() {
+static search_path_scope *g_path_scope = nullptr;
+
+search_path_scope::search_path_scope(PinPath when) : outer_(g_path_scope) {
+    g_path_scope = this;
+    if (when == PinPath::now) {
+        call([this] { pin(); });
+    }
+}
+
+search_path_scope::~search_path_scope() { g_path_scope = outer_; }
+
+void search_path_scope::pin() {
     static constexpr const char *kPath = "pg_catalog, pg_temp";
+    if (pinned_) {
+        return;
+    }
+    pinned_ = true;
     if (namespace_search_path != nullptr && std::strcmp(namespace_search_path, kPath) == 0) {
         return;
     }
-    nest_level_ = call([] {
-        const int level = NewGUCNestLevel();
-        set_config_option("search_path", kPath, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-        return level;
-    });
+    nest_level_ = NewGUCNestLevel();
+    set_config_option("search_path", kPath, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
 void search_path_scope::finish() {
@@ -102,6 +115,12 @@ void search_path_scope::finish() {
         const int level = nest_level_;
         nest_level_ = 0;
         call([level] { AtEOXact_GUC(true, level); });
+    }
+}
+
+void pin_search_path() {
+    if (g_path_scope != nullptr) {
+        g_path_scope->pin();
     }
 }
 

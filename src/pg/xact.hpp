@@ -75,18 +75,24 @@ private:
     int saved_context_ = 0;
 };
 
-// search_path = pg_catalog, pg_temp until finish(); abort restores it as well.
+// search_path = pg_catalog, pg_temp until finish(); abort restores it as well. A change of it costs as much as a
+// look-up in an index, so verbs that mostly get by without a statement have it made before the first one.
+enum class PinPath : std::uint8_t { now, before_sql };
 class search_path_scope {
 public:
-    search_path_scope();
-    ~search_path_scope() = default;
+    explicit search_path_scope(PinPath when = PinPath::now);
+    ~search_path_scope();
     search_path_scope(const search_path_scope &) = delete;
     search_path_scope &operator=(const search_path_scope &) = delete;
+    void pin(); // not a second time; inside call()
     void finish();
 
 private:
-    int nest_level_ = 0; // 0: the path was pinned already
+    search_path_scope *outer_;
+    bool pinned_ = false;
+    int nest_level_ = 0; // 0: the path was as it shall be
 };
+void pin_search_path(); // of the innermost scope; before any statement and any SQL of users, inside call()
 
 // 1 at the top level of a transaction; grows with savepoints.
 int nesting_level() noexcept;

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""Turns of workflows wait for the disk together, so others can see one before it is there. What a verb has told of an execution
-is there after a kill -9 of the server all the same, and what nobody was told of is done anew, each effect once."""
+"""Turns of workflows and answers of providers wait for the disk together, so others can see them before they are there. What a
+verb has told of an execution or a cascade is there after a kill -9 of the server all the same, and what nobody was told of is done
+anew, each effect once."""
 
 from __future__ import annotations
 
@@ -16,6 +17,11 @@ from workflows import ROLE, define, prepare as prepare_role
 ROUNDS = 12 if EVERY_POINT else 5
 EXECUTIONS = 400  # a round
 TOLD = 60         # then the kill
+CASCADES = 150    # a round: one claim takes them all, so that no other one flushes their answers
+CASCADE_ASKERS = (
+    "SELECT hermes.cascade_status(%s) ->> 'status' = 'CLOSED'",
+    "SELECT EXISTS (SELECT FROM hermes.cascade_history(%s) WHERE event_type = 'CascadeCompleted')",
+)
 ASKERS = (
     "SELECT hermes.workflow_status(%s) ->> 'status' = 'Completed'",
     "SELECT hermes.workflow_result(%s, '10 s') = '\"done\"'",
@@ -63,11 +69,9 @@ def prepare(world: World) -> None:
     world.set_guc("wal_writer_delay", "10s")  # nobody else is quick to flush
 
 
-def one_round(world: World, number: int) -> int:
-    runs = [f"{number}-{i}" for i in range(EXECUTIONS)]
-    executions = [row[0] for row in world.sql(
-        "SELECT hermes.start_workflow('told', jsonb_build_object('run', run))::text FROM unnest(%s::text[]) run", runs)]
-    askers = [Asker(world, question, executions) for question in ASKERS]
+def told_until_killed(world: World, questions: tuple[str, ...], executions: list[str]) -> list[str]:
+    """What the sessions that ask were told to have ended before the server was killed; the workers stay off."""
+    askers = [Asker(world, question, executions) for question in questions]
     threads = [threading.Thread(target=asker.run, daemon=True) for asker in askers]
     for thread in threads:
         thread.start()
@@ -77,7 +81,14 @@ def one_round(world: World, number: int) -> int:
     for thread in threads:
         thread.join(30)
     equal([asker.problems for asker in askers], [[]] * len(askers), "problems of those who asked")
-    told = sorted({execution for asker in askers for execution in asker.told})
+    return sorted({execution for asker in askers for execution in asker.told})
+
+
+def one_round(world: World, number: int) -> int:
+    runs = [f"{number}-{i}" for i in range(EXECUTIONS)]
+    executions = [row[0] for row in world.sql(
+        "SELECT hermes.start_workflow('told', jsonb_build_object('run', run))::text FROM unnest(%s::text[]) run", runs)]
+    told = told_until_killed(world, ASKERS, executions)
     ended = through_restarts(lambda: world.sql(
         "SELECT e FROM unnest(%s::text[]) e WHERE hermes.workflow_status(e::uuid) ->> 'closed_at' IS NOT NULL", told))
     equal(sorted(row[0] for row in ended), told, "ends that were told before the kill")
@@ -95,5 +106,27 @@ def told(world: World) -> None:
     check(any(others), "every execution had been told before the kill, so nothing was shown")
 
 
+def one_round_of_cascades(world: World) -> int:
+    cascades = [row[0] for row in world.sql("SELECT hermes.start_cascade('told', '{}')::text FROM generate_series(1, %s)", CASCADES)]
+    told = told_until_killed(world, CASCADE_ASKERS, cascades)
+    ended = through_restarts(lambda: world.sql(
+        "SELECT c FROM unnest(%s::text[]) c WHERE hermes.cascade_status(c::uuid) ->> 'status' = 'CLOSED'", told))
+    equal(sorted(row[0] for row in ended), told, "ends that were told before the kill")
+    world.set_guc("hermes.workers", "on")
+    wait_until(lambda: world.value("SELECT count(*) FROM hermes.workflow") == 0, 60, "the end of all")
+    ends = world.sql("SELECT s ->> 'outcome', jsonb_array_length(s -> 'attempts'), count(*) FROM unnest(%s::uuid[]) c, "
+                     "hermes.cascade_status(c) s GROUP BY 1, 2", cascades)
+    equal(ends, [("DELIVERED", 1, CASCADES)], "outcomes and attempts")
+    return CASCADES - len(told)
+
+
+def told_of_cascades(world: World) -> None:
+    """what was told of a cascade before a kill stands after it; the others end as well"""
+    world.sql("SELECT hermes.create_provider('quick', '{\"kind\": \"sandbox\", \"channel\": \"email\"}')")
+    world.rule("told", {"channel": "email", "providers": ["quick"], "success_on": "accepted"})
+    others = [one_round_of_cascades(world) for _ in range(ROUNDS)]
+    check(any(others), "every cascade had been told before the kill, so nothing was shown")
+
+
 if __name__ == "__main__":
-    main(prepare, told)
+    main(prepare, told, told_of_cascades)
