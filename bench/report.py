@@ -45,6 +45,20 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def medians(runs: list[list[Row]]) -> list[Row]:
+    """Of several runs with the same figures: each figure as in the run that is the middle one for it, by ratio where it has one."""
+    if len(runs) == 1:
+        return runs[0]
+    rows = []
+    for nth in range(len(runs[0])):
+        each = [rows_of_run[nth] for rows_of_run in runs]
+        key = [row.value if row.ratio is None else row.ratio for row in each]
+        middle = sorted(range(len(each)), key=key.__getitem__)[len(each) // 2]
+        seen = "of " + ", ".join(f"{value:.3g}" if value < 1000 else f"{value:,.0f}" for value in key)
+        rows.append(dataclasses.replace(each[middle], note=f"{seen}; {each[middle].note}" if each[middle].note else seen))
+    return rows
+
+
 def workloads(rows: list[Row]) -> str:
     return "\n".join(f"  {row.name}: {row.workload}" for row in rows)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import conditions
+import crowd
 import functions
 import latencies
 import messaging
@@ -29,7 +30,7 @@ SIZES = """SELECT pg_total_relation_size('hermes.workflow'), pg_total_relation_s
 
 
 SECTIONS = ("waiting", "cascades", "latencies", "messaging", "functions", "conditions")
-MORE_SECTIONS = ("steady",)  # only when asked for: half an hour
+MORE_SECTIONS = ("crowd", "steady")  # only when asked for: six minutes, half an hour
 
 
 def times(figures: dict[str, Any]) -> str:
@@ -42,6 +43,7 @@ class Plan:
     seconds: float = 4
     whole_seconds: float = 8
     waiting: int = 100_000
+    crowd: int = 2_000_000
     latency: int = 2000
     first_bytes: int = 400
     timer_seconds: float = 3
@@ -64,7 +66,7 @@ class Plan:
 
     @staticmethod
     def quick() -> Plan:
-        return Plan(seconds=1, whole_seconds=2, waiting=4000, latency=200, first_bytes=40, timer_seconds=1, idle_seconds=2, otps=60,
+        return Plan(seconds=1, whole_seconds=2, waiting=4000, crowd=8000, latency=200, first_bytes=40, timer_seconds=1, idle_seconds=2, otps=60,
                     campaign=8000, receipts=2000, receipts_a_call=1000, reports=1000, dead_reports=2000, report_samples=40,
                     functions=1000, reactions=40, replays=2, offered_seconds=2, snapshot_seconds=4, steady_minutes=0.2)
 
@@ -87,7 +89,8 @@ class Bench:
         self._raw()
         for name, section in {"waiting": self._waiting_set, "cascades": self._cascades, "latencies": self._latencies,
                               "messaging": lambda: messaging.run(self), "functions": lambda: functions.run(self),
-                              "conditions": lambda: conditions.run(self), "steady": lambda: conditions.steady(self)}.items():
+                              "conditions": lambda: conditions.run(self), "crowd": lambda: crowd.run(self),
+                              "steady": lambda: conditions.steady(self)}.items():
             if name in self.plan.sections:
                 section()
                 self._raw_again()
@@ -209,7 +212,7 @@ class Bench:
     # ------------------------------------------------------------ starts, then the same cascades as the waiting set
     def _waiting_set(self) -> None:
         self.cluster.set_workers(False)
-        before = [int(x) for x in self.cluster.rows(SIZES)[0]]
+        before = self.sizes()
         call = "start_cascade, prepared, 300-byte message, workers off: the call and its commit alone"
         for clients, keys in ((1, False), (32, False), (32, True)):
             name = f"start{', key' if keys else ''}, {clients} client{'s' if clients > 1 else ''}"
@@ -226,8 +229,8 @@ class Bench:
         self.add("set-based start, one session", figures["rate"], "cascades/s",
                   "start_cascades, arrays of 1,000 messages, workers off", RAW32)
         self._drain()
-        self._bytes_waiting(before)
-        self._idle()
+        self.bytes_waiting(before)
+        self.idle()
         self._latency()
         with self._profiled("receipts"):
             figures = self.cluster.generate("receipts", rule="bench_waiting", count=2**31, size=1000, id_prefix="sandbox-")
@@ -250,8 +253,11 @@ class Bench:
                   f"dispatchers, as many as come by themselves, take {waiting:,} started cascades of the sandbox provider from its queue", RAW32,
                   f"dispatcher {(after['dispatcher'] - before['dispatcher']) / seconds:.2f} cores")
 
-    def _bytes_waiting(self, before: list[int]) -> None:
-        after = [int(x) for x in self.cluster.rows(SIZES)[0]]
+    def sizes(self) -> list[int]:
+        return [int(x) for x in self.cluster.rows(SIZES)[0]]
+
+    def bytes_waiting(self, before: list[int]) -> None:
+        after = self.sizes()
         count, payload, history = self.cluster.rows(
             "SELECT count(*), sum(pg_column_size(message) + coalesce(pg_column_size(key), 0)), avg(pg_column_size(history)) "
             "FROM hermes.workflow")[0]
@@ -263,7 +269,7 @@ class Bench:
                   note=f"workflow {(workflow - int(payload)) / count:.0f} (history {history:.0f}), "
                        f"task {task / count:.0f}, attempt {attempt / count:.0f}; message and key {int(payload) / count:.0f}")
 
-    def _idle(self) -> None:
+    def idle(self) -> None:
         self.cluster.run("VACUUM (ANALYZE) hermes.workflow, hermes.task, hermes.attempt, bench.raw_insert")
         self.cluster.run("CHECKPOINT")
         wait_for("the end of autovacuum", lambda: self.cluster.value(
@@ -285,7 +291,7 @@ class Bench:
             self.rows[-1].ratio = figures[f"{p}_ms"] / raw[f"{p}_ms"]
 
     # ------------------------------------------------------------ whole cascades
-    def _generate_whole(self, key: str, rule: str, **options: Any) -> dict[str, Any]:
+    def generate_whole(self, key: str, rule: str, **options: Any) -> dict[str, Any]:
         figures: dict[str, Any] = {}
         with self.measured(figures), self._profiled(key):
             figures.update(self.count(rule, self.cluster.generate(
@@ -294,7 +300,7 @@ class Bench:
         self.details[key] = figures
         return figures
 
-    def _add_whole(self, name: str, figures: dict[str, Any], workload: str) -> None:
+    def add_whole(self, name: str, figures: dict[str, Any], workload: str) -> None:
         cores = ", ".join(f"{k} {v:.2f}" for k, v in figures["cores"].items())
         self.add(name, figures["rate"], "cascades/s", workload, RAW32,
                   f"p50 {figures['whole_p50_ms']:.1f} ms, early receipts {figures['early_receipts']}; server {figures['cpu_us']:.0f} us "
@@ -309,9 +315,9 @@ class Bench:
             "https": "the same over TLS",
         }
         start = self.cluster.lsn()
-        figures = self._generate_whole(key, rule, **options)
+        figures = self.generate_whole(key, rule, **options)
         end = self.cluster.lsn()
-        self._add_whole(name, figures, text or texts.get(key, texts["sandbox"]))
+        self.add_whole(name, figures, text or texts.get(key, texts["sandbox"]))
         if wal:
             self._add_wal(figures["count"], self.cluster.wal(start, end))
 
@@ -329,13 +335,13 @@ class Bench:
                                       f"http://127.0.0.1:{self.cluster.sink.port}/webhook")
         base, began = self.cluster.counter("webhooks_delivered"), time.monotonic()
         start = self.cluster.lsn()
-        figures = self._generate_whole("webhook", "bench_webhook")
+        figures = self.generate_whole("webhook", "bench_webhook")
         wait_for("the reports", lambda: self.cluster.counter("webhooks_delivered") - base >= figures["count"], 60)
         seconds = time.monotonic() - began
         wal = self.cluster.wal(start, self.cluster.lsn())
         figures["rate"] = figures["count"] / seconds
         figures["wal_bytes"] = wal["bytes"] / figures["count"]
-        self._add_whole("full cascade, HTTP and tenant webhook", figures,
+        self.add_whole("full cascade, HTTP and tenant webhook", figures,
                         "the same, and each outcome reported by a signed POST to nginx; to the last report delivered")
         self.add("WAL per full cascade, report included", figures["wal_bytes"], "bytes", "pg_waldump --stats over that run")
         self.cluster.run("SELECT hermes.drop_endpoint(%s)", endpoint)

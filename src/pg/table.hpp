@@ -52,9 +52,10 @@ struct ColumnNumbers {
     std::int16_t of[kMaxTableColumns];
 };
 
+enum class OnConflict : std::uint8_t { error, nothing };
 struct Writer; // inside pg::call only
-Writer *begin_insert(const TableShape &shape, ColumnNumbers &numbers);
-void insert_row(Writer &writer, const Param *row); // datums in the context of begin_row
+Writer *begin_insert(const TableShape &shape, ColumnNumbers &numbers, OnConflict on_conflict);
+bool insert_row(Writer &writer, const Param *row); // datums in the context of begin_row; false: it was there
 void begin_row(Writer &writer);                    // makes the context for a row's datums current
 void end_insert(Writer &writer);
 
@@ -123,22 +124,37 @@ public:
 
     template <class RowAt>
     void run(std::size_t count, RowAt row_at) {
+        insert(count, row_at, detail::OnConflict::error, [](std::size_t) {});
+    }
+
+    // With ON CONFLICT DO NOTHING: waits for whoever inserts an equal key. Which rows were inserted.
+    template <class RowAt>
+    std::vector<bool> run_if_new(std::size_t count, RowAt row_at) {
+        std::vector<bool> inserted(count);
+        insert(count, row_at, detail::OnConflict::nothing, [&inserted](std::size_t i) { inserted[i] = true; });
+        return inserted;
+    }
+
+private:
+    template <class RowAt, class Inserted>
+    void insert(std::size_t count, RowAt row_at, detail::OnConflict on_conflict, Inserted inserted) {
         if (count == 0) {
             return;
         }
         call([&] {
-            detail::Writer &writer = *detail::begin_insert(shape(), numbers_);
+            detail::Writer &writer = *detail::begin_insert(shape(), numbers_, on_conflict);
             for (std::size_t i = 0; i < count; ++i) {
                 detail::begin_row(writer);
                 Param row[sizeof...(C)];
                 detail::make_params<C...>(row_at(i), row);
-                detail::insert_row(writer, row);
+                if (detail::insert_row(writer, row)) {
+                    inserted(i);
+                }
             }
             detail::end_insert(writer);
         });
     }
 
-private:
     static constexpr Oid kTypes[] = {param_of<C>::kOid...};
     detail::TableShape shape() const { return {table_, columns_.data(), kTypes, static_cast<int>(sizeof...(C)), 0}; }
 

@@ -6,11 +6,22 @@ namespace hc::pg::detail {
 namespace {
 
 // As of the server's version.
-List *insert_index_tuples(ResultRelInfo *info, TupleTableSlot *slot, EState *estate) {
+List *insert_index_tuples(ResultRelInfo *info, TupleTableSlot *slot, EState *estate, bool *conflict = nullptr) {
+    const bool speculative = conflict != nullptr;
 #if PG_VERSION_NUM >= 160000
-    return ExecInsertIndexTuples(info, slot, estate, false, false, nullptr, NIL, false);
+    return ExecInsertIndexTuples(info, slot, estate, false, speculative, conflict, NIL, false);
 #else
-    return ExecInsertIndexTuples(info, slot, estate, false, false, nullptr, NIL);
+    return ExecInsertIndexTuples(info, slot, estate, false, speculative, conflict, NIL);
+#endif
+}
+
+bool conflicts(ResultRelInfo *info, TupleTableSlot *slot, EState *estate, ItemPointerData &place) {
+#if PG_VERSION_NUM >= 180000
+    ItemPointerData none;
+    ItemPointerSetInvalid(&none);
+    return !ExecCheckIndexConstraints(info, slot, estate, &place, &none, NIL);
+#else
+    return !ExecCheckIndexConstraints(info, slot, estate, &place, NIL);
 #endif
 }
 
@@ -48,6 +59,7 @@ struct Writer {
     Relation root;
     ColumnNumbers numbers; // of the root
     Target *targets;       // last used first
+    OnConflict on_conflict;
 };
 
 namespace {
@@ -62,7 +74,7 @@ Target *open_target(Writer &writer, Relation relation, bool of_default) {
     check_others(relation, writer.shape, target->numbers);
     target->info = makeNode(ResultRelInfo);
     InitResultRelInfo(target->info, relation, 0, nullptr, 0);
-    ExecOpenIndices(target->info, false);
+    ExecOpenIndices(target->info, writer.on_conflict == OnConflict::nothing);
     target->slot = table_slot_create(relation, nullptr);
     target->next = writer.targets;
     writer.targets = target;
@@ -89,11 +101,12 @@ Target *target_of_row(Writer &writer, const Param *row) {
 
 } // namespace
 
-Writer *begin_insert(const TableShape &shape, ColumnNumbers &numbers) {
+Writer *begin_insert(const TableShape &shape, ColumnNumbers &numbers, OnConflict on_conflict) {
     prevent_write("INSERT");
     EState *estate = CreateExecutorState();
     auto *writer = static_cast<Writer *>(MemoryContextAllocZero(estate->es_query_cxt, sizeof(Writer)));
     writer->shape = shape;
+    writer->on_conflict = on_conflict;
     writer->estate = estate;
     writer->outside = CurrentMemoryContext;
     writer->root = open_table(shape.table, RowExclusiveLock);
@@ -107,12 +120,59 @@ Writer *begin_insert(const TableShape &shape, ColumnNumbers &numbers) {
     return writer;
 }
 
+namespace {
+
+// A transaction with one snapshot must not act on a row that it cannot see.
+void check_visible(Relation relation, ItemPointerData place) {
+    if (!IsolationUsesXactSnapshot()) {
+        return;
+    }
+    TupleTableSlot *slot = table_slot_create(relation, nullptr);
+    if (table_tuple_fetch_row_version(relation, &place, SnapshotAny, slot) &&
+        !table_tuple_satisfies_snapshot(relation, slot, GetActiveSnapshot())) {
+        bool is_null = false;
+        const Datum inserter = slot_getsysattr(slot, MinTransactionIdAttributeNumber, &is_null);
+        if (!TransactionIdIsCurrentTransactionId(DatumGetTransactionId(inserter))) {
+            ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                    errmsg("could not serialize access due to concurrent update"));
+        }
+    }
+    ExecDropSingleTupleTableSlot(slot);
+}
+
+// As INSERT .. ON CONFLICT DO NOTHING does: the row is inserted on trial, and taken back when the index knows better.
+bool insert_if_new(const Writer &writer, Target &target, TupleTableSlot *slot) {
+    for (;;) {
+        CHECK_FOR_INTERRUPTS();
+        ItemPointerData place;
+        if (conflicts(target.info, slot, writer.estate, place)) {
+            check_visible(target.relation, place);
+            return false;
+        }
+        const TransactionId transaction = GetCurrentTransactionId();
+        const uint32 token = SpeculativeInsertionLockAcquire(transaction);
+        table_tuple_insert_speculative(target.relation, slot, writer.estate->es_output_cid, 0, nullptr, token);
+        bool conflict = false;
+        List *recheck = insert_index_tuples(target.info, slot, writer.estate, &conflict);
+        table_tuple_complete_speculative(target.relation, slot, token, !conflict);
+        SpeculativeInsertionLockRelease(transaction);
+        if (!conflict) {
+            ExecARInsertTriggers(writer.estate, target.info, slot, recheck, nullptr);
+            list_free(recheck);
+            return true;
+        }
+        list_free(recheck);
+    }
+}
+
+} // namespace
+
 void begin_row(Writer &writer) {
     ResetPerTupleExprContext(writer.estate);
     MemoryContextSwitchTo(GetPerTupleMemoryContext(writer.estate));
 }
 
-void insert_row(Writer &writer, const Param *row) {
+bool insert_row(Writer &writer, const Param *row) {
     Target &target = is_partitioned(writer.root) ? *target_of_row(writer, row) : *writer.targets;
     MemoryContextSwitchTo(writer.outside);
     TupleTableSlot *slot = target.slot;
@@ -126,7 +186,7 @@ void insert_row(Writer &writer, const Param *row) {
     TriggerDesc *triggers = target.info->ri_TrigDesc;
     if (triggers != nullptr && triggers->trig_insert_before_row &&
         !ExecBRInsertTriggers(writer.estate, target.info, slot)) {
-        return;
+        return false;
     }
     if (RelationGetDescr(target.relation)->constr != nullptr) {
         ExecConstraints(target.info, slot, writer.estate);
@@ -134,10 +194,14 @@ void insert_row(Writer &writer, const Param *row) {
     if (target.of_default) {
         ExecPartitionCheck(target.info, slot, writer.estate, true);
     }
+    if (writer.on_conflict == OnConflict::nothing) {
+        return insert_if_new(writer, target, slot);
+    }
     table_tuple_insert(target.relation, slot, writer.estate->es_output_cid, 0, nullptr);
     List *recheck = target.info->ri_NumIndices > 0 ? insert_index_tuples(target.info, slot, writer.estate) : NIL;
     ExecARInsertTriggers(writer.estate, target.info, slot, recheck, nullptr);
     list_free(recheck);
+    return true;
 }
 
 void end_insert(Writer &writer) {

@@ -36,10 +36,17 @@ Range range_of(const Ids &ids) {
 } // namespace
 
 std::vector<KeyRow> insert_keys(const Ids &hashes, const Ids &ids, const std::vector<std::int64_t> &fingerprints) {
-    constinit static pg::statement<KeyRow(Ids, Ids, std::vector<std::int64_t>)> insert(
-        "INSERT INTO hermes.execution_key (hash, workflow_id, fingerprint) "
-        "SELECT * FROM unnest($1, $2, $3) ON CONFLICT (hash) DO NOTHING RETURNING hash, workflow_id, fingerprint");
-    return insert.query(hashes, ids, fingerprints);
+    constinit static pg::table_insert<WorkflowId, WorkflowId, std::int64_t> insert(
+        "execution_key", {"hash", "workflow_id", "fingerprint"});
+    const std::vector<bool> inserted =
+        insert.run_if_new(hashes.size(), [&](std::size_t i) { return std::tie(hashes[i], ids[i], fingerprints[i]); });
+    std::vector<KeyRow> rows;
+    for (std::size_t i = 0; i < hashes.size(); ++i) {
+        if (inserted[i]) {
+            rows.push_back({hashes[i], ids[i], fingerprints[i]});
+        }
+    }
+    return rows;
 }
 
 std::vector<KeyRow> find_keys(const Ids &hashes) {

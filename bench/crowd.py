@@ -1,0 +1,61 @@
+"""The same rates with hardly anything in the tables and with two million cascades that wait for a receipt; what the crowd
+costs while nothing happens, and its size."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from cluster import wait_for
+
+if TYPE_CHECKING:
+    from workloads import Bench
+
+PEAK_DAY = 22_000_000  # messages
+ROUNDS = ("full cascade, sandbox", "full cascade, HTTP", "start, 32 clients", "set-based start", "claim and record", "set-based receipts")
+
+
+def run(bench: Bench) -> None:
+    alone = _rates(bench)
+    waiting = bench.plan.crowd
+    before = bench.sizes()
+    figures = bench.count("bench_waiting", bench.cluster.generate("set-starts", rule="bench_waiting", count=waiting, size=1000))
+    _recorded(bench, int(figures["count"]))
+    bench.bytes_waiting(before)
+    bench.idle()
+    _project(bench)
+    beside = _rates(bench)
+    for name in ROUNDS:
+        bench.add(name + ", alone", alone[name], "/s", "with few cascades waiting")
+        bench.add(f"{name}, {waiting:,} waiting", beside[name], "/s", "the same with so many that wait for a receipt", name + ", alone")
+        bench.rows[-1].ratio = beside[name] / alone[name]
+    bench.cluster.generate("receipts", rule="bench_waiting", count=2**31, size=1000, id_prefix="sandbox-")
+
+
+def _recorded(bench: Bench, count: int) -> float:
+    """So many sends a second, until all their answers are recorded, with the start of the workers where they are off."""
+    began = time.monotonic()
+    bench.cluster.set_workers(True)
+    wait_for("the answers", lambda: not bench.cluster.value("SELECT EXISTS (SELECT FROM hermes.task WHERE kind = 1)"), 600, 0.05)
+    return count / (time.monotonic() - began)
+
+
+def _rates(bench: Bench) -> dict[str, float]:
+    rates: dict[str, float] = {}
+    for key, rule, name in (("crowd", "bench_sandbox", ROUNDS[0]), ("crowd_http", "bench_http", ROUNDS[1])):
+        options: dict[str, Any] = {"id_prefix": "sandbox-"} if rule == "bench_sandbox" else {}
+        rates[name] = bench.generate_whole(key, rule, **options)["rate"]
+    bench.cluster.set_workers(False)
+    starts = bench.count("bench_sandbox", bench.cluster.generate("starts", rule="bench_sandbox", clients=32, seconds=bench.plan.seconds))
+    sets = bench.count("bench_sandbox", bench.cluster.generate("set-starts", rule="bench_sandbox", count=bench.plan.waiting, size=1000))
+    rates[ROUNDS[2]], rates[ROUNDS[3]] = starts["rate"], sets["rate"]
+    rates[ROUNDS[4]] = _recorded(bench, int(starts["count"]) + int(sets["count"]))
+    rates[ROUNDS[5]] = bench.cluster.generate("receipts", rule="bench_sandbox", count=2**31, size=1000, id_prefix="sandbox-")["rate"]
+    return rates
+
+
+def _project(bench: Bench) -> None:
+    size = bench.details["waiting"]
+    each = size["workflow"] + size["task"] + size["attempt"]
+    bench.add(f"disk for {PEAK_DAY:,} waiting, messages included", each * PEAK_DAY / 2**30, "GiB", f"{each:.0f} bytes each, measured with "
+              f"{size['count']:,}; a day of messages, none answered")
