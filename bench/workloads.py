@@ -274,6 +274,8 @@ class Bench:
         self.cluster.run("CHECKPOINT")
         wait_for("the end of autovacuum", lambda: self.cluster.value(
             "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'") == 0, 60, 0.5)
+        wait_for("the end of helpers", lambda: self.cluster.value(
+            "SELECT count(*) FROM hermes.workers WHERE role = 'dispatcher'") == 1, 60, 0.5)
         before = self.cluster.processor_seconds()
         time.sleep(self.plan.idle_seconds)
         after = self.cluster.processor_seconds()

@@ -9,6 +9,7 @@ SELECT hermes.create_partitions() > 0;
 CREATE TABLE test.seen (number bigint GENERATED ALWAYS AS IDENTITY, what text);
 CREATE FUNCTION test.see() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
+    ASSERT current_setting('search_path') = 'pg_catalog, pg_temp', 'it runs as in a statement of ours';
     INSERT INTO test.seen (what) VALUES (concat_ws(' ', TG_WHEN, TG_OP, regexp_replace(TG_TABLE_NAME, '_p[0-9]{8}$', '')));
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END

@@ -3,6 +3,7 @@
 #include "pg/table_access.hpp"
 
 #include "pg/jsonb.hpp"
+#include "pg/xact.hpp"
 
 namespace hc::pg {
 
@@ -57,7 +58,11 @@ Relation open_table(const char *name, LOCKMODE mode) {
     if (!OidIsValid(relation)) {
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"hermes.%s\" does not exist", name)));
     }
-    return table_open(relation, mode);
+    Relation table = table_open(relation, mode);
+    if (table->trigdesc != nullptr) { // users' code finds what it would find from a statement of ours
+        pin_search_path();
+    }
+    return table;
 }
 
 int column_number(Relation relation, const char *name) {
