@@ -89,13 +89,19 @@ user_scope::~user_scope() { SetUserIdAndSecContext(saved_user_, saved_context_);
 static search_path_scope *g_path_scope = nullptr;
 
 search_path_scope::search_path_scope(PinPath when) : outer_(g_path_scope) {
-    g_path_scope = this;
     if (when == PinPath::now) {
         call([this] { pin(); });
     }
+    g_path_scope = this;
 }
 
-search_path_scope::~search_path_scope() { g_path_scope = outer_; }
+search_path_scope::~search_path_scope() { leave(); }
+
+void search_path_scope::leave() noexcept {
+    if (g_path_scope == this) {
+        g_path_scope = outer_;
+    }
+}
 
 void search_path_scope::pin() {
     static constexpr const char *kPath = "pg_catalog, pg_temp";
@@ -111,6 +117,7 @@ void search_path_scope::pin() {
 }
 
 void search_path_scope::finish() {
+    leave(); // a statement after it is none of ours
     if (nest_level_ != 0) {
         const int level = nest_level_;
         nest_level_ = 0;

@@ -88,6 +88,8 @@ public:
     void finish();
 
 private:
+    void leave() noexcept;
+
     search_path_scope *outer_;
     bool pinned_ = false;
     int nest_level_ = 0; // 0: the path was as it shall be
