@@ -4,7 +4,7 @@ costs while nothing happens, and its size."""
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cluster import wait_for
 
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 PEAK_DAY = 22_000_000  # messages
 ROUNDS = ("full cascade, sandbox", "full cascade, HTTP", "start, 32 clients", "set-based start", "claim and record", "set-based receipts")
+
+
+class Rate(NamedTuple):
+    value: float
+    at: float
 
 
 def run(bench: Bench) -> None:
@@ -26,9 +31,11 @@ def run(bench: Bench) -> None:
     _project(bench)
     beside = _rates(bench)
     for name in ROUNDS:
-        bench.add(name + ", alone", alone[name], "/s", "with few cascades waiting")
-        bench.add(f"{name}, {waiting:,} waiting", beside[name], "/s", "the same with so many that wait for a receipt", name + ", alone")
-        bench.rows[-1].ratio = beside[name] / alone[name]
+        for rates, what, workload, against in ((alone, "alone", "with few cascades waiting", ""),
+                                               (beside, f"{waiting:,} waiting", "the same with so many that wait for a receipt",
+                                                f"{name}, alone")):
+            bench.add(f"{name}, {what}", rates[name].value, "/s", workload, against)
+            bench.rows[-1].at = rates[name].at
     bench.cluster.generate("receipts", rule="bench_waiting", count=2**31, size=1000, id_prefix="sandbox-")
 
 
@@ -40,17 +47,25 @@ def _recorded(bench: Bench, count: int) -> float:
     return count / (time.monotonic() - began)
 
 
-def _rates(bench: Bench) -> dict[str, float]:
-    rates: dict[str, float] = {}
+def _rates(bench: Bench) -> dict[str, Rate]:
+    rates: dict[str, Rate] = {}
+
+    def note(name: str, rate: float) -> None:
+        rates[name] = Rate(rate, bench.elapsed())
+
+    bench.raw_again()
     for key, rule, name in (("crowd", "bench_sandbox", ROUNDS[0]), ("crowd_http", "bench_http", ROUNDS[1])):
         options: dict[str, Any] = {"id_prefix": "sandbox-"} if rule == "bench_sandbox" else {}
-        rates[name] = bench.generate_whole(key, rule, **options)["rate"]
+        note(name, bench.generate_whole(key, rule, **options)["rate"])
+    bench.raw_again()
     bench.cluster.set_workers(False)
     starts = bench.count("bench_sandbox", bench.cluster.generate("starts", rule="bench_sandbox", clients=32, seconds=bench.plan.seconds))
+    note(ROUNDS[2], starts["rate"])
     sets = bench.count("bench_sandbox", bench.cluster.generate("set-starts", rule="bench_sandbox", count=bench.plan.waiting, size=1000))
-    rates[ROUNDS[2]], rates[ROUNDS[3]] = starts["rate"], sets["rate"]
-    rates[ROUNDS[4]] = _recorded(bench, int(starts["count"]) + int(sets["count"]))
-    rates[ROUNDS[5]] = bench.cluster.generate("receipts", rule="bench_sandbox", count=2**31, size=1000, id_prefix="sandbox-")["rate"]
+    note(ROUNDS[3], sets["rate"])
+    note(ROUNDS[4], _recorded(bench, int(starts["count"]) + int(sets["count"])))
+    note(ROUNDS[5], bench.cluster.generate("receipts", rule="bench_sandbox", count=2**31, size=1000, id_prefix="sandbox-")["rate"])
+    bench.raw_again()
     return rates
 
 

@@ -105,7 +105,7 @@ def _activity(bench: Bench) -> None:
 
 
 def _reaction(bench: Bench) -> None:
-    raw = bench.details["raw1"]
+    raw = bench.raw_alone()
     samples = []
     with psycopg.connect(bench.cluster.dsn, autocommit=True) as client:
         for _ in range(bench.plan.reactions):

@@ -17,6 +17,7 @@ class Row:
     ratio: float | None = None
     against: str = ""  # what the ratio is to
     note: str = ""
+    at: float = 0.0  # when it was measured, seconds
 
 
 def shown(value: float, unit: str) -> str:

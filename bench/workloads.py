@@ -79,7 +79,7 @@ class Bench:
         self.details: dict[str, Any] = {}
         self.ended = 0
         self._expected: dict[str, int] = {}
-        self._raw32: list[float] = []
+        self._raw32: list[tuple[float, float]] = []  # when, how many a second
         self.buried = 0  # reports of an endpoint that was meant to be dead
         self._began = time.monotonic()
 
@@ -93,26 +93,32 @@ class Bench:
                               "steady": lambda: conditions.steady(self)}.items():
             if name in self.plan.sections:
                 section()
-                self._raw_again()
+                self.raw_again()
         self._verify()
         self._fill_ratios()
 
     def _cascades(self) -> None:
         self.whole("sandbox", "full cascade, sandbox, receipt by client", "bench_sandbox", wal=True, id_prefix="sandbox-")
+        self.raw_again()
         self.whole("self", "full cascade, sandbox, receipt by provider", "bench_self", counter="cascades_delivered",
                     signals=0)
+        self.raw_again()
         self.whole("http", "full cascade, HTTP", "bench_http")
+        self.raw_again()
         self._webhooks()
 
     def _latencies(self) -> None:
         latencies.first_byte(self)
         latencies.timers(self)
 
+    def elapsed(self) -> float:
+        return time.monotonic() - self._began
+
     def _progress(self, text: str) -> None:
-        print(f"[{time.monotonic() - self._began:5.0f} s] {text}", flush=True)
+        print(f"[{self.elapsed():5.0f} s] {text}", flush=True)
 
     def add(self, name: str, value: float, unit: str, workload: str, against: str = "", note: str = "") -> None:
-        self.rows.append(Row(name, value, unit, workload, None, against, note))
+        self.rows.append(Row(name, value, unit, workload, None, against, note, self.elapsed()))
         self._progress(f"{name}: {value:,.4g} {unit}{'  (' + note + ')' if note else ''}")
 
     @contextlib.contextmanager
@@ -189,10 +195,9 @@ class Bench:
     def _raw(self) -> None:
         seconds = self.plan.seconds
         self._pgbench("warm-up", INSERT, 8, 1)
-        one = self._pgbench("insert1", INSERT, 1, seconds)
+        one = self.raw_alone()
         self.add(RAW1, one["rate"], "/s", "pgbench, prepared, one INSERT of 300 bytes a transaction", RAW32, times(one))
-        self.details["raw1"] = one
-        self._raw_again()
+        self.raw_again()
         self.rows.append(Row(RAW32, 0, "/s", "the same with 32 clients; median of several times in the run"))
         update = self._pgbench("insert_update32", INSERT_UPDATE, 32, seconds)
         self.add("raw insert and update, 32 clients", update["rate"], "/s",
@@ -204,9 +209,16 @@ class Bench:
             figures.update(self.cluster.pgbench(name, script, clients, seconds))
         return figures
 
-    def _raw_again(self) -> None:
+    def raw_alone(self) -> dict[str, Any]:
+        """What latencies are compared with, measured beside them."""
+        self.details["raw1"] = self._pgbench("insert1", INSERT, 1, self.plan.seconds / 2)
+        return self.details["raw1"]
+
+    def raw_again(self) -> None:
+        """The speed of the machine just now: rates measured between two of these are compared with both."""
+        began = time.monotonic()
         figures = self._pgbench("insert32", INSERT, 32, self.plan.seconds)
-        self._raw32.append(figures["rate"])
+        self._raw32.append(((began + time.monotonic()) / 2 - self._began, figures["rate"]))
         self._progress(f"{RAW32}: {figures['rate']:,.0f} /s ({times(figures)})")
 
     # ------------------------------------------------------------ starts, then the same cascades as the waiting set
@@ -285,7 +297,7 @@ class Bench:
                   note=", ".join(f"{name} {value:.4f}" for name, value in used.items()))
 
     def _latency(self) -> None:
-        raw = self.details["raw1"]
+        raw = self.raw_alone()
         figures = self.cluster.generate("latency", rule="bench_waiting", count=self.plan.latency, id_prefix="sandbox-")
         workload = "signal_cascade of a final receipt, one at a time, to its answer after the commit (outcome stored)"
         for p in ("p50", "p99"):
@@ -366,12 +378,21 @@ class Bench:
             raise RuntimeError(f"{left} cascades are still open, {errors} worker errors and dead letters")
         self.ended = sum(ended.values())
 
+    def _raw_at(self, at: float) -> float:
+        """The rate of raw inserts at that time, between the measurements before and after it: the machine's speed drifts."""
+        before = max((raw for raw in self._raw32 if raw[0] <= at), default=self._raw32[0])
+        after = min((raw for raw in self._raw32 if raw[0] > at), default=before)
+        share = (at - before[0]) / (after[0] - before[0]) if after[0] > before[0] else 0
+        return before[1] + share * (after[1] - before[1])
+
     def _fill_ratios(self) -> None:
-        raw = statistics.median(self._raw32)
         self.details["raw32"] = self._raw32
+        rows = {row.name: row for row in self.rows}
+        rows[RAW32].value = statistics.median(rate for _, rate in self._raw32)
+        rows[RAW32].note = "each: " + ", ".join(f"{rate:,.0f}" for _, rate in self._raw32)
         for row in self.rows:
-            if row.name == RAW32:
-                row.value = raw
-                row.note = "each: " + ", ".join(f"{rate:,.0f}" for rate in self._raw32)
-            elif row.against == RAW32:
-                row.ratio = row.value / raw
+            if row.ratio is None and row.against == RAW32:
+                row.ratio = row.value / self._raw_at(row.at)
+            elif row.ratio is None and row.against in rows:
+                other = rows[row.against]
+                row.ratio = (row.value / self._raw_at(row.at)) / (other.value / self._raw_at(other.at))

@@ -59,7 +59,7 @@ SELECT count(*) FROM hermes.dead_letters WHERE pg_temp.peek(tenant);
 DROP FUNCTION pg_temp.peek(text);
 -- no table, no secret, no administration
 SELECT test.try(s) FROM (VALUES
-    ('SELECT count(*) FROM hermes.workflow'), ('SELECT count(*) FROM hermes.closed'), ('SELECT count(*) FROM hermes.closed_default'),
+    ('SELECT count(*) FROM hermes.workflow'), ('SELECT count(*) FROM hermes.open_cascades'), ('SELECT count(*) FROM hermes.closed'), ('SELECT count(*) FROM hermes.closed_default'),
     ('SELECT count(*) FROM hermes.task'), ('SELECT value FROM hermes.secret'), ('SELECT count(*) FROM hermes.provider'),
     ('SELECT count(*) FROM hermes.rule_version'), ('SELECT count(*) FROM hermes.endpoint'), ('SELECT count(*) FROM hermes.tenant_access'),
     ('SELECT count(*) FROM hermes.execution_key'), ('SELECT count(*) FROM hermes.attempt'), ('SELECT count(*) FROM hermes.receipt_inbox'),

@@ -70,6 +70,8 @@ COMMENT ON TABLE hermes.tenant_access IS 'Which tenants a role may act for; tena
 -- ---- executions ----
 
 -- Open executions only. No indexed column is ever updated; message stands last so that an update logs no byte of it.
+-- Most cascades are written once: what a provider's answer adds to the history stands in the task that waits for the
+-- receipt (hermes.open_cascades puts it together). Rows are long, so room for one update a page is enough.
 CREATE TABLE hermes.workflow (
     id      uuid PRIMARY KEY,
     rule_id integer NOT NULL,
@@ -77,9 +79,9 @@ CREATE TABLE hermes.workflow (
     key     text,
     history bytea NOT NULL,
     message jsonb NOT NULL
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
+) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
 ALTER TABLE hermes.workflow ALTER COLUMN message SET STORAGE MAIN, ALTER COLUMN history SET STORAGE MAIN;
-COMMENT ON TABLE hermes.workflow IS 'Open cascades: pinned rule version, history (binary events, see hermes.history), message.';
+COMMENT ON TABLE hermes.workflow IS 'Open cascades: pinned rule version, history (binary events; the newest may stand in hermes.task, see hermes.open_cascades), message.';
 
 -- Claimed by an update of columns no index knows (HOT); finished by a delete.
 CREATE TABLE hermes.task (
@@ -93,12 +95,14 @@ CREATE TABLE hermes.task (
     attempt     smallint NOT NULL,
     claims      smallint NOT NULL DEFAULT 0,
     tries       smallint NOT NULL DEFAULT 0,
+    history_at  integer,
     detail      text,
     last_error  text,
+    history     bytea,
     PRIMARY KEY (workflow_id, number)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
 CREATE INDEX task_due ON hermes.task (queue, due);
-COMMENT ON TABLE hermes.task IS 'Outstanding work: one row a send, timer, condition, sandbox receipt, rematch or report of a cascade; a turn, timer, signal, cancel request or end of a child of an execution (workflow_id is its id); a look at a schedule (likewise). owner: incarnation of the worker that claimed it; a negative queue: put aside by a hold or pause.';
+COMMENT ON TABLE hermes.task IS 'Outstanding work: one row a send, timer, condition, sandbox receipt, rematch or report of a cascade; a turn, timer, signal, cancel request or end of a child of an execution (workflow_id is its id); a look at a schedule (likewise). owner: incarnation of the worker that claimed it; a negative queue: put aside by a hold or pause; history: of a timer, the newest events of its cascade, as long as its row has history_at bytes of the older ones.';
 
 -- Archive, partitioned by range of the UUIDv7 id (start time). No key or index on the parent.
 CREATE TABLE hermes.closed (

@@ -1,12 +1,21 @@
 -- Views: security barriers with an explicit tenant predicate. None of them counts rows.
 
+-- A part is valid while the row has as much history as it follows: the next write of the row takes it in.
+CREATE VIEW hermes.open_cascades AS
+SELECT w.id, w.rule_id, w.tenant, w.key,
+       w.history || coalesce((SELECT t.history FROM hermes.task t
+                              WHERE t.workflow_id = w.id AND t.history_at = octet_length(w.history)), '') AS history,
+       w.message
+FROM hermes.workflow w;
+COMMENT ON VIEW hermes.open_cascades IS 'Open cascades with their whole history, for the views and the workers; nobody else may read it.';
+
 -- The predicate stands above the UNION ALL: below it, the barrier would not keep a function of the query from other rows.
 CREATE VIEW hermes.cascades WITH (security_barrier) AS
 SELECT u.* FROM (
     SELECT w.id AS cascade_id, r.name AS rule, r.version AS rule_version, w.tenant, w.key, 'RUNNING'::text AS status,
            s.outcome, s.corrected_outcome, s.step, hermes.channel_of_step(r.rule, s.step) AS channel,
            s.attempts, s.started_at, s.closed_at, s.next_timer, NULL::timestamptz AS reported_at
-    FROM hermes.workflow w
+    FROM hermes.open_cascades w
          JOIN hermes.rule_version r ON r.id = w.rule_id
          CROSS JOIN LATERAL hermes.summarize_history(w.history) s
     UNION ALL
@@ -23,7 +32,7 @@ COMMENT ON VIEW hermes.cascades IS 'All cascades, open and closed, with their pr
 CREATE VIEW hermes.history WITH (security_barrier) AS
 SELECT u.* FROM (
     SELECT w.id AS cascade_id, w.tenant, e.event_id, e.event_time, e.event_type, e.attributes
-    FROM hermes.workflow w CROSS JOIN LATERAL hermes.decode_history(w.history) e
+    FROM hermes.open_cascades w CROSS JOIN LATERAL hermes.decode_history(w.history) e
     UNION ALL
     SELECT c.id, c.tenant, e.event_id, e.event_time, e.event_type, e.attributes
     FROM hermes.closed c CROSS JOIN LATERAL hermes.decode_history(c.history) e

@@ -1,14 +1,11 @@
 // See advance.hpp. Runs in callers' backends and in workers, inside one transaction and one SPI scope.
 #include "engine/advance.hpp"
 
-#include "core/crypto.hpp"
 #include "core/error.hpp"
 #include "core/receipt_ids.hpp"
-#include "core/report.hpp"
 #include "engine/definitions.hpp"
 #include "engine/delivery_stats.hpp"
 #include "engine/pauses.hpp"
-#include "engine/placement.hpp"
 #include "engine/receipts.hpp"
 #include "pg/wake.hpp"
 #include "store/receipts.hpp"
@@ -31,8 +28,11 @@ struct Execution {
     TaskChanges tasks;
     std::optional<core::Time> last_stored; // time of the last stored event: base of the appended ones
     bool was_closed = false;
-    std::string history; // as stored, and where: of an open one
+    // of an open one: its history as stored, whether the newest part of it stands in a task, where its rows are
+    std::string history;
+    bool continued = false;
     pg::RowPlace place;
+    std::vector<store::TaskPlace> task_places;
 };
 
 class Batch {
@@ -57,6 +57,7 @@ private:
     void decide(std::size_t i);
     void note_message_id(const WorkflowId &id, const core::AttemptState &attempt, const std::string &message_id);
     void note_effects(Execution &execution, const core::Input &input, const core::Decision &decision);
+    void write_history(const WorkflowId &id, Execution &execution);
     void write();
 
     std::span<const Item> items_;
@@ -86,7 +87,9 @@ void Batch::load() {
     for (store::OpenRow &row : store::lock_open(ids, mode_)) {
         if (Execution *execution = add(row)) {
             execution->history = std::move(row.history.data);
+            execution->continued = row.continued;
             execution->place = row.place;
+            execution->task_places = std::move(row.tasks);
         }
     }
     if (executions_.size() == ids.size()) {
@@ -202,28 +205,63 @@ void Batch::note_message_id(const WorkflowId &id, const core::AttemptState &atte
     }
 }
 
+// Where the tasks stood, for those that are to go.
+void note_places(Execution &execution) {
+    for (store::SeenTask &drop : execution.tasks.drops) {
+        const auto &places = execution.task_places;
+        const auto seen = std::find_if(places.begin(), places.end(),
+                                       [&](const store::TaskPlace &task) { return task.number == drop.key.number; });
+        if (seen != places.end()) {
+            drop.place = seen->place;
+        }
+    }
+}
+
+constexpr std::size_t kMaxLaterHistory = 1024; // bytes: more than a few events would make claims of tasks slow
+
+// Events beside which a timer is put go with it: the row, which holds the message, is not written. Once only: what
+// comes next is written into the row, with them.
+bool put_with_timer(Execution &execution, const std::string &events) {
+    std::vector<store::Task> &puts = execution.tasks.puts;
+    const auto timer =
+        std::find_if(puts.begin(), puts.end(), [](const store::Task &task) { return task.kind == store::Kind::timer; });
+    if (execution.continued || timer == puts.end() || events.size() > kMaxLaterHistory) {
+        return false;
+    }
+    timer->history = store::LaterHistory{static_cast<std::int32_t>(execution.history.size()), {events}};
+    return true;
+}
+
+void Batch::write_history(const WorkflowId &id, Execution &execution) {
+    pg::bytes encoded{core::encode_events(execution.events, execution.last_stored)};
+    if (execution.was_closed) {
+        store::append_closed_history(id, encoded);
+        return;
+    }
+    const bool closes = execution.state.closed_p();
+    if (!closes && put_with_timer(execution, encoded.data)) {
+        return;
+    }
+    pg::bytes history{std::move(execution.history)};
+    history.data += encoded.data;
+    if (closes) {
+        const Subject &subject = execution.subject;
+        writes_.closing.push_back({id, execution.state.closed, subject.rule->id,
+                                   static_cast<std::int16_t>(execution.state.outcome), subject.tenant, subject.key,
+                                   std::move(history), execution.place});
+    } else {
+        writes_.histories.push_back({execution.place, std::move(history)});
+    }
+}
+
 void Batch::write() {
     for (const WorkflowId &id : order_) {
         Execution &execution = executions_.at(id);
+        if (!execution.events.empty()) {
+            write_history(id, execution);
+        }
+        note_places(execution);
         writes_.add(std::move(execution.tasks));
-        if (execution.events.empty()) {
-            continue;
-        }
-        pg::bytes encoded{core::encode_events(execution.events, execution.last_stored)};
-        if (execution.was_closed) {
-            store::append_closed_history(id, encoded);
-            continue;
-        }
-        pg::bytes history{std::move(execution.history)};
-        history.data += encoded.data;
-        if (execution.state.closed_p()) {
-            const Subject &subject = execution.subject;
-            writes_.closing.push_back({id, execution.state.closed, subject.rule->id,
-                                       static_cast<std::int16_t>(execution.state.outcome), subject.tenant, subject.key,
-                                       std::move(history), execution.place});
-        } else {
-            writes_.histories.push_back({execution.place, std::move(history)});
-        }
     }
     writes_.write();
     store::insert_attempts(attempts_, now_);
@@ -234,7 +272,7 @@ void Batch::write() {
 void Writes::write() {
     store::update_open_histories(histories);
     store::close_open(closing);
-    store::delete_tasks(tasks.drops);
+    store::delete_seen_tasks(tasks.drops);
     store::insert_tasks(tasks.puts);
 }
 
@@ -242,117 +280,6 @@ void Writes::add(TaskChanges &&changes) {
     tasks.puts.insert(tasks.puts.end(), std::make_move_iterator(changes.puts.begin()),
                       std::make_move_iterator(changes.puts.end()));
     tasks.drops.insert(tasks.drops.end(), changes.drops.begin(), changes.drops.end());
-}
-
-namespace {
-
-store::Task make_task(const Subject &subject, core::Priority priority, const core::TaskPut &put) {
-    store::Task task{subject.id,
-                     static_cast<std::int32_t>(put.number),
-                     store::Kind::timer,
-                     pg::kTimerQueue,
-                     put.due,
-                     put.attempt,
-                     put.provider,
-                     std::nullopt};
-    if (put.kind == core::TaskKind::send) {
-        const Place place = place_send(subject.tenant, priority, put);
-        task.kind = store::Kind::send;
-        task.queue = place.queue;
-        task.due = place.due;
-    } else if (put.kind == core::TaskKind::condition) {
-        task.kind = store::Kind::condition;
-        task.queue = sql_queue(subject.tenant, subject.rule->rule);
-        task.attempt = put.step;
-    }
-    if (put.hold != core::TaskHold::none) {
-        task.queue = -task.queue; // put aside
-    }
-    return task;
-}
-
-} // namespace
-
-void collect_tasks(const Subject &subject, const core::State &state, const core::Decision &decision,
-                   TaskChanges &changes) {
-    for (const std::uint32_t number : decision.drops) {
-        const store::TaskKey key{subject.id, static_cast<std::int32_t>(number)};
-        // put and dropped within one batch: it never existed
-        const auto unwritten = std::find_if(changes.puts.begin(), changes.puts.end(),
-                                            [&](const store::Task &task) { return task.number == key.number; });
-        if (unwritten != changes.puts.end()) {
-            changes.puts.erase(unwritten);
-        } else {
-            changes.drops.push_back(key);
-        }
-    }
-    for (const core::TaskPut &put : decision.puts) {
-        changes.puts.push_back(make_task(subject, state.priority, put));
-    }
-}
-
-std::string report_body(const Subject &subject, const core::State &state) {
-    core::ReportFacts facts{subject.id, subject.tenant, subject.key, subject.rule->name, {}, {}};
-    const core::AttemptState *about = core::reported_attempt(state);
-    if (about != nullptr) {
-        const Provider *provider = definitions().provider(about->provider);
-        facts.provider = provider != nullptr ? provider->name : "";
-    }
-    if (const std::optional<std::uint16_t> step = core::reported_step(state)) {
-        facts.channel = subject.rule->rule.steps.at(*step).channel;
-    }
-    return core::report_json(state, facts);
-}
-
-bool report_wanted(const Endpoint &endpoint, std::string_view type) {
-    const std::vector<std::string> &events = endpoint.config.events;
-    return events.empty() || std::find(events.begin(), events.end(), type) != events.end();
-}
-
-namespace {
-
-void collect_report(const Subject &subject, const core::State &state, TaskChanges &changes) {
-    const std::vector<Endpoint> &endpoints = definitions().endpoints(subject.tenant);
-    const std::string_view type = core::report_type(state);
-    if (endpoints.empty() || !core::report_wanted(subject.rule->rule, type)) {
-        return;
-    }
-    const std::string body = report_body(subject, state);
-    for (const Endpoint &endpoint : endpoints) {
-        if (!report_wanted(endpoint, type)) {
-            continue;
-        }
-        changes.puts.push_back({subject.id, store::report_number(state.reports, endpoint.id), store::Kind::report,
-                                pg::kWebhookQueue, state.last_event, static_cast<std::int32_t>(state.reports),
-                                endpoint.id, body});
-    }
-}
-
-} // namespace
-
-void collect_reports(const Subject &subject, const core::State &state, const core::Decision &decision,
-                     TaskChanges &changes) {
-    for (const core::State &at : decision.step_reports) {
-        collect_report(subject, at, changes);
-    }
-    if (decision.report) {
-        collect_report(subject, state, changes);
-    }
-}
-
-void count_outcome(core::Outcome outcome) {
-    switch (outcome) {
-    case core::Outcome::delivered:
-        return pg::count(pg::Count::delivered);
-    case core::Outcome::exhausted:
-        return pg::count(pg::Count::exhausted);
-    case core::Outcome::expired:
-        return pg::count(pg::Count::expired);
-    case core::Outcome::canceled:
-        return pg::count(pg::Count::canceled);
-    case core::Outcome::none:
-        return;
-    }
 }
 
 std::vector<ItemResult> advance(std::span<const Item> items, store::LockWait mode, Oid user) {

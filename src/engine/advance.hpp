@@ -35,7 +35,7 @@ std::vector<ItemResult> advance(std::span<const Item> items, store::LockWait mod
 // Changes to the tasks of one execution.
 struct TaskChanges {
     std::vector<store::Task> puts;
-    std::vector<store::TaskKey> drops;
+    std::vector<store::SeenTask> drops;
 };
 
 // Rows of a batch; shared with start.

@@ -157,25 +157,28 @@ Oid index_of(Relation relation, const char *column) {
 void begin_scan(KeyScan &scan, Relation relation, const char *column, LOCKMODE mode, const Oid *key_types, int keys,
                 Snapshot snapshot) {
     scan.relation = relation;
-    const Oid index = index_of(relation, column);
-    if (!OidIsValid(index)) {
-        elog(ERROR, "table \"%s\" has no index to look up by", RelationGetRelationName(relation));
-    }
     scan.snapshot = snapshot;
-    scan.keys = keys;
     scan.slot = table_slot_create(scan.relation, nullptr);
-    if (keys == 0) { // only by place
-        return;
+    if (keys != 0) {
+        begin_keys(scan, column, mode, key_types, keys);
     }
+}
+
+void begin_keys(KeyScan &scan, const char *column, LOCKMODE mode, const Oid *key_types, int keys) {
+    const Oid index = index_of(scan.relation, column);
+    if (!OidIsValid(index)) {
+        elog(ERROR, "table \"%s\" has no index to look up by", RelationGetRelationName(scan.relation));
+    }
+    scan.keys = keys;
     scan.index = index_open(index, mode);
     for (int i = 0; i < keys; ++i) {
         if (i >= RelationGetNumberOfAttributes(scan.index) ||
             TupleDescAttr(RelationGetDescr(scan.index), i)->atttypid != key_types[i]) {
-            elog(ERROR, "index of table \"%s\" is another one", RelationGetRelationName(relation));
+            elog(ERROR, "index of table \"%s\" is another one", RelationGetRelationName(scan.relation));
         }
         ScanKeyInit(&scan.key[i], static_cast<AttrNumber>(i + 1), BTEqualStrategyNumber, equality_of(key_types[i]), 0);
     }
-    scan.scan = begin_index_scan(scan.relation, scan.index, snapshot, keys);
+    scan.scan = begin_index_scan(scan.relation, scan.index, scan.snapshot, keys);
 }
 
 void seek(KeyScan &scan, const Param *key) {

@@ -32,7 +32,9 @@ struct RowPlace {
     std::uint16_t offset = 0;
 };
 
-enum class RowLock : std::uint8_t { none, key_share, no_key_update, update };
+// newest: no lock, for what hangs on a row that is locked. Where one snapshot serves the whole transaction, a row that
+// it does not see raises 40001, as an update of the locked row would have done.
+enum class RowLock : std::uint8_t { none, newest, key_share, no_key_update, update };
 enum class IfLocked : std::uint8_t { wait, skip };
 
 namespace detail {
@@ -72,10 +74,11 @@ void find_rows(Finder &finder, const Param *key);
 FoundRows end_find(Finder &finder);
 
 // Deletes by a prefix of the primary key, or by place. Returns how many there were.
-struct Remover;
+struct Remover; // remove_seen: false: the row has changed since
 Remover *begin_remove(const char *table, const Oid *key_types, int key_columns);
 void remove_rows(Remover &remover, const Param *key);
 void remove_place(Remover &remover, RowPlace place);
+bool remove_seen(Remover &remover, RowPlace place);
 std::uint64_t end_remove(Remover &remover);
 
 struct Updater;
@@ -236,6 +239,24 @@ public:
                 detail::remove_rows(remover, key);
             }
             return detail::end_remove(remover);
+        });
+    }
+
+    // As run, where some rows have been seen before, under a snapshot that is still in use: those are not looked for.
+    template <class KeyAt, class SeenAt>
+    void run_seen(std::size_t count, KeyAt key_at, SeenAt seen_at) {
+        call([&] {
+            detail::Remover &remover = *detail::begin_remove(table_, kKeyTypes, sizeof...(K));
+            for (std::size_t i = 0; i < count; ++i) {
+                const std::optional<RowPlace> &seen = seen_at(i);
+                if (seen && detail::remove_seen(remover, *seen)) {
+                    continue;
+                }
+                Param key[sizeof...(K)];
+                detail::make_params<K...>(key_at(i), key);
+                detail::remove_rows(remover, key);
+            }
+            detail::end_remove(remover);
         });
     }
 

@@ -35,7 +35,8 @@ struct KeyScan { // of the table, or of a partition
     int keys;
     ScanKeyData key[2];
 };
-// `column`: the first of the index; null: the primary key. No keys: only by place.
+// No keys: only by place, until begin_keys. `column`: the first of the index; null: the primary key.
+void begin_keys(KeyScan &scan, const char *column, LOCKMODE mode, const Oid *key_types, int keys);
 void begin_scan(KeyScan &scan, Relation relation, const char *column, LOCKMODE mode, const Oid *key_types, int keys,
                 Snapshot snapshot);
 void seek(KeyScan &scan, const Param *key);

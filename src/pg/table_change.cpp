@@ -24,7 +24,9 @@ ItemPointerData pointer_of(RowPlace place) {
 // ---- delete ----
 
 struct Remover {
-    KeyScan scan;
+    KeyScan scan; // by the key as soon as one is given
+    const Oid *key_types;
+    int key_columns;
     EState *estate;
     ResultRelInfo *info;
     MemoryContext outside;
@@ -40,7 +42,9 @@ Remover *begin_remove(const char *table, const Oid *key_types, int key_columns) 
     remover->outside = outside;
     CommandCounterIncrement();
     PushActiveSnapshot(GetTransactionSnapshot());
-    begin_scan(remover->scan, open_table(table, RowExclusiveLock), nullptr, RowExclusiveLock, key_types, key_columns,
+    remover->key_types = key_types;
+    remover->key_columns = key_columns;
+    begin_scan(remover->scan, open_table(table, RowExclusiveLock), nullptr, RowExclusiveLock, nullptr, 0,
                GetActiveSnapshot());
     estate->es_output_cid = GetCurrentCommandId(true);
     estate->es_snapshot = GetActiveSnapshot();
@@ -66,6 +70,9 @@ void remove_with_triggers(Remover &remover) {
 
 void remove_rows(Remover &remover, const Param *key) {
     KeyScan &scan = remover.scan;
+    if (scan.index == nullptr) {
+        begin_keys(scan, nullptr, RowExclusiveLock, remover.key_types, remover.key_columns);
+    }
     seek(scan, key);
     while (next(scan)) {
         if (remover.info->ri_TrigDesc != nullptr) {
@@ -103,6 +110,20 @@ void remove_place(Remover &remover, RowPlace place) {
     }
     simple_table_tuple_delete(scan.relation, &pointer, scan.snapshot);
     ++remover.count;
+}
+
+// The place cannot have become another row's meanwhile: the snapshot that the row was seen under keeps it.
+bool remove_seen(Remover &remover, RowPlace place) {
+    KeyScan &scan = remover.scan;
+    if (remover.info->ri_TrigDesc != nullptr) {
+        return false;
+    }
+    TM_FailureData failure;
+    ItemPointerData pointer = pointer_of(place);
+    const TM_Result result = table_tuple_delete(scan.relation, &pointer, remover.estate->es_output_cid, scan.snapshot,
+                                                InvalidSnapshot, true, &failure, false);
+    remover.count += result == TM_Ok ? 1 : 0;
+    return result == TM_Ok;
 }
 
 std::uint64_t end_remove(Remover &remover) {

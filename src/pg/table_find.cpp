@@ -56,7 +56,8 @@ struct Finder {
 
 namespace {
 
-LOCKMODE table_lock(RowLock lock) { return lock == RowLock::none ? AccessShareLock : RowShareLock; }
+bool locks(RowLock lock) { return lock > RowLock::newest; }
+LOCKMODE table_lock(RowLock lock) { return locks(lock) ? RowShareLock : AccessShareLock; }
 
 KeyScan *open_scan(Finder &finder, Relation relation) {
     auto *scan = static_cast<KeyScan *>(palloc0(sizeof(KeyScan)));
@@ -102,7 +103,7 @@ void make_room(Finder &finder) {
 
 Finder *begin_find(const TableShape &shape, ColumnNumbers &numbers, const Oid *key_types, int key_columns, RowLock lock,
                    IfLocked if_locked, bool read_only) {
-    if (lock != RowLock::none) {
+    if (locks(lock)) {
         prevent_write(lock_command(lock));
     }
     MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hermes rows", ALLOCSET_SMALL_SIZES);
@@ -119,7 +120,7 @@ Finder *begin_find(const TableShape &shape, ColumnNumbers &numbers, const Oid *k
     finder->own_snapshot = !read_only || reads_afresh();
     if (finder->own_snapshot) {
         CommandCounterIncrement();
-        PushActiveSnapshot(GetTransactionSnapshot());
+        PushActiveSnapshot(lock == RowLock::newest ? GetLatestSnapshot() : GetTransactionSnapshot());
     }
     finder->root = open_table(shape.table, table_lock(lock));
     resolve(finder->root, shape, numbers);
@@ -141,8 +142,12 @@ void find_in(Finder &finder, KeyScan &scan, const Param *key) {
     const LockWaitPolicy policy = finder.if_locked == IfLocked::skip ? LockWaitSkip : LockWaitBlock;
     seek(scan, key);
     while (next(scan)) {
-        if (finder.lock != RowLock::none && !lock_row(scan, tuple_lock_mode(finder.lock), policy)) {
+        if (locks(finder.lock) && !lock_row(scan, tuple_lock_mode(finder.lock), policy)) {
             continue;
+        }
+        if (finder.lock == RowLock::newest && IsolationUsesXactSnapshot() &&
+            !table_tuple_satisfies_snapshot(relation, scan.slot, GetTransactionSnapshot())) {
+            serialization_failure();
         }
         make_room(finder);
         FoundRows &found = finder.found;

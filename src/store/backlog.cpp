@@ -27,7 +27,7 @@ struct InboxRow {
 
 std::vector<BacklogRow> first_due(const std::vector<std::int32_t> &queues, core::Time now) {
     constinit static pg::statement<DueRow(std::vector<std::int32_t>, core::Time)> find(
-        "SELECT q.queue, o.number, o.due, (SELECT w.history FROM hermes.workflow w WHERE w.id = o.workflow_id) "
+        "SELECT q.queue, o.number, o.due, (SELECT w.history FROM hermes.open_cascades w WHERE w.id = o.workflow_id) "
         "FROM unnest($1) AS q (queue) CROSS JOIN LATERAL "
         "(SELECT t.number, t.due, t.workflow_id FROM hermes.task t WHERE t.queue = q.queue AND t.due <= $2 AND t.owner "
         "IS "

@@ -64,6 +64,44 @@ void insert_open(const std::vector<NewOpenRow> &rows) {
     });
 }
 
+namespace {
+
+struct TaskRow {
+    WorkflowId workflow_id;
+    std::int32_t number = 0;
+    std::optional<std::int32_t> history_at;
+    std::optional<pg::bytes> history;
+    auto fields() { return std::tie(workflow_id, number, history_at, history); }
+};
+
+// The tasks of locked rows, and the events that stand in one of them. Seen after the lock, as the rows are.
+void add_tasks(std::vector<OpenRow> &rows) {
+    if (rows.empty()) {
+        return;
+    }
+    constinit static pg::table_find<TaskRow, WorkflowId> find("task",
+                                                              {"workflow_id", "number", "history_at", "history"});
+    std::vector<pg::RowPlace> places;
+    const std::vector<TaskRow> tasks = find.run(
+        rows.size(), [&rows](std::size_t i) { return std::tie(rows[i].id); }, pg::RowLock::newest, pg::IfLocked::wait,
+        &places);
+    auto row = rows.begin(); // tasks come in the order of the rows
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+        while (row->id != tasks[i].workflow_id) {
+            ++row;
+        }
+        row->tasks.push_back({tasks[i].number, places[i]});
+        const bool valid = tasks[i].history && !row->continued &&
+                           tasks[i].history_at == static_cast<std::int32_t>(row->history.data.size());
+        if (valid) {
+            row->history.data += tasks[i].history->data;
+            row->continued = true;
+        }
+    }
+}
+
+} // namespace
+
 std::vector<OpenRow> lock_open(const Ids &ids, LockWait mode) {
     constinit static pg::table_find<OpenRow, WorkflowId> find("workflow",
                                                               {"id", "rule_id", "tenant", "key", "history"});
@@ -74,12 +112,13 @@ std::vector<OpenRow> lock_open(const Ids &ids, LockWait mode) {
     for (std::size_t i = 0; i < rows.size(); ++i) {
         rows[i].place = places[i];
     }
+    add_tasks(rows);
     return rows;
 }
 
 std::vector<OpenRow> read_open(const Ids &ids) {
     constinit static pg::statement<OpenRow(Ids)> find(
-        "SELECT id, rule_id, tenant, key, history FROM hermes.workflow WHERE id = ANY ($1)");
+        "SELECT id, rule_id, tenant, key, history FROM hermes.open_cascades WHERE id = ANY ($1)");
     return find.query(ids, true);
 }
 
@@ -94,7 +133,7 @@ Ids existing_open(const Ids &ids) {
 
 std::vector<SendRow> read_for_send(const Ids &ids, bool read_only) {
     constinit static pg::statement<SendRow(Ids)> find(
-        "SELECT id, rule_id, tenant, key, history, message FROM hermes.workflow WHERE id = ANY ($1)");
+        "SELECT id, rule_id, tenant, key, history, message FROM hermes.open_cascades WHERE id = ANY ($1)");
     return find.query(ids, read_only);
 }
 

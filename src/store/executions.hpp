@@ -37,13 +37,20 @@ struct NewOpenRow {
 };
 void insert_open(const std::vector<NewOpenRow> &rows);
 
+struct TaskPlace {
+    std::int32_t number = 0;
+    pg::RowPlace place;
+};
 struct OpenRow {
     core::WorkflowId id;
     std::int32_t rule_id = 0;
     std::optional<std::string> tenant;
     std::optional<std::string> key;
-    pg::bytes history;
-    pg::RowPlace place; // of the row, when it was locked
+    pg::bytes history; // the whole of it
+    // when it was locked:
+    pg::RowPlace place;
+    bool continued = false;       // the newest events stand in a task (Task::history)
+    std::vector<TaskPlace> tasks; // as they were seen then
     auto fields() { return std::tie(id, rule_id, tenant, key, history); }
 };
 

@@ -39,22 +39,29 @@ TaskKeyColumns columns_of(const std::vector<TaskKey> &keys) {
 
 void insert_tasks(const std::vector<Task> &tasks) {
     constinit static pg::table_insert<WorkflowId, std::int32_t, std::int16_t, std::int32_t, Time, std::int16_t,
-                                      std::int32_t, std::int16_t, std::int16_t, std::optional<std::string>>
-        insert("task",
-               {"workflow_id", "number", "kind", "queue", "due", "attempt", "target", "claims", "tries", "detail"});
+                                      std::int32_t, std::int16_t, std::int16_t, std::optional<std::string>,
+                                      std::optional<std::int32_t>, std::optional<pg::bytes>>
+        insert("task", {"workflow_id", "number", "kind", "queue", "due", "attempt", "target", "claims", "tries",
+                        "detail", "history_at", "history"});
     struct Row {
         std::int16_t kind, attempt;
+        std::optional<std::int32_t> history_at;
+        std::optional<pg::bytes> history;
     };
     static constexpr std::int16_t kNone = 0;
     std::vector<Row> rows;
     rows.reserve(tasks.size());
     for (const Task &task : tasks) {
-        rows.push_back({static_cast<std::int16_t>(task.kind), static_cast<std::int16_t>(task.attempt)});
+        rows.push_back({static_cast<std::int16_t>(task.kind), static_cast<std::int16_t>(task.attempt), {}, {}});
+        if (task.history) {
+            rows.back().history_at = task.history->at;
+            rows.back().history = task.history->events;
+        }
     }
     insert.run(tasks.size(), [&](std::size_t i) {
         const Task &task = tasks[i];
         return std::tie(task.workflow_id, task.number, rows[i].kind, task.queue, task.due, rows[i].attempt, task.target,
-                        kNone, kNone, task.detail);
+                        kNone, kNone, task.detail, rows[i].history_at, rows[i].history);
     });
     for (const Task &task : tasks) {
         pg::note_task(task.queue, task.due);
@@ -78,6 +85,16 @@ void delete_tasks(const std::vector<TaskKey> &keys) {
     }
     constinit static pg::table_delete<WorkflowId, std::int32_t> remove("task");
     remove.run(keys.size(), [&keys](std::size_t i) { return std::tie(keys[i].workflow_id, keys[i].number); });
+}
+
+void delete_seen_tasks(const std::vector<SeenTask> &tasks) {
+    if (tasks.empty()) {
+        return;
+    }
+    constinit static pg::table_delete<WorkflowId, std::int32_t> remove("task");
+    remove.run_seen(
+        tasks.size(), [&tasks](std::size_t i) { return std::tie(tasks[i].key.workflow_id, tasks[i].key.number); },
+        [&tasks](std::size_t i) -> const std::optional<pg::RowPlace> & { return tasks[i].place; });
 }
 
 std::vector<ClaimedTask> claim_due(std::int32_t queue, Time from, Time until, const Alive &alive, std::int64_t owner,

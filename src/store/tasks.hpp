@@ -3,6 +3,7 @@
 
 #include "core/id.hpp"
 #include "pg/spi.hpp"
+#include "pg/table.hpp"
 
 #include <optional>
 #include <string>
@@ -46,6 +47,13 @@ inline constexpr std::int32_t report_number(std::uint32_t sequence, std::int32_t
     return kReportNumbers + ((endpoint & ((1 << 23) - 1)) << 7) + static_cast<std::int32_t>(sequence & 127U);
 }
 
+// Events of an open cascade that stand in a task put with them, so that its row need not be written. They count as long
+// as the row has `at` bytes of history: whoever writes the row takes them in.
+struct LaterHistory {
+    std::int32_t at = 0;
+    pg::bytes events;
+};
+
 struct Task {
     core::WorkflowId workflow_id;
     std::int32_t number = 0;
@@ -54,7 +62,8 @@ struct Task {
     core::Time due{};
     std::int32_t attempt = 0; // of a send; the step (0-based) of a condition
     std::int32_t target = 0;  // provider of a send or receipt, endpoint of a report
-    std::optional<std::string> detail;
+    std::optional<std::string> detail{};
+    std::optional<LaterHistory> history{}; // of timers only: they go with a write of the row, or with the cascade
 };
 void insert_tasks(const std::vector<Task> &tasks); // notes the wake-ups
 
@@ -74,6 +83,11 @@ TaskKeyColumns columns_of(const std::vector<TaskKey> &keys);
 // The caller holds the execution, and deletes the task if it wants none to claim it later.
 bool send_claimed(const core::WorkflowId &id);
 void delete_tasks(const std::vector<TaskKey> &keys);
+struct SeenTask {
+    TaskKey key;
+    std::optional<pg::RowPlace> place; // where it stood when its execution was locked
+};
+void delete_seen_tasks(const std::vector<SeenTask> &tasks);
 
 struct ClaimedTask {
     core::WorkflowId workflow_id;
