@@ -2,6 +2,7 @@
 #include "core/dlr.hpp"
 
 #include "core/crypto.hpp"
+#include "core/flat_json.hpp"
 #include "core/json_reader.hpp"
 #include "core/recipient.hpp"
 #include "core/redact.hpp"
@@ -19,41 +20,92 @@ constexpr std::array<JsonWord<FailureKind>, 4> kKinds{{{"soft", FailureKind::sof
                                                        {"policy", FailureKind::policy},
                                                        {"config", FailureKind::config}}};
 
-// A member that is there and not null.
-std::optional<JsonNode> member(const JsonNode &root, const char *name) {
-    const auto it = root.value().find(name);
-    if (it == root.value().end() || it->is_null()) {
-        return std::nullopt;
+// The members that mean something, as indexes of their names.
+enum class Member : std::uint8_t {
+    status,
+    attempt,
+    provider_message_id,
+    error_code,
+    error_code_known,
+    failure_kind,
+    timestamp,
+    sequence,
+    event_id,
+    reason,
+    suppress,
+    recipient,
+};
+constexpr std::array<std::string_view, 12> kNames{"status",     "attempt",          "provider_message_id",
+                                                  "error_code", "error_code_known", "failure_kind",
+                                                  "timestamp",  "sequence",         "event_id",
+                                                  "reason",     "suppress",         "recipient"};
+
+// The members of a payload; one that is no object has none.
+class Payload {
+public:
+    explicit Payload(std::string_view json) {
+        if (json.size() > kRules.max_bytes || !read_flat_json(json, kNames, values_))
+            read_document(json);
     }
-    return root.child(*it, name);
-}
+
+    bool is_object() const { return is_object_; }
+
+    // To refuse the whole by; its value is kept only if it is no object.
+    JsonNode root() const { return {misfit_, "$", kRules.message}; }
+
+    // A member that is there and not null.
+    std::optional<JsonNode> find(Member member) const {
+        const auto i = static_cast<std::size_t>(member);
+        if (values_[i].is_null())
+            return std::nullopt;
+        return JsonNode(values_[i], std::string("$.").append(kNames[i]), kRules.message);
+    }
+
+private:
+    void read_document(std::string_view json) {
+        nlohmann::json document = parse_json_document(json, kRules);
+        is_object_ = document.is_object();
+        if (!is_object_) {
+            misfit_ = std::move(document);
+            return;
+        }
+        for (std::size_t i = 0; i < kNames.size(); ++i) {
+            const auto it = document.find(kNames[i]);
+            values_[i] = it == document.end() ? nlohmann::json() : std::move(*it);
+        }
+    }
+
+    std::array<nlohmann::json, kNames.size()> values_;
+    nlohmann::json misfit_;
+    bool is_object_ = true;
+};
 
 // Providers send codes as numbers or as text.
 std::string text_or_number(const JsonNode &node) {
     return node.value().is_number_integer() ? node.value().dump() : node.text(kMaxIdBytes);
 }
 
-void read_facts(const JsonNode &root, ReceiptInput &receipt) {
-    if (const auto kind = member(root, "failure_kind")) {
+void read_facts(const Payload &payload, ReceiptInput &receipt) {
+    if (const auto kind = payload.find(Member::failure_kind)) {
         receipt.facts.kind = kind->word(kKinds);
     }
-    if (const auto timestamp = member(root, "timestamp")) {
+    if (const auto timestamp = payload.find(Member::timestamp)) {
         receipt.facts.time = parse_iso8601(timestamp->text(64));
         if (!receipt.facts.time) {
             timestamp->fail("must be an ISO 8601 time with a zone", "Example: \"2026-01-01T00:00:00Z\".");
         }
     }
-    if (const auto sequence = member(root, "sequence")) {
+    if (const auto sequence = payload.find(Member::sequence)) {
         receipt.facts.sequence = sequence->integer(0, INT64_MAX);
     }
 }
 
 // A word, and in parentheses the code; of a code that is a text, only what is one.
-std::string read_reason(const JsonNode &root) {
-    const auto word = member(root, "reason");
-    const auto raw = member(root, "error_code");
+std::string read_reason(const Payload &payload) {
+    const auto word = payload.find(Member::reason);
+    const auto raw = payload.find(Member::error_code);
     const std::string text = raw ? text_or_number(*raw) : std::string();
-    const auto known = member(root, "error_code_known");
+    const auto known = payload.find(Member::error_code_known);
     const bool whole = known && known->value() == true;
     const std::string_view code = whole ? std::string_view(text) : plain_code(text);
     if (!word)
@@ -95,32 +147,28 @@ std::string dlr_json(const CanonicalReceipt &receipt) {
 
 DlrEffect parse_dlr_effect(std::string_view json) {
     static constexpr std::array<std::string_view, 4> kWords{"opt_out", "invalid_address", "complaint", "clear_opt_out"};
-    const nlohmann::json document = parse_json_document(json, kRules);
-    const JsonNode root(document, "$", kRules.message);
+    const Payload payload(json);
     DlrEffect effect;
-    if (!document.is_object())
-        return effect;
-    if (const auto suppress = member(root, "suppress"))
+    if (const auto suppress = payload.find(Member::suppress))
         effect.suppress = suppress->word(kWords);
-    if (const auto recipient = member(root, "recipient"))
+    if (const auto recipient = payload.find(Member::recipient))
         effect.recipient =
             recipient->value().is_number_integer() ? recipient->value().dump() : recipient->text(kMaxAddressBytes);
     return effect;
 }
 
 Input parse_dlr(std::string_view json, std::string_view identity) {
-    const nlohmann::json document = parse_json_document(json, kRules);
-    const JsonNode root(document, "$", kRules.message);
-    if (!document.is_object()) {
-        root.fail_type("an object", "");
+    const Payload payload(json);
+    if (!payload.is_object()) {
+        payload.root().fail_type("an object", "");
     }
-    const auto status = member(root, "status");
+    const auto status = payload.find(Member::status);
     if (!status) {
-        root.fail("member \"status\" is required", "Example: {\"status\": \"delivered\", \"attempt\": 1}.");
+        payload.root().fail("member \"status\" is required", "Example: {\"status\": \"delivered\", \"attempt\": 1}.");
     }
     const std::string word = status->text(kMaxIdBytes);
     std::string own_identity;
-    if (const auto event_id = identity.empty() ? member(root, "event_id") : std::nullopt) {
+    if (const auto event_id = identity.empty() ? payload.find(Member::event_id) : std::nullopt) {
         own_identity = text_or_number(*event_id);
         identity = own_identity;
     }
@@ -133,14 +181,14 @@ Input parse_dlr(std::string_view json, std::string_view identity) {
     ReceiptInput receipt;
     receipt.hash = hash;
     receipt.facts.state = *state;
-    read_facts(root, receipt);
-    if (const auto attempt = member(root, "attempt")) {
+    read_facts(payload, receipt);
+    if (const auto attempt = payload.find(Member::attempt)) {
         receipt.attempt = static_cast<std::uint16_t>(attempt->integer(1, static_cast<std::int64_t>(kMaxAttempts)));
     }
-    if (const auto id = member(root, "provider_message_id")) {
+    if (const auto id = payload.find(Member::provider_message_id)) {
         receipt.provider_message_id = text_or_number(*id);
     }
-    receipt.reason = read_reason(root);
+    receipt.reason = read_reason(payload);
     return receipt;
 }
 

@@ -94,7 +94,8 @@ nlohmann::json parse_json_document(std::string_view text, const JsonDocumentRule
         throw Error(sqlstate::invalid_parameter, rules.message, fmt::format("{}: a number is too large.", root),
                     "Numbers must fit double precision.");
     }
-    refuse_nul(JsonNode(document, std::string(root), rules.message));
+    if (text.find("\\u0000") != std::string_view::npos) // the one way to write it
+        refuse_nul(JsonNode(document, std::string(root), rules.message));
     return document;
 }
 
@@ -127,14 +128,15 @@ bool JsonNode::boolean() const {
 }
 
 std::int64_t JsonNode::integer(std::int64_t low, std::int64_t high) const {
-    const std::string range = fmt::format("between {} and {}", low, high);
+    const auto range = [&] { return fmt::format("between {} and {}", low, high); };
+    const auto hint = [&] { return fmt::format("Write a whole number {}.", range()); };
     if (!value_->is_number())
-        fail_type("a whole number", fmt::format("Write a whole number {}.", range));
+        fail_type("a whole number", hint());
     if (!value_->is_number_integer())
-        fail("must be a whole number", fmt::format("Write a whole number {}.", range));
+        fail("must be a whole number", hint());
     const bool too_large = value_->is_number_unsigned() && value_->get<std::uint64_t>() > std::uint64_t{INT64_MAX};
     if (too_large || value_->get<std::int64_t>() < low || value_->get<std::int64_t>() > high)
-        fail(fmt::format("must be {}", range), fmt::format("Write a whole number {}.", range));
+        fail(fmt::format("must be {}", range()), hint());
     return value_->get<std::int64_t>();
 }
 

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 namespace hc::core {
 namespace {
 
@@ -92,6 +94,92 @@ TEST(Dlr, RefusesWhatCannotBeMeant) {
     EXPECT_EQ(refusal(R"({"status": "sent", "sequence": -1})").substr(0, 16), "22023 $.sequence");
     EXPECT_EQ(refusal(R"({"status": "sent", "provider_message_id": ")" + std::string(300, 'x') + "\"}").substr(0, 27),
               "54000 $.provider_message_id");
+}
+
+// All that comes of a payload, as text.
+std::string outcome(const std::string &json, std::string_view identity) {
+    try {
+        const Input input = parse_dlr(json, identity);
+        if (const auto *park = std::get_if<ParkInput>(&input))
+            return "parked " + park->word + " " + std::to_string(park->hash);
+        const auto &r = std::get<ReceiptInput>(input);
+        std::string text(to_string(r.facts.state));
+        text.append(" ").append(to_string(r.facts.kind)).append(" ").append(r.provider_message_id).append(" ");
+        text.append(r.reason).append(r.part ? " part" : "");
+        for (const auto number :
+             {std::int64_t{r.attempt}, to_unix_micros(r.facts.time.value_or(kNever)), r.facts.sequence.value_or(-1)})
+            text.append(" ").append(std::to_string(number));
+        return text + " " + std::to_string(r.hash);
+    } catch (const Error &e) {
+        return std::string(e.sqlstate()) + " " + e.what() + " " + e.detail() + " " + e.hint();
+    }
+}
+
+std::string effect(const std::string &json) {
+    try {
+        const DlrEffect effect = parse_dlr_effect(json);
+        return effect.suppress + " " + effect.recipient.value_or("none");
+    } catch (const Error &e) {
+        return std::string(e.sqlstate()) + " " + e.what() + " " + e.detail() + " " + e.hint();
+    }
+}
+
+// Plain payloads are read by a short cut, which one member more that is not plain rules out. `members` are not empty.
+void expect_one_meaning(const std::string &members) {
+    const std::string plain = "{" + members + "}";
+    const std::string odd = "{" + members + R"(, "unknown": []})";
+    EXPECT_EQ(outcome(plain, "id"), outcome(odd, "id")) << plain;
+    EXPECT_EQ(effect(plain), effect(odd)) << plain;
+    const std::string own = R"(, "event_id": 17)"; // the identity, for the text of the two differs
+    EXPECT_EQ(outcome("{" + members + own + "}", {}), outcome("{" + members + own + R"(, "unknown": []})", {}))
+        << plain;
+}
+
+TEST(Dlr, PlainAndOddPayloadsMeanTheSame) {
+    for (const std::string members :
+         {R"("status": "delivered", "attempt": 1, "provider_message_id": "sandbox-1")",
+          R"("x": 1)",
+          R"("status": null)",
+          R"("status": "")",
+          R"("status": true)",
+          R"("status": "odd")",
+          R"("status": "sent", "status": "read")",
+          R"("status": "sent", "attempt": 1, "attempt": null)",
+          R"("status": "sent", "attempt": -1)",
+          R"("status": "sent", "attempt": "1")",
+          R"("status": "sent", "attempt": false)",
+          R"("status": "sent", "sequence": 999999999999999999)",
+          R"("status": "sent", "sequence": 9223372036854775808)",
+          R"("status": "sent", "provider_message_id": 17, "error_code": -5)",
+          R"("status": "failed", "error_code": "two words", "error_code_known": true, "reason": "why")",
+          R"("status": "failed", "error_code": "two words", "error_code_known": 1)",
+          R"("status": "sent", "suppress": "opt_out", "recipient": 15550100)",
+          R"("status": "sent", "suppress": 1)",
+          R"("status": "sent", "recipient": false)",
+          R"("status": "sent", "attempt": 01)"})
+        expect_one_meaning(members);
+    expect_one_meaning(R"("status": "sent", "reason": ")" + std::string(256, 'x') + "\"");
+    const std::string large = R"({"status": "sent", "x": ")" + std::string(64 * 1024, 'x') + "\"}";
+    EXPECT_EQ(outcome(large, "id").substr(0, 6), "54000 ");
+}
+
+TEST(Dlr, RandomPayloadsMeanTheSame) {
+    std::mt19937 random(11);
+    const auto one_of = [&random](const std::vector<std::string> &choices) {
+        return choices[random() % choices.size()];
+    };
+    for (int i = 0; i < 3'000; ++i) {
+        std::string members = R"("status": )" + one_of({"\"sent\"", "\"Failed\"", "\"read\"", "\"odd\"", "7"});
+        for (std::size_t n = random() % 5; n > 0; --n)
+            members += ", \"" +
+                       one_of({"attempt", "provider_message_id", "error_code", "error_code_known", "failure_kind",
+                               "timestamp", "sequence", "event_id", "reason", "suppress", "recipient", "status", "x"}) +
+                       "\": " +
+                       one_of({"0", "1", "1000", "1001", "-3", "-0", "2.5", "null", "true", "false", "\"\"", "\"text\"",
+                               "\"two words\"", "\"\\u0000\"", "\"hard\"", "\"opt_out\"", "[1]", "{}",
+                               "\"2026-01-02T03:04:05Z\""});
+        expect_one_meaning(members);
+    }
 }
 
 } // namespace
