@@ -28,7 +28,7 @@ public:
     }
 
 private:
-    pg::search_path_scope path_;
+    pg::search_path_scope path_{pg::PinPath::before_sql};
     std::optional<pg::user_scope> identity_;
 };
 
