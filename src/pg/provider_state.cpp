@@ -21,6 +21,26 @@ private:
     slock_t &lock_;
 };
 
+bool is_open(const ProviderSlot &slot) noexcept { return slot.breaker.phase == core::BreakerPhase::open; }
+
+// Of a slot whose breaker may change under it: keeps the count of the open ones.
+class BreakerGuard {
+public:
+    explicit BreakerGuard(ProviderSlot &slot) noexcept : guard_(slot.lock), slot_(slot), was_open_(is_open(slot)) {}
+    ~BreakerGuard() {
+        if (is_open(slot_) != was_open_) {
+            my_database()->open_breakers.fetch_add(was_open_ ? -1 : 1);
+        }
+    }
+    BreakerGuard(const BreakerGuard &) = delete;
+    BreakerGuard &operator=(const BreakerGuard &) = delete;
+
+private:
+    SpinGuard guard_; // given up last
+    ProviderSlot &slot_;
+    bool was_open_;
+};
+
 std::int64_t take_tokens(ProviderSlot &slot, const core::ProviderLimits &limits, core::Time now, std::int64_t wanted,
                          core::Time &until) noexcept {
     if (limits.rate) {
@@ -56,7 +76,7 @@ Admission admit_sends(std::int32_t provider, const core::ProviderLimits &limits,
     if (slot == nullptr) {
         return {wanted, 0, false, now};
     }
-    const SpinGuard guard(slot->lock);
+    const BreakerGuard guard(*slot);
     Admission admission{wanted, 0, false, now};
     if (limits.breaker) {
         const core::circuit_breaker::Admission leave =
@@ -84,7 +104,7 @@ void give_back_sends(std::int32_t provider, const core::ProviderLimits &limits, 
     if (slot == nullptr) {
         return;
     }
-    const SpinGuard guard(slot->lock);
+    const BreakerGuard guard(*slot);
     if (limits.rate) {
         core::token_bucket::give_back(slot->bucket, unused);
     }
@@ -100,7 +120,7 @@ void note_answer(std::int32_t provider, const core::ProviderLimits &limits, core
     if (slot == nullptr) {
         return;
     }
-    const SpinGuard guard(slot->lock);
+    const BreakerGuard guard(*slot);
     if (limits.breaker) {
         core::circuit_breaker::on_result(slot->breaker, *limits.breaker, result, now, ticket);
     }
@@ -127,14 +147,13 @@ void note_answer(std::int32_t provider, const core::ProviderLimits &limits, core
 std::vector<std::int32_t> open_providers(core::Time now) {
     std::vector<std::int32_t> open;
     DatabaseSlot *database = my_database();
-    if (database == nullptr) {
+    if (database == nullptr || database->open_breakers.load() == 0) {
         return open;
     }
     for (ProviderSlot &slot : database->providers) {
         const std::int32_t provider = slot.provider.load(std::memory_order_acquire);
         // read without the lock: a breaker that changes just now may be taken either way
-        if (provider != 0 && slot.breaker.phase == core::BreakerPhase::open &&
-            slot.breaker.until_us > core::to_unix_micros(now)) {
+        if (provider != 0 && is_open(slot) && slot.breaker.until_us > core::to_unix_micros(now)) {
             open.push_back(provider);
         }
     }

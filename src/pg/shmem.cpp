@@ -32,6 +32,7 @@ void clear_database(DatabaseSlot &slot) noexcept {
     for (auto &load : slot.host_load) {
         load = 0;
     }
+    slot.open_breakers = 0;
     for (ProviderSlot &provider : slot.providers) {
         new (&provider) ProviderSlot();
         SpinLockInit(&provider.lock);

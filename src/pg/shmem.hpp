@@ -128,6 +128,7 @@ struct DatabaseSlot {
     std::atomic<std::int64_t> fair_counted;           // when a backlog was counted last
     std::atomic<std::uint32_t> dispatcher_wanted;     // a dispatcher wants help (dispatchers.hpp)
     std::atomic<std::int32_t> host_load[kHostSlots];  // requests under way (request_slots.hpp)
+    std::atomic<std::int32_t> open_breakers;          // of providers
     ProviderSlot providers[kProviderSlots];
     TenantSlot tenants[kTenantSlots];
     EndpointPause pauses[kEndpointPauses];
