@@ -75,6 +75,38 @@ SELECT test.try($$SELECT hermes.start_cascade('three', '{}')$$);
 ALTER TABLE hermes.task DROP COLUMN must, DROP COLUMN note;
 SELECT test.try($$SELECT hermes.start_cascade('three', '{}')$$);
 
+-- Tables are found by their names, also when another one has got the name: in the transaction, and not after it.
+BEGIN;
+SAVEPOINT before;
+ALTER TABLE hermes.task RENAME TO task_away;
+SELECT test.try($$SELECT hermes.start_cascade('three', '{}')$$);
+CREATE TABLE hermes.task (note text, LIKE hermes.task_away INCLUDING ALL);
+SELECT hermes.start_cascade('three', '{}') AS id \gset
+SELECT (SELECT count(*) FROM hermes.task WHERE workflow_id = :'id') AS here, (SELECT count(*) FROM hermes.task_away WHERE workflow_id = :'id') AS away;
+SELECT hermes.terminate_cascade(:'id');
+ROLLBACK TO before;
+SELECT hermes.start_cascade('three', '{}') AS id \gset
+SELECT count(*) FROM hermes.task WHERE workflow_id = :'id';
+COMMIT;
+-- Likewise schemas, and labels of types.
+BEGIN;
+ALTER SCHEMA hermes RENAME TO hermes_away;
+SELECT test.try($$SELECT hermes_away.start_cascade('three', '{}')$$);
+ROLLBACK;
+SELECT hermes.signal_cascade(:'id', 'go', '{}', 'once');
+SELECT hermes.signal_cascade(:'id', 'go', '{}', 'once');
+BEGIN;
+ALTER TYPE hermes.signal_result RENAME VALUE 'duplicate' TO 'known';
+SELECT test.try(format($$SELECT hermes.signal_cascade(%L, 'go', '{}', 'once')$$, :'id'));
+ROLLBACK;
+SELECT hermes.signal_cascade(:'id', 'go', '{}', 'once');
+
+-- One lock of a table from the lock of a row on, and indexes stay locked with their table.
+BEGIN;
+SELECT hermes.terminate_cascade(:'id');
+SELECT relation::regclass, mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation IN ('hermes.workflow'::regclass, 'hermes.workflow_pkey'::regclass) ORDER BY 1, 2;
+COMMIT;
+
 -- Without a partition of its day: the default one.
 CREATE TABLE test.moved AS SELECT c.relname::text AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
     WHERE i.inhparent = 'hermes.closed'::regclass AND c.relname <> 'closed_default';
@@ -90,3 +122,14 @@ $$;
 SELECT hermes.start_cascade('three', '{}') AS id \gset
 SELECT hermes.terminate_cascade(:'id');
 SELECT tableoid::regclass FROM hermes.closed WHERE id = :'id';
+
+-- The extension anew in the same session: all its tables and types are other ones.
+SET client_min_messages = warning;
+DROP EXTENSION hermes_cascade CASCADE;
+CREATE EXTENSION hermes_cascade;
+RESET client_min_messages;
+SELECT test.setup();
+SELECT hermes.start_cascade('three', '{}') AS id \gset
+SELECT hermes.terminate_cascade(:'id');
+SELECT hermes.terminate_cascade(:'id');
+SELECT count(*) FROM hermes.closed WHERE id = :'id';

@@ -11,16 +11,20 @@ namespace hc::pg {
 namespace {
 
 std::uint64_t g_generation = 1;
+std::uint64_t g_names = 1;
 Oid g_watched = InvalidOid;  // hermes.provider stands for all definitions
 bool g_again_at_end = false; // what is read until the transaction's end may come from its older snapshot
 
 void on_relation(Datum /*arg*/, Oid relation) {
+    ++g_names;
     if (relation == InvalidOid || relation == g_watched || g_watched == InvalidOid) {
         ++g_generation;
         g_watched = InvalidOid;
         g_again_at_end = true;
     }
 }
+
+void on_name(Datum /*arg*/, int /*cache*/, uint32 /*hash*/) { ++g_names; }
 
 void on_role(Datum /*arg*/, int /*cache*/, uint32 /*hash*/) {
     ++g_generation;
@@ -48,6 +52,8 @@ Oid watched_relation() {
 } // namespace
 
 std::uint64_t definition_generation() noexcept { return g_generation; }
+
+std::uint64_t name_generation() noexcept { return g_names; }
 
 void watch_definitions() { watched_relation(); }
 
@@ -119,6 +125,9 @@ bool is_member(Oid user, const std::string &role) {
 void register_invalidation_callbacks() {
     RegisterXactCallback(on_transaction_end, nullptr);
     CacheRegisterRelcacheCallback(on_relation, 0);
+    CacheRegisterSyscacheCallback(NAMESPACEOID, on_name, 0);
+    CacheRegisterSyscacheCallback(TYPEOID, on_name, 0);
+    CacheRegisterSyscacheCallback(ENUMOID, on_name, 0);
     CacheRegisterSyscacheCallback(AUTHOID, on_role, 0);
     CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, on_role, 0);
     CacheRegisterSyscacheCallback(DATABASEOID, on_role, 0); // who may connect

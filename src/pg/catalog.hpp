@@ -11,6 +11,9 @@ std::uint64_t definition_generation() noexcept;
 void invalidate_definitions(); // in a definition verb
 void watch_definitions(); // in a transaction: from now on only changes of definitions count, not those of any table
 
+// Changes whenever a schema, table, column, type or label of an enum that was found by its name may be another one now.
+std::uint64_t name_generation() noexcept;
+
 struct Owner {
     Oid extension = InvalidOid;
     Oid role = InvalidOid;

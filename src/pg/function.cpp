@@ -2,6 +2,7 @@
 #include "pg/function.hpp"
 
 #include "core/error.hpp"
+#include "pg/catalog.hpp"
 #include "pg/guc.hpp"
 
 #include <algorithm>
@@ -263,7 +264,7 @@ Datum parse_jsonb(std::string_view text) {
     return DirectFunctionCall1(jsonb_in, CStringGetDatum(copy));
 }
 
-Datum find_enum(const char *type_name, std::string_view label) {
+Oid look_up_enum(const char *type_name, std::string_view label) {
     const Oid schema = get_namespace_oid("hermes", false);
     const Oid type =
         GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(type_name), ObjectIdGetDatum(schema));
@@ -275,7 +276,32 @@ Datum find_enum(const char *type_name, std::string_view label) {
     // the oid is the first column of pg_enum and the value of the enum
     const Oid result = *reinterpret_cast<Oid *>(GETSTRUCT(tuple));
     ReleaseSysCache(tuple);
-    return ObjectIdGetDatum(result);
+    return result;
+}
+
+struct KnownEnum { // its last use
+    char type[NAMEDATALEN];
+    char label[NAMEDATALEN];
+    std::uint64_t generation; // of names
+    Oid value;
+};
+KnownEnum g_known_enum;
+
+Datum find_enum(const char *type_name, std::string_view label) {
+    KnownEnum &known = g_known_enum;
+    if (known.generation == name_generation() && std::strcmp(known.type, type_name) == 0 && label == known.label) {
+        return ObjectIdGetDatum(known.value);
+    }
+    const std::uint64_t generation = name_generation(); // a look-up takes in news itself
+    const Oid value = look_up_enum(type_name, label);
+    if (label.size() < sizeof known.label) {
+        strlcpy(known.type, type_name, sizeof known.type);
+        label.copy(known.label, label.size());
+        known.label[label.size()] = '\0';
+        known.generation = generation;
+        known.value = value;
+    }
+    return ObjectIdGetDatum(value);
 }
 
 } // namespace

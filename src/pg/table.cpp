@@ -2,6 +2,7 @@
 // data only.
 #include "pg/table_access.hpp"
 
+#include "pg/catalog.hpp"
 #include "pg/jsonb.hpp"
 #include "pg/xact.hpp"
 
@@ -52,13 +53,59 @@ RegProcedure equality_of(Oid type) {
 
 // ---- tables ----
 
-Relation open_table(const char *name, LOCKMODE mode) {
+namespace {
+
+struct KnownTable {
+    NameData name;
+    Oid relation;
+};
+KnownTable g_known_tables[32];
+int g_known_table_count = 0;
+std::uint64_t g_known_tables_of = 0; // name_generation
+
+Oid look_up_table(const char *name) {
     const Oid schema = get_namespace_oid("hermes", false);
     const Oid relation = get_relname_relid(name, schema);
     if (!OidIsValid(relation)) {
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"hermes.%s\" does not exist", name)));
     }
-    Relation table = table_open(relation, mode);
+    return relation;
+}
+
+Oid table_oid(const char *name) {
+    if (g_known_tables_of != name_generation()) {
+        g_known_tables_of = name_generation();
+        g_known_table_count = 0;
+    }
+    for (int i = 0; i < g_known_table_count; ++i) {
+        if (std::strcmp(NameStr(g_known_tables[i].name), name) == 0) {
+            return g_known_tables[i].relation;
+        }
+    }
+    const Oid relation = look_up_table(name);
+    // a look-up takes in news itself
+    if (g_known_tables_of == name_generation() && g_known_table_count < static_cast<int>(std::size(g_known_tables))) {
+        KnownTable &known = g_known_tables[g_known_table_count++];
+        namestrcpy(&known.name, name);
+        known.relation = relation;
+    }
+    return relation;
+}
+
+} // namespace
+
+Relation open_table(const char *name, LOCKMODE mode) {
+    Oid relation = table_oid(name);
+    for (;;) { // the name may go to another table while the lock is waited for
+        LockRelationOid(relation, mode);
+        const Oid now = table_oid(name);
+        if (now == relation) {
+            break;
+        }
+        UnlockRelationOid(relation, mode);
+        relation = now;
+    }
+    Relation table = table_open(relation, NoLock);
     if (table->trigdesc != nullptr) { // users' code finds what it would find from a statement of ours
         pin_search_path();
     }
@@ -75,7 +122,31 @@ int column_number(Relation relation, const char *name) {
     elog(ERROR, "table \"%s\" has no column \"%s\"", RelationGetRelationName(relation), name);
 }
 
+namespace {
+
+// What is not named becomes null: so nothing may stand there by itself.
+void check_others(Relation relation, const TableShape &shape, const ColumnNumbers &numbers) {
+    TupleDesc desc = RelationGetDescr(relation);
+    for (int number = 1; number <= desc->natts; ++number) {
+        Form_pg_attribute column = TupleDescAttr(desc, number - 1);
+        bool named = column->attisdropped;
+        for (int i = 0; i < shape.count; ++i) {
+            named |= numbers.of[i] == number;
+        }
+        if (!named && (column->attnotnull || column->atthasdef)) {
+            elog(ERROR, "column \"%s\" of table \"%s\" must be given", NameStr(column->attname),
+                 RelationGetRelationName(relation));
+        }
+    }
+}
+
+} // namespace
+
 void resolve(Relation relation, const TableShape &shape, ColumnNumbers &numbers) {
+    if (numbers.relation == RelationGetRelid(relation) && numbers.generation == name_generation()) {
+        return;
+    }
+    numbers.relation = InvalidOid;
     TupleDesc desc = RelationGetDescr(relation);
     for (int i = 0; i < shape.count; ++i) {
         if (!is_column(desc, numbers.of[i], shape.columns[i])) {
@@ -85,6 +156,20 @@ void resolve(Relation relation, const TableShape &shape, ColumnNumbers &numbers)
             elog(ERROR, "column \"%s\" of table \"%s\" has another type", shape.columns[i],
                  RelationGetRelationName(relation));
         }
+    }
+    if (shape.whole) {
+        check_others(relation, shape, numbers);
+    }
+    numbers.relation = RelationGetRelid(relation);
+    numbers.generation = name_generation();
+}
+
+void close_indexes(ResultRelInfo *info) {
+    for (int i = 0; i < info->ri_NumIndices; ++i) {
+#if PG_VERSION_NUM >= 170000
+        index_insert_cleanup(info->ri_IndexRelationDescs[i], info->ri_IndexRelationInfo[i]);
+#endif
+        index_close(info->ri_IndexRelationDescs[i], NoLock);
     }
 }
 
@@ -158,19 +243,21 @@ void begin_scan(KeyScan &scan, Relation relation, const char *column, LOCKMODE m
                 Snapshot snapshot) {
     scan.relation = relation;
     scan.snapshot = snapshot;
-    scan.slot = table_slot_create(scan.relation, nullptr);
-    if (keys != 0) {
-        begin_keys(scan, column, mode, key_types, keys);
-    }
+    begin_keys(scan, column, mode, key_types, keys);
 }
 
 void begin_keys(KeyScan &scan, const char *column, LOCKMODE mode, const Oid *key_types, int keys) {
+    if (scan.slot == nullptr) {
+        scan.slot = table_slot_create(scan.relation, nullptr);
+    }
     const Oid index = index_of(scan.relation, column);
     if (!OidIsValid(index)) {
         elog(ERROR, "table \"%s\" has no index to look up by", RelationGetRelationName(scan.relation));
     }
     scan.keys = keys;
     scan.index = index_open(index, mode);
+    scan.one_at_most = scan.index->rd_index->indisunique && scan.index->rd_index->indimmediate &&
+                       keys == IndexRelationGetNumberOfKeyAttributes(scan.index);
     for (int i = 0; i < keys; ++i) {
         if (i >= RelationGetNumberOfAttributes(scan.index) ||
             TupleDescAttr(RelationGetDescr(scan.index), i)->atttypid != key_types[i]) {
@@ -186,16 +273,25 @@ void seek(KeyScan &scan, const Param *key) {
         scan.key[i].sk_argument = key[i].datum;
     }
     index_rescan(scan.scan, scan.key, scan.keys, nullptr, 0);
+    scan.found = false;
 }
 
-bool next(KeyScan &scan) { return index_getnext_slot(scan.scan, ForwardScanDirection, scan.slot); }
+bool next(KeyScan &scan) {
+    if (scan.found && scan.one_at_most) {
+        return false;
+    }
+    scan.found = index_getnext_slot(scan.scan, ForwardScanDirection, scan.slot);
+    return scan.found;
+}
 
 void end_scan(KeyScan &scan, Relation root) {
     if (scan.index != nullptr) {
         index_endscan(scan.scan);
         index_close(scan.index, NoLock);
     }
-    ExecDropSingleTupleTableSlot(scan.slot);
+    if (scan.slot != nullptr) {
+        ExecDropSingleTupleTableSlot(scan.slot);
+    }
     if (scan.relation != root) {
         table_close(scan.relation, NoLock);
     }

@@ -46,17 +46,21 @@ struct TableShape {
     const char *const *columns;
     const Oid *types;
     int count;
-    std::uint32_t raw; // bit i: column i is read with its header, not as text
+    std::uint32_t raw;  // bit i: column i is read with its header, not as text
+    bool whole = false; // rows that are made of these columns alone
 };
 
-// What is remembered of the last use: verified by name at the next.
+// What is remembered of the last use; verified by name at the next, when names may have changed since.
 struct ColumnNumbers {
+    Oid relation;
+    std::uint64_t generation; // of names (catalog.hpp)
     std::int16_t of[kMaxTableColumns];
 };
 
 enum class OnConflict : std::uint8_t { error, nothing };
 struct Writer; // inside pg::call only
-Writer *begin_insert(const TableShape &shape, ColumnNumbers &numbers, OnConflict on_conflict);
+// `numbers`: of the table, and of the partition that was used last.
+Writer *begin_insert(const TableShape &shape, ColumnNumbers (&numbers)[2], OnConflict on_conflict);
 bool insert_row(Writer &writer, const Param *row); // datums in the context of begin_row; false: it was there
 void begin_row(Writer &writer);                    // makes the context for a row's datums current
 void end_insert(Writer &writer);
@@ -159,11 +163,13 @@ private:
     }
 
     static constexpr Oid kTypes[] = {param_of<C>::kOid...};
-    detail::TableShape shape() const { return {table_, columns_.data(), kTypes, static_cast<int>(sizeof...(C)), 0}; }
+    detail::TableShape shape() const {
+        return {table_, columns_.data(), kTypes, static_cast<int>(sizeof...(C)), 0, true};
+    }
 
     const char *table_;
     std::array<const char *, sizeof...(C)> columns_;
-    detail::ColumnNumbers numbers_{};
+    detail::ColumnNumbers numbers_[2]{};
 };
 
 // SELECT columns FROM table WHERE (key) = ... [FOR ... [SKIP LOCKED]], key after key in the order given; the key is the

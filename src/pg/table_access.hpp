@@ -8,8 +8,12 @@ namespace hc::pg::detail {
 
 Relation open_table(const char *name, LOCKMODE mode); // in schema hermes
 int column_number(Relation relation, const char *name);
-// The numbers of the shape's columns; raises when one is missing or of another type.
+// The numbers of the shape's columns; raises when one is missing or of another type, or of a whole row not named.
 void resolve(Relation relation, const TableShape &shape, ColumnNumbers &numbers);
+
+// As ExecCloseIndices, with the locks kept: the transaction comes back to the table as a rule, and its end gives all of
+// them back for less than one here.
+void close_indexes(ResultRelInfo *info);
 
 bool is_partitioned(Relation relation);
 std::int16_t partition_column(Relation root); // of tables partitioned by range of one column
@@ -34,8 +38,10 @@ struct KeyScan { // of the table, or of a partition
     TupleTableSlot *slot;
     int keys;
     ScanKeyData key[2];
+    bool one_at_most; // rows of a key
+    bool found;       // one, since the last seek
 };
-// No keys: only by place, until begin_keys. `column`: the first of the index; null: the primary key.
+// `column`: the first of the index; null: the primary key. begin_keys: when the relation and the snapshot are there.
 void begin_keys(KeyScan &scan, const char *column, LOCKMODE mode, const Oid *key_types, int keys);
 void begin_scan(KeyScan &scan, Relation relation, const char *column, LOCKMODE mode, const Oid *key_types, int keys,
                 Snapshot snapshot);

@@ -27,31 +27,55 @@ struct Remover {
     KeyScan scan; // by the key as soon as one is given
     const Oid *key_types;
     int key_columns;
-    EState *estate;
+    MemoryContext context, outside;
+    EState *estate; // only where triggers are
     ResultRelInfo *info;
-    MemoryContext outside;
+    CommandId command;
+    bool own_snapshot;
     std::uint64_t count;
 };
 
+namespace {
+
+void start_triggers(Remover &remover) {
+    if (remover.scan.slot == nullptr) {
+        remover.scan.slot = table_slot_create(remover.scan.relation, nullptr);
+    }
+    remover.estate = CreateExecutorState();
+    remover.estate->es_output_cid = remover.command;
+    remover.estate->es_snapshot = remover.scan.snapshot;
+    MemoryContext context = MemoryContextSwitchTo(remover.estate->es_query_cxt);
+    remover.info = makeNode(ResultRelInfo);
+    InitResultRelInfo(remover.info, remover.scan.relation, 0, nullptr, 0);
+    MemoryContextSwitchTo(context);
+    AfterTriggerBeginQuery();
+}
+
+} // namespace
+
 Remover *begin_remove(const char *table, const Oid *key_types, int key_columns) {
     prevent_write("DELETE");
-    EState *estate = CreateExecutorState();
-    MemoryContext outside = MemoryContextSwitchTo(estate->es_query_cxt);
+    MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hermes delete", ALLOCSET_SMALL_SIZES);
+    MemoryContext outside = MemoryContextSwitchTo(context);
     auto *remover = static_cast<Remover *>(palloc0(sizeof(Remover)));
-    remover->estate = estate;
+    remover->context = context;
     remover->outside = outside;
     CommandCounterIncrement();
-    PushActiveSnapshot(GetTransactionSnapshot());
+    Relation relation = open_table(table, RowExclusiveLock);
+    CheckCmdReplicaIdentity(relation, CMD_DELETE);
+    const bool triggers = relation->trigdesc != nullptr;
+    remover->own_snapshot = key_columns != 0 || triggers; // what is known by its place is not searched for
+    if (remover->own_snapshot) {
+        PushActiveSnapshot(GetTransactionSnapshot());
+    }
+    remover->command = GetCurrentCommandId(true);
+    remover->scan.relation = relation;
+    remover->scan.snapshot = GetActiveSnapshot();
     remover->key_types = key_types;
     remover->key_columns = key_columns;
-    begin_scan(remover->scan, open_table(table, RowExclusiveLock), nullptr, RowExclusiveLock, nullptr, 0,
-               GetActiveSnapshot());
-    estate->es_output_cid = GetCurrentCommandId(true);
-    estate->es_snapshot = GetActiveSnapshot();
-    remover->info = makeNode(ResultRelInfo);
-    InitResultRelInfo(remover->info, remover->scan.relation, 0, nullptr, 0);
-    CheckCmdReplicaIdentity(remover->scan.relation, CMD_DELETE);
-    AfterTriggerBeginQuery();
+    if (triggers) {
+        start_triggers(*remover);
+    }
     return remover;
 }
 
@@ -75,7 +99,7 @@ void remove_rows(Remover &remover, const Param *key) {
     }
     seek(scan, key);
     while (next(scan)) {
-        if (remover.info->ri_TrigDesc != nullptr) {
+        if (remover.info != nullptr) {
             if (lock_row(scan, LockTupleExclusive, LockWaitBlock)) {
                 remove_with_triggers(remover);
             }
@@ -85,8 +109,8 @@ void remove_rows(Remover &remover, const Param *key) {
         while (result == TM_Updated) {
             TM_FailureData failure;
             ItemPointerData place = scan.slot->tts_tid;
-            result = table_tuple_delete(scan.relation, &place, remover.estate->es_output_cid, scan.snapshot,
-                                        InvalidSnapshot, true, &failure, false);
+            result = table_tuple_delete(scan.relation, &place, remover.command, scan.snapshot, InvalidSnapshot, true,
+                                        &failure, false);
             if ((result == TM_Updated || result == TM_Deleted) && IsolationUsesXactSnapshot()) {
                 serialization_failure();
             }
@@ -101,7 +125,7 @@ void remove_rows(Remover &remover, const Param *key) {
 void remove_place(Remover &remover, RowPlace place) {
     KeyScan &scan = remover.scan;
     ItemPointerData pointer = pointer_of(place);
-    if (remover.info->ri_TrigDesc != nullptr) {
+    if (remover.info != nullptr) {
         if (!table_tuple_fetch_row_version(scan.relation, &pointer, SnapshotAny, scan.slot)) {
             elog(ERROR, "row to be deleted is not there");
         }
@@ -115,12 +139,12 @@ void remove_place(Remover &remover, RowPlace place) {
 // The place cannot have become another row's meanwhile: the snapshot that the row was seen under keeps it.
 bool remove_seen(Remover &remover, RowPlace place) {
     KeyScan &scan = remover.scan;
-    if (remover.info->ri_TrigDesc != nullptr) {
+    if (remover.info != nullptr) { // with triggers
         return false;
     }
     TM_FailureData failure;
     ItemPointerData pointer = pointer_of(place);
-    const TM_Result result = table_tuple_delete(scan.relation, &pointer, remover.estate->es_output_cid, scan.snapshot,
+    const TM_Result result = table_tuple_delete(scan.relation, &pointer, remover.command, scan.snapshot,
                                                 InvalidSnapshot, true, &failure, false);
     remover.count += result == TM_Ok ? 1 : 0;
     return result == TM_Ok;
@@ -128,11 +152,18 @@ bool remove_seen(Remover &remover, RowPlace place) {
 
 std::uint64_t end_remove(Remover &remover) {
     const std::uint64_t count = remover.count;
-    end_state(remover.estate);
+    if (remover.estate != nullptr) {
+        end_state(remover.estate);
+    }
     end_scan(remover.scan, nullptr);
-    PopActiveSnapshot();
+    if (remover.own_snapshot) {
+        PopActiveSnapshot();
+    }
     MemoryContextSwitchTo(remover.outside);
-    FreeExecutorState(remover.estate);
+    if (remover.estate != nullptr) {
+        FreeExecutorState(remover.estate);
+    }
+    MemoryContextDelete(remover.context);
     CommandCounterIncrement();
     return count;
 }
@@ -155,9 +186,19 @@ struct Updater {
     UpdateTarget *targets; // last used first
     EPQState recheck;
     MemoryContext outside;
+    bool own_snapshot;
 };
 
 namespace {
+
+// What is known by its place is not searched for: only triggers need to see what a statement of now sees.
+void take_snapshot(Updater &updater) {
+    if (!updater.own_snapshot) {
+        PushActiveSnapshot(GetTransactionSnapshot());
+        updater.own_snapshot = true;
+    }
+    updater.estate->es_snapshot = GetActiveSnapshot();
+}
 
 UpdateTarget *open_update_target(Updater &updater, Oid relation) {
     for (UpdateTarget *target = updater.targets; target != nullptr; target = target->next) {
@@ -167,6 +208,9 @@ UpdateTarget *open_update_target(Updater &updater, Oid relation) {
     }
     auto *target = static_cast<UpdateTarget *>(palloc0(sizeof(UpdateTarget)));
     target->relation = table_open(relation, RowExclusiveLock);
+    if (target->relation->trigdesc != nullptr) {
+        take_snapshot(updater);
+    }
     target->numbers = updater.numbers;
     resolve(target->relation, updater.shape, target->numbers);
     target->info = makeNode(ResultRelInfo);
@@ -190,7 +234,6 @@ Updater *begin_update(const TableShape &shape, ColumnNumbers &numbers) {
     updater->estate = estate;
     updater->outside = outside;
     CommandCounterIncrement();
-    PushActiveSnapshot(GetTransactionSnapshot());
     updater->root = open_table(shape.table, RowExclusiveLock);
     resolve(updater->root, shape, numbers);
     updater->numbers = numbers;
@@ -234,11 +277,13 @@ void end_update(Updater &updater) {
     for (UpdateTarget *target = updater.targets; target != nullptr; target = target->next) {
         ExecDropSingleTupleTableSlot(target->old_slot);
         ExecDropSingleTupleTableSlot(target->new_slot);
-        ExecCloseIndices(target->info);
+        close_indexes(target->info);
         table_close(target->relation, NoLock);
     }
     table_close(updater.root, NoLock);
-    PopActiveSnapshot();
+    if (updater.own_snapshot) {
+        PopActiveSnapshot();
+    }
     MemoryContextSwitchTo(updater.outside);
     FreeExecutorState(updater.estate);
     CommandCounterIncrement();

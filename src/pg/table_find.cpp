@@ -57,7 +57,22 @@ struct Finder {
 namespace {
 
 bool locks(RowLock lock) { return lock > RowLock::newest; }
-LOCKMODE table_lock(RowLock lock) { return locks(lock) ? RowShareLock : AccessShareLock; }
+
+// Rows that are locked for a change are changed next: the table is locked for that at once, not twice and not with a
+// lock that has to grow while somebody waits for it to go.
+LOCKMODE table_lock(RowLock lock) {
+    switch (lock) {
+    case RowLock::none:
+        return AccessShareLock;
+    case RowLock::key_share:
+        return RowShareLock;
+    case RowLock::newest:
+    case RowLock::no_key_update:
+    case RowLock::update:
+        break;
+    }
+    return RowExclusiveLock;
+}
 
 KeyScan *open_scan(Finder &finder, Relation relation) {
     auto *scan = static_cast<KeyScan *>(palloc0(sizeof(KeyScan)));

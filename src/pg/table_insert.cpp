@@ -25,22 +25,6 @@ bool conflicts(ResultRelInfo *info, TupleTableSlot *slot, EState *estate, ItemPo
 #endif
 }
 
-// What is not named becomes null: so nothing may stand there by itself.
-void check_others(Relation relation, const TableShape &shape, const ColumnNumbers &numbers) {
-    TupleDesc desc = RelationGetDescr(relation);
-    for (int number = 1; number <= desc->natts; ++number) {
-        Form_pg_attribute column = TupleDescAttr(desc, number - 1);
-        bool named = column->attisdropped;
-        for (int i = 0; i < shape.count; ++i) {
-            named |= numbers.of[i] == number;
-        }
-        if (!named && (column->attnotnull || column->atthasdef)) {
-            elog(ERROR, "column \"%s\" of table \"%s\" must be given", NameStr(column->attname),
-                 RelationGetRelationName(relation));
-        }
-    }
-}
-
 } // namespace
 
 struct Target { // the table, or a partition of it
@@ -57,8 +41,9 @@ struct Writer {
     EState *estate;
     MemoryContext outside;
     Relation root;
-    ColumnNumbers numbers; // of the root
-    Target *targets;       // last used first
+    ColumnNumbers numbers;    // of the root
+    ColumnNumbers *partition; // of the one that was used last
+    Target *targets;          // last used first
     OnConflict on_conflict;
 };
 
@@ -69,15 +54,17 @@ Target *open_target(Writer &writer, Relation relation, bool of_default) {
     auto *target = static_cast<Target *>(palloc0(sizeof(Target)));
     target->relation = relation;
     target->of_default = of_default;
-    target->numbers = writer.numbers;
+    target->numbers = relation == writer.root ? writer.numbers : *writer.partition;
     resolve(relation, writer.shape, target->numbers);
-    check_others(relation, writer.shape, target->numbers);
     target->info = makeNode(ResultRelInfo);
     InitResultRelInfo(target->info, relation, 0, nullptr, 0);
     ExecOpenIndices(target->info, writer.on_conflict == OnConflict::nothing);
     target->slot = table_slot_create(relation, nullptr);
     target->next = writer.targets;
     writer.targets = target;
+    if (relation != writer.root) {
+        *writer.partition = target->numbers;
+    }
     MemoryContextSwitchTo(context);
     return target;
 }
@@ -101,7 +88,7 @@ Target *target_of_row(Writer &writer, const Param *row) {
 
 } // namespace
 
-Writer *begin_insert(const TableShape &shape, ColumnNumbers &numbers, OnConflict on_conflict) {
+Writer *begin_insert(const TableShape &shape, ColumnNumbers (&numbers)[2], OnConflict on_conflict) {
     prevent_write("INSERT");
     EState *estate = CreateExecutorState();
     auto *writer = static_cast<Writer *>(MemoryContextAllocZero(estate->es_query_cxt, sizeof(Writer)));
@@ -110,8 +97,9 @@ Writer *begin_insert(const TableShape &shape, ColumnNumbers &numbers, OnConflict
     writer->estate = estate;
     writer->outside = CurrentMemoryContext;
     writer->root = open_table(shape.table, RowExclusiveLock);
-    resolve(writer->root, shape, numbers);
-    writer->numbers = numbers;
+    resolve(writer->root, shape, numbers[0]);
+    writer->numbers = numbers[0];
+    writer->partition = &numbers[1];
     estate->es_output_cid = GetCurrentCommandId(true);
     if (!is_partitioned(writer->root)) {
         open_target(*writer, writer->root, false);
@@ -209,7 +197,7 @@ void end_insert(Writer &writer) {
     end_state(writer.estate);
     for (Target *target = writer.targets; target != nullptr; target = target->next) {
         ExecDropSingleTupleTableSlot(target->slot);
-        ExecCloseIndices(target->info);
+        close_indexes(target->info);
         if (target->relation != writer.root) {
             table_close(target->relation, NoLock);
         }
