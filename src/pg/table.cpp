@@ -95,15 +95,15 @@ Oid table_oid(const char *name) {
 } // namespace
 
 Relation open_table(const char *name, LOCKMODE mode) {
-    Oid relation = table_oid(name);
+    Oid relation = InvalidOid;
     for (;;) { // the name may go to another table while the lock is waited for
+        const std::uint64_t generation = name_generation();
+        relation = table_oid(name);
         LockRelationOid(relation, mode);
-        const Oid now = table_oid(name);
-        if (now == relation) {
+        if (generation == name_generation() || relation == table_oid(name)) {
             break;
         }
         UnlockRelationOid(relation, mode);
-        relation = now;
     }
     Relation table = table_open(relation, NoLock);
     if (table->trigdesc != nullptr) { // users' code finds what it would find from a statement of ours
