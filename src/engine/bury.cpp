@@ -17,7 +17,11 @@ struct Holder {
 };
 Holder lock_execution(const core::WorkflowId &id) {
     if (const auto open = store::lock_open({id}, store::LockWait::skip); !open.empty()) {
-        return {false, open.front().tenant};
+        const store::OpenRow &row = open.front();
+        if (row.continued) { // the task that the newest events stand in may be the one to go
+            store::update_open_histories({{row.place, row.history}});
+        }
+        return {false, row.tenant};
     }
     if (const auto closed = store::lock_closed({id}, store::LockWait::skip); !closed.empty()) {
         return {false, closed.front().tenant};
