@@ -7,6 +7,7 @@ CREATE ROLE regress_workflows LOGIN;
 CREATE FUNCTION test.payment(input jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RETURN hermes.wait_signal('paid'); END $$;
 CREATE FUNCTION test.no_result(input jsonb) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$;
 CREATE FUNCTION test.wrong(a integer) RETURNS jsonb LANGUAGE sql AS $$ SELECT NULL::jsonb $$;
+CREATE FUNCTION test.several(input jsonb) RETURNS SETOF jsonb LANGUAGE sql AS $$ SELECT input $$;
 -- registration: what it refuses
 SELECT test.try($q$ SELECT hermes.register_workflow('payment', 'test.payment(jsonb)') $q$);
 SELECT test.try($q$ SELECT hermes.register_workflow('payment', 'test.payment(jsonb)', '{"run_as": "nobody here"}') $q$);
@@ -16,6 +17,7 @@ REVOKE EXECUTE ON FUNCTION test.payment(jsonb) FROM PUBLIC;
 SELECT test.try($q$ SELECT hermes.register_workflow('payment', 'test.payment(jsonb)', '{"run_as": "regress_workflows"}') $q$);
 GRANT EXECUTE ON FUNCTION test.payment(jsonb) TO regress_workflows;
 SELECT test.try($q$ SELECT hermes.register_workflow('payment', 'test.wrong(integer)', '{"run_as": "regress_workflows"}') $q$);
+SELECT test.try($q$ SELECT hermes.register_workflow('payment', 'test.several(jsonb)', '{"run_as": "regress_workflows"}') $q$);
 SELECT test.try($q$ SELECT hermes.register_workflow('', 'test.payment(jsonb)') $q$);
 SELECT test.try($q$ SELECT hermes.register_workflow(NULL, 'test.payment(jsonb)') $q$);
 SELECT n, test.try($q$ SELECT hermes.register_workflow('payment', 'test.payment(jsonb)', $1) $q$, options)

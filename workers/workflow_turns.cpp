@@ -95,10 +95,11 @@ WorkflowTurns::Next WorkflowTurns::call(engine::WorkflowTurn &turn, const pg::Ru
     if (turn.timed_out()) {
         return close(turn, {.type = ExecutionEventType::workflow_execution_timed_out});
     }
-    if (const auto problem = as_owner([&] {
-            engine::search_attribute_types(); // the function may set some
-            return engine::why_not_registered(turn.type());
-        })) {
+    const auto function = as_owner([&] {
+        engine::search_attribute_types(); // the function may set some
+        return engine::registered_function(turn.type());
+    });
+    if (const auto *problem = std::get_if<core::WorkflowFailure>(&function)) {
         return fail(turn, *problem);
     }
     if (const core::ExecutionUse &use = turn.replay().use();
@@ -116,7 +117,7 @@ WorkflowTurns::Next WorkflowTurns::call(engine::WorkflowTurn &turn, const pg::Ru
     pg::UserSqlEnd end{};
     {
         const engine::RunningBody running(body);
-        end = pg::call_body(plans_, user_call, turn.type().statement, turn.input(), result, failure);
+        end = pg::call_body(user_call, std::get<Oid>(function), turn.input(), result, failure);
     }
     turn.watch(body.take_watched());
     if (body.has_requests() && as_owner([&] { return turn.carry_out(body.take_requests()); })) {

@@ -231,12 +231,12 @@ const WorkflowType &current_workflow_type(const std::string &name) {
     return *type;
 }
 
-std::optional<core::WorkflowFailure> why_not_registered(const WorkflowType &type) {
+std::variant<Oid, core::WorkflowFailure> registered_function(const WorkflowType &type) {
     Cache &known = cache();
     if (const auto it = known.checked.find(type.id); it != known.checked.end()) {
         const auto [function, stamp] = it->second;
         if (pg::function_stamp(function) == stamp) {
-            return std::nullopt;
+            return function;
         }
     }
     const std::optional<store::FunctionRow> found = store::find_function(type.function);
@@ -254,8 +254,15 @@ std::optional<core::WorkflowFailure> why_not_registered(const WorkflowType &type
             "Register a changed function under another name as a new version, or, when running executions can follow "
             "the change, again with the option in_place."};
     }
-    known.checked[type.id] = {static_cast<Oid>(found->oid), pg::function_stamp(static_cast<Oid>(found->oid))};
-    return std::nullopt;
+    const auto function = static_cast<Oid>(found->oid);
+    known.checked[type.id] = {function, pg::function_stamp(function)};
+    return function;
+}
+
+std::optional<core::WorkflowFailure> why_not_registered(const WorkflowType &type) {
+    const auto function = registered_function(type);
+    const auto *problem = std::get_if<core::WorkflowFailure>(&function);
+    return problem == nullptr ? std::nullopt : std::optional(*problem);
 }
 
 } // namespace hc::engine

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 
 namespace hc::engine {
 
@@ -48,7 +49,8 @@ std::int32_t queue_for(const WorkflowType &type, store::Kind kind);
 void check_workflow_signature(const store::FunctionRow &function);
 std::string statement_of(const std::string &signature); // that calls a function: "SELECT app.payment($1)"
 
-// What is wrong when the function is not the one that was registered, or gone; nullopt: it is.
-std::optional<core::WorkflowFailure> why_not_registered(const WorkflowType &type);
+// The function, or what is wrong when it is not the one that was registered, or gone.
+std::variant<Oid, core::WorkflowFailure> registered_function(const WorkflowType &type);
+std::optional<core::WorkflowFailure> why_not_registered(const WorkflowType &type); // nullopt: nothing
 
 } // namespace hc::engine

@@ -129,23 +129,59 @@ const char *row_text(HeapTuple tuple, TupleDesc desc) {
 
 } // namespace
 
-UserSqlEnd call_body(UserPlans &plans, const UserCall &user_call, const std::string &statement,
-                     const json_document &input, std::optional<std::string> &result, Failure &failure) {
+namespace {
+
+void check_execute(Oid function) {
+#if PG_VERSION_NUM >= 160000
+    const AclResult may = object_aclcheck(ProcedureRelationId, function, GetUserId(), ACL_EXECUTE);
+#else
+    const AclResult may = pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE);
+#endif
+    if (may != ACLCHECK_OK) {
+        aclcheck_error(may, OBJECT_FUNCTION, get_func_name(function));
+    }
+    InvokeFunctionExecuteHook(function);
+}
+
+// As the executor does it for SELECT function(input); jsonb as text.
+const char *call_function(Oid function, Datum input) {
+    check_execute(function);
+    CommandCounterIncrement();
+    PushActiveSnapshot(GetTransactionSnapshot());
+    FmgrInfo info;
+    fmgr_info(function, &info);
+    if (info.fn_retset) {
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("workflow function returns a set")));
+    }
+    LOCAL_FCINFO(arguments, 1);
+    InitFunctionCallInfoData(*arguments, &info, 1, InvalidOid, nullptr, nullptr);
+    arguments->args[0] = {input, false};
+    PgStat_FunctionCallUsage usage;
+    pgstat_init_function_usage(arguments, &usage);
+    const Datum result = FunctionCallInvoke(arguments);
+    pgstat_end_function_usage(&usage, true);
+    PopActiveSnapshot();
+    if (arguments->isnull || get_func_rettype(function) != JSONBOID) {
+        return nullptr;
+    }
+    Jsonb *jsonb = DatumGetJsonbP(result);
+    return JsonbToCString(nullptr, &jsonb->root, VARSIZE(jsonb));
+}
+
+} // namespace
+
+UserSqlEnd call_body(const UserCall &user_call, Oid function, const json_document &input,
+                     std::optional<std::string> &result, Failure &failure) {
     result.reset();
     bool suspended = false;
     const auto body = [&] {
-        SPIPlanPtr plan = plans.find(key_of(statement), statement, kJsonb);
-        Text text{nullptr, true};
+        const char *text = nullptr;
         const bool *flag = user_call.suspended;
         suspended = !call_unless(
-            [plan, &input, &text] {
-                Datum values[1] = {type_of<json_document>::make(input)};
-                detail::execute_user_statement(plan, values, 1);
-                text = first_text();
-            },
+            [function, &input, &text] { text = call_function(function, type_of<json_document>::make(input)); },
             [flag](int code) { return flag != nullptr && *flag && code == ERRCODE_QUERY_CANCELED; });
-        if (!text.is_null) {
-            result = text.data;
+        if (text != nullptr) {
+            result = text;
         }
     };
     const UserSqlEnd end = run_level(user_call, true, false, body, failure);

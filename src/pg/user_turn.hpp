@@ -21,10 +21,11 @@ struct UserCall {
     const bool *suspended = nullptr; // of a body: it has suspended itself, and its query_canceled is only the way out
 };
 
-// One jsonb argument in, the first column of the first row out: jsonb as text; nullopt: NULL, void or no row.
-// A suspended body has failed, and what it raised is not kept.
-UserSqlEnd call_body(UserPlans &plans, const UserCall &call, const std::string &statement, const json_document &input,
-                     std::optional<std::string> &result, Failure &failure);
+// Calls the function as the current role, which needs EXECUTE on it: jsonb in, jsonb out as text; nullopt: NULL or
+// void. Not as a statement: to plan, start and end one costs more than a small body, which is called once for each
+// step. A suspended body has failed, and what it raised is not kept.
+UserSqlEnd call_body(const UserCall &call, Oid function, const json_document &input, std::optional<std::string> &result,
+                     Failure &failure);
 
 // $1 = arguments (jsonb); the first row as a JSON object; nullopt: no row. Fails by 54000 when that is larger than
 // `max_bytes`.

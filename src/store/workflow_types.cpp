@@ -22,7 +22,7 @@ struct BoolRow {
 constexpr const char *kFunction =
     "SELECT p.oid::bigint, format('%I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes)), "
     "oidvectortypes(p.proargtypes), "
-    "format_type(p.prorettype, NULL), p.prokind::text, "
+    "CASE WHEN p.proretset THEN 'SETOF ' ELSE '' END || format_type(p.prorettype, NULL), p.prokind::text, "
     "sha256(convert_to(concat_ws(E'\\x1f', l.lanname, p.prosrc, p.probin, p.proconfig::text, n.nspname, p.proname, "
     "pg_get_function_arguments(p.oid), p.provolatile, p.prosecdef), 'UTF8')) "
     "FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace "

@@ -183,6 +183,11 @@ def no_privileges(world: World) -> None:
     equal(found["result"][2]["w"] != "64kB", True, "settings end with their step")
     define(world, "looker", "RETURN hermes.step('look', 'SELECT to_regclass(''left_over'') IS NULL AS clean');")
     equal(ends(world, start(world, "looker"))["result"], {"clean": True}, "session of the next execution")
+    world.sql("REVOKE EXECUTE ON FUNCTION app.looker(jsonb) FROM PUBLIC")
+    execution = start(world, "looker")
+    wait_until(lambda: "permission denied for function looker" in (status(world, execution)["last_failure"] or ""), what="the denied call")
+    world.sql(f"GRANT EXECUTE ON FUNCTION app.looker(jsonb) TO {ROLE}")
+    equal(ends(world, execution)["result"], {"clean": True}, "result once it may be executed again")
 
 
 if __name__ == "__main__":
