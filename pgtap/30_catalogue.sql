@@ -33,8 +33,8 @@ SELECT bag_eq($$ SELECT c.relname::text FROM pg_inherits h JOIN pg_class c ON c.
 SELECT is_empty($$ SELECT indexrelid::regclass FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE c.relnamespace = 'hermes'::regnamespace AND NOT (indisvalid AND indisready) $$, 'no index is invalid');
 
 -- ---- room for updates in place ----
-SELECT is((SELECT option_value::integer FROM pg_class c, pg_options_to_table(c.reloptions) WHERE c.oid = 'hermes.workflow'::regclass AND option_name = 'fillfactor'), 90, 'workflow: fillfactor');
-SELECT is((SELECT option_value::integer FROM pg_class c, pg_options_to_table(c.reloptions) WHERE c.oid = 'hermes.task'::regclass AND option_name = 'fillfactor'), 80, 'task: fillfactor');
+SELECT is_empty($$ SELECT c.relname FROM pg_class c, pg_options_to_table(c.reloptions) WHERE c.oid IN ('hermes.workflow'::regclass, 'hermes.task'::regclass) AND option_name = 'fillfactor' $$,
+                'workflow, task: pages are filled');
 SELECT is_empty($$ SELECT relname FROM pg_class WHERE relname ~ '_p[0-9]{8}$' AND relnamespace = 'hermes'::regnamespace AND relkind = 'r' AND NOT coalesce('fillfactor=90' = ANY (reloptions), false) $$,
                 'day partitions: fillfactor 90');
 CREATE TEMP VIEW indexed AS
@@ -54,16 +54,16 @@ SELECT is_empty($$ SELECT indexrelid::regclass FROM pg_index i JOIN pg_class c O
 SELECT is((SELECT attname::text FROM pg_attribute WHERE attrelid = 'hermes.workflow'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum DESC LIMIT 1), 'message',
           'workflow: the message stands last, an update of the history logs none of it');
 
--- work, and what the server counted: 100 cascades, some of them signalled, claimed, corrected (the rest leaves room on the pages,
--- which only vacuum or pruning after a commit would otherwise make)
+-- work, and what the server counted: 100 cascades, of which those on the last pages are signalled and claimed, for there is room on
+-- these; on others only vacuum or pruning after a commit makes it
 SELECT hermes.create_provider('pgtap_mail', '{"kind": "sandbox", "channel": "pgtap"}') AS made \gset
 SELECT hermes.create_cascade_rule('pgtap', '{"steps": [{"channel": "pgtap", "revocable": true}]}') AS made \gset
 CREATE TEMP TABLE started AS
 SELECT row_number() OVER () AS n, id FROM hermes.start_cascades('pgtap', array_fill('{"to": "somebody@example.com", "text": "hello"}'::jsonb, ARRAY[100])) AS id;
-SELECT is((SELECT count(hermes.signal_cascade(id, 'dlr', '{"status": "sent", "attempt": 1}')) FROM started WHERE n % 20 = 0), 5::bigint, 'signals were sent');
-SELECT is((SELECT (n_tup_upd, n_tup_hot_upd)::text FROM pg_stat_xact_user_tables WHERE relid = 'hermes.workflow'::regclass), '(5,5)', 'each update of workflow was HOT');
-UPDATE hermes.task SET owner = 1, claims = claims + 1 WHERE workflow_id IN (SELECT id FROM started WHERE n % 5 = 0); -- as a dispatcher claims
-SELECT is((SELECT (n_tup_upd, n_tup_hot_upd)::text FROM pg_stat_xact_user_tables WHERE relid = 'hermes.task'::regclass), '(20,20)', 'each claim was HOT');
+SELECT is((SELECT count(hermes.signal_cascade(id, 'dlr', '{"status": "sent", "attempt": 1}')) FROM started WHERE n > 97), 3::bigint, 'signals were sent');
+SELECT is((SELECT (n_tup_upd, n_tup_hot_upd)::text FROM pg_stat_xact_user_tables WHERE relid = 'hermes.workflow'::regclass), '(3,3)', 'each update of workflow was HOT');
+UPDATE hermes.task SET owner = 1, claims = claims + 1 WHERE workflow_id IN (SELECT id FROM started WHERE n > 97); -- as a dispatcher claims
+SELECT is((SELECT (n_tup_upd, n_tup_hot_upd)::text FROM pg_stat_xact_user_tables WHERE relid = 'hermes.task'::regclass), '(3,3)', 'each claim was HOT');
 
 -- ---- members of the extension ----
 SELECT is_empty($$ SELECT 'pg_class'::regclass, c.relname FROM pg_class c WHERE c.relnamespace = 'hermes'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S') AND c.relname !~ '_p[0-9]{8}$'

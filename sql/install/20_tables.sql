@@ -71,7 +71,8 @@ COMMENT ON TABLE hermes.tenant_access IS 'Which tenants a role may act for; tena
 
 -- Open executions only. No indexed column is ever updated; message stands last so that an update logs no byte of it.
 -- Most cascades are written once: what a provider's answer adds to the history stands in the task that waits for the
--- receipt (hermes.open_cascades puts it together). Rows are long, so room for one update a page is enough.
+-- receipt (hermes.open_cascades puts it together). Pages are filled: room for an update in place comes from rows that have
+-- gone, which was measured to be as fast as room kept free (docs/benchmarks.md).
 CREATE TABLE hermes.workflow (
     id      uuid PRIMARY KEY,
     rule_id integer NOT NULL,
@@ -79,11 +80,12 @@ CREATE TABLE hermes.workflow (
     key     text,
     history bytea NOT NULL,
     message jsonb NOT NULL
-) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
 ALTER TABLE hermes.workflow ALTER COLUMN message SET STORAGE MAIN, ALTER COLUMN history SET STORAGE MAIN;
 COMMENT ON TABLE hermes.workflow IS 'Open cascades: pinned rule version, history (binary events; the newest may stand in hermes.task, see hermes.open_cascades), message.';
 
--- Claimed by an update of columns no index knows (HOT); finished by a delete.
+-- Claimed by an update of columns no index knows (HOT where the page has room); finished by a delete. Pages are filled, as
+-- those of workflow.
 CREATE TABLE hermes.task (
     workflow_id uuid NOT NULL,
     due         timestamptz NOT NULL,
@@ -100,7 +102,7 @@ CREATE TABLE hermes.task (
     last_error  text,
     history     bytea,
     PRIMARY KEY (workflow_id, number)
-) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
 CREATE INDEX task_due ON hermes.task (queue, due);
 COMMENT ON TABLE hermes.task IS 'Outstanding work: one row a send, timer, condition, sandbox receipt, rematch or report of a cascade; a turn, timer, signal, cancel request or end of a child of an execution (workflow_id is its id); a look at a schedule (likewise). owner: incarnation of the worker that claimed it; a negative queue: put aside by a hold or pause; history: of a timer, the newest events of its cascade, as long as its row has history_at bytes of the older ones.';
 
