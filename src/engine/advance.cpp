@@ -217,7 +217,7 @@ void note_places(Execution &execution) {
     }
 }
 
-constexpr std::size_t kMaxLaterHistory = 1024; // bytes: more than a few events would make claims of tasks slow
+constexpr std::size_t kMaxLaterHistory = 1024; // bytes: who looks for due tasks passes over these rows
 
 // Events beside which a timer is put go with it: the row, which holds the message, is not written. Once only: what
 // comes next is written into the row, with them.
