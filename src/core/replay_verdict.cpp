@@ -14,7 +14,8 @@ using Type = ExecutionEventType;
 
 constexpr std::size_t kMaxQuoted = 200; // bytes of a result in a problem
 
-std::string quoted(std::string_view json) {
+// Not "quoted": that name is taken by std for its own strings.
+std::string in_short(std::string_view json) {
     const std::string_view cut = cut_utf8(json, kMaxQuoted);
     return json.empty() ? "NULL" : std::string(cut) + (cut.size() < json.size() ? ".." : "");
 }
@@ -62,8 +63,8 @@ std::string why_not_the_end(const ExecutionEvent &end, const BodyOutcome &outcom
         if (outcome.end != BodyEnd::returned)
             return other();
         if (outcome.result.value_or("") != end.payload)
-            return fmt::format("the result is {}, the history has {}", quoted(outcome.result.value_or("")),
-                               quoted(end.payload));
+            return fmt::format("the result is {}, the history has {}", in_short(outcome.result.value_or("")),
+                               in_short(end.payload));
         return "";
     case Type::workflow_execution_failed: {
         if (outcome.end != BodyEnd::failed || is_cancel(outcome))
