@@ -23,6 +23,7 @@ typedef struct {
     double deadline;
     double counting; /* from here on: until then each lane prepares its plans */
     long next_number, started, done, counted, buffered;
+    long warm_done; /* since `counting`, those after the deadline too */
     int busy;
     int whole;      /* cascades, not only their starts */
     Lane **waiting; /* ring of lanes whose cascade is not recorded yet, in the order of their commits */
@@ -61,6 +62,7 @@ static void finish_cascade(Run *run, Lane *lane) {
     const double now = now_seconds();
     ++run->done;
     --run->busy;
+    run->warm_done += now >= run->counting;
     if (now >= run->counting && now < run->deadline) {
         ++run->counted;
         add_sample(&run->cascade, now - lane->began);
@@ -208,10 +210,11 @@ static void run_lanes(const Options *options, int whole) {
         start_next(&run, &run.lanes[i]);
     loop(&run);
     printf("{\"count\": %ld, \"seconds\": %.3f, \"rate\": %.1f, \"p50_ms\": %.3f, \"p99_ms\": %.3f, "
-           "\"whole_p50_ms\": %.3f, \"whole_p99_ms\": %.3f, \"early_receipts\": %ld}\n",
+           "\"whole_p50_ms\": %.3f, \"whole_p99_ms\": %.3f, \"early_receipts\": %ld, "
+           "\"warm_at\": %.6f, \"warm_done\": %ld}\n",
            run.done, options->seconds, (double)run.counted / options->seconds, percentile_ms(&run.call, 0.5),
            percentile_ms(&run.call, 0.99), percentile_ms(&run.cascade, 0.5), percentile_ms(&run.cascade, 0.99),
-           run.buffered);
+           run.buffered, run.counting, run.warm_done);
     for (int i = 0; i < options->clients; ++i)
         PQfinish(run.lanes[i].conn);
     PQfinish(run.poller);

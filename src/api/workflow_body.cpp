@@ -1,6 +1,7 @@
 // SQL functions that the body of a workflow function calls. They touch memory only; see engine/workflow_body.hpp.
 #include "engine/workflow_body.hpp"
 #include "pg/function.hpp"
+#include "pg/plpgsql.hpp"
 
 using namespace hc;
 
@@ -17,6 +18,7 @@ pg::Return suspension() {
         pg::capture(engine::WorkflowBody::suspension(), made);
         return made;
     }();
+    pg::end_assignment();
     return {0, true, &failure};
 }
 

@@ -268,6 +268,33 @@ def handled_blocks(world: World) -> None:
     equal(world.sql("SELECT count(DISTINCT xid) FROM app.effect WHERE run = 'h1'"), [(1,)], "commits")
 
 
+def assigned(world: World) -> None:
+    """results of steps by assignment: of the step before, of each round of a loop, of a function within, past a failed one"""
+    world.sql("CREATE FUNCTION app.taken(n int, run text) RETURNS jsonb LANGUAGE plpgsql AS $$ DECLARE row jsonb NOT NULL := '{}'; BEGIN "
+              "IF n > 1 THEN row := app.taken(n - 1, run); END IF; "
+              "row := row || hermes.step('take ' || n, 'INSERT INTO app.effect (run, what) VALUES ($1->>''run'', ''take '' || ($1->>''n'')) RETURNING what', "
+              "jsonb_build_object('run', run, 'n', n)); RETURN row; END $$")
+    define(world, "assigns", """
+    answer := hermes.step('zero', 'SELECT 0 AS n');
+    FOR i IN 1..20 LOOP
+        BEGIN
+            answer := hermes.step('next ' || i, 'SELECT ($1->>''n'')::int + 1 AS n', answer);
+            IF i % 5 = 0 THEN
+                answer := hermes.step('fails ' || i, 'SELECT 1 / 0 AS n');
+            END IF;
+        EXCEPTION WHEN division_by_zero THEN
+            answer := answer || jsonb_build_object('caught', i);
+        END;
+    END LOOP;
+    answer := answer || app.taken(3, input->>'run') || jsonb_build_object('times', hermes.step('times', 'SELECT ($1->>''n'')::int * 2 AS n', answer));
+    RETURN answer;""")
+    found = ends(world, start(world, "assigns", {"run": "a1"}))
+    equal(found["result"], {"n": 20, "caught": 20, "what": "take 3", "times": {"n": 40}}, "result")
+    equal(effects(world, "a1"), ["take 1", "take 2", "take 3"], "effects")
+    kinds = events(world, found["execution_id"])
+    equal((kinds.count("StepCompleted"), kinds.count("StepFailed")), (25, 4), "steps")
+
+
 def recorded_values(world: World) -> None:
     """fetch, side_effect, now, random and uuid are the same in each replay"""
     define(world, "values", """
@@ -347,4 +374,4 @@ def kills(world: World) -> None:
 
 
 if __name__ == "__main__":
-    main(prepare, steps, failing_step, waiting, buffered_signals, refuse_close, open_sender, cancel, acts_on_others, timers, swallowed, handled_blocks, recorded_values, rolled_back_start, long_history, large_values, kills)
+    main(prepare, steps, failing_step, waiting, buffered_signals, refuse_close, open_sender, cancel, acts_on_others, timers, swallowed, handled_blocks, assigned, recorded_values, rolled_back_start, long_history, large_values, kills)

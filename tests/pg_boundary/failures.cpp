@@ -11,6 +11,9 @@
 
 extern "C" {
 #include "nodes/memnodes.h"
+#if PG_VERSION_NUM >= 170000
+#include "utils/memutils_internal.h"
+#endif
 }
 
 namespace hc::test {
