@@ -145,8 +145,8 @@ HC_FUNCTION(hc_test_container) {
     const std::string kind = args.text(0, "kind");
     pg::context_scope memory("hermes boundary container");
     pg::vector<test::Probe> probes(50, memory.resource());
-    boost::container::pmr::string string(memory.resource());
-    string.assign(100000, 'x');
+    const std::string_view long_text = "longer than what a string keeps within itself, so that it asks for memory";
+    boost::container::pmr::string string(long_text.begin(), long_text.end(), memory.resource());
     {
         pg::context_scope inner("hermes boundary container");
         pg::vector<pg::vector<test::Probe>> nested(3, inner.resource());
