@@ -61,6 +61,33 @@ SELECT test.try($$SELECT hermes.start_cascade('three', '{}', NULL, 'two')$$);
 SELECT test.try($$SELECT hermes.start_cascade('three', '{}', NULL, 'two')$$);
 DROP INDEX hermes.one_a_tenant;
 
+-- Many rows at once go into pages together: all of them stand in all indexes, also in those of others, whatever their sizes;
+-- what one row breaks, all are taken back for; row triggers see each.
+CREATE FUNCTION test.start_set(count integer, twice integer DEFAULT 0) RETURNS text LANGUAGE sql AS $$
+    SELECT count(*)::text FROM hermes.start_cascades('three', ARRAY(SELECT jsonb_build_object('n', CASE WHEN n = twice THEN 1 ELSE n END, 'text', repeat('x', n * 7 % 3000))
+                                                             FROM generate_series(1, count) n), NULL, 'set')
+$$;
+CREATE UNIQUE INDEX one_a_number ON hermes.workflow ((message ->> 'n')) WHERE tenant = 'set';
+CREATE INDEX by_length ON hermes.workflow (length(message ->> 'text')) WHERE tenant = 'set';
+SELECT test.start_set(200);
+SET enable_seqscan = off;
+SELECT count(*), count(DISTINCT message ->> 'n') FROM hermes.workflow WHERE tenant = 'set' AND length(message ->> 'text') >= 0;
+SELECT count(*) FROM hermes.workflow w JOIN hermes.task t ON t.workflow_id = w.id WHERE w.tenant = 'set' AND w.message ->> 'n' = '130';
+SELECT test.try('SELECT test.start_set(130)');
+TRUNCATE hermes.workflow, hermes.task CASCADE;
+SELECT test.try('SELECT test.start_set(130, 100)');
+SELECT test.try('SELECT test.start_set(130, 2)');
+SELECT (SELECT count(*) FROM hermes.workflow) AS workflows, (SELECT count(*) FROM hermes.task) AS tasks;
+TRUNCATE test.seen;
+CREATE TRIGGER see_before BEFORE INSERT ON hermes.task FOR EACH ROW EXECUTE FUNCTION test.see();
+SELECT test.start_set(70);
+DROP TRIGGER see_before ON hermes.task;
+SELECT what, count(*) FROM test.seen GROUP BY what;
+RESET enable_seqscan;
+DROP INDEX hermes.one_a_number, hermes.by_length;
+SELECT count(hermes.terminate_cascade(id)) FROM (SELECT id FROM hermes.workflow WHERE tenant = 'set') w;
+SELECT hermes.start_cascade('three', '{}') AS id \gset
+
 -- Transactions that must not write.
 BEGIN READ ONLY;
 SELECT test.try($$SELECT hermes.start_cascade('three', '{}')$$);

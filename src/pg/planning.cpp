@@ -13,7 +13,7 @@ get_relation_info_hook_type g_previous_relation_info = nullptr;
 constexpr const char *kOff[] = {"enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "enable_seqscan", "jit"};
 
 // An executor's session may have them off: its role sets what it likes.
-constexpr const char *kOn[] = {"enable_indexonlyscan", "enable_indexscan", "enable_nestloop"};
+constexpr const char *kOn[] = {"enable_indexonlyscan", "enable_indexscan", "enable_nestloop", "enable_tidscan"};
 
 bool planning_ours() { return !enable_bitmapscan && !enable_hashjoin && !enable_mergejoin && !enable_seqscan; }
 

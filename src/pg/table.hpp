@@ -60,7 +60,7 @@ struct ColumnNumbers {
 enum class OnConflict : std::uint8_t { error, nothing };
 struct Writer; // inside pg::call only
 // `numbers`: of the table, and of the partition that was used last.
-Writer *begin_insert(const TableShape &shape, ColumnNumbers (&numbers)[2], OnConflict on_conflict);
+Writer *begin_insert(const TableShape &shape, ColumnNumbers (&numbers)[2], std::size_t count, OnConflict on_conflict);
 bool insert_row(Writer &writer, const Param *row); // datums in the context of begin_row; false: it was there
 void begin_row(Writer &writer);                    // makes the context for a row's datums current
 void end_insert(Writer &writer);
@@ -122,7 +122,8 @@ inline constexpr auto kRowTypes = types_of(static_cast<const decltype(std::declv
 
 } // namespace detail
 
-// INSERT INTO table (columns) VALUES ..., one row after the other. `row_at(i)` gives references to the values of row i.
+// INSERT INTO table (columns) VALUES ..., as COPY does it where the table has no triggers. `row_at(i)` gives references
+// to the values of row i.
 template <class... C>
 class table_insert {
 public:
@@ -149,7 +150,7 @@ private:
             return;
         }
         call([&] {
-            detail::Writer &writer = *detail::begin_insert(shape(), numbers_, on_conflict);
+            detail::Writer &writer = *detail::begin_insert(shape(), numbers_, count, on_conflict);
             for (std::size_t i = 0; i < count; ++i) {
                 detail::begin_row(writer);
                 Param row[sizeof...(C)];

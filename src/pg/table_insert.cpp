@@ -1,6 +1,8 @@
 // Inserts of table.hpp.
 #include "pg/table_access.hpp"
 
+#include <algorithm>
+
 namespace hc::pg::detail {
 
 namespace {
@@ -30,7 +32,8 @@ bool conflicts(ResultRelInfo *info, TupleTableSlot *slot, EState *estate, ItemPo
 struct Target { // the table, or a partition of it
     Relation relation;
     ResultRelInfo *info;
-    TupleTableSlot *slot;
+    TupleTableSlot **slots; // made as they are needed
+    std::size_t room, held; // so many rows go into pages at once; those that have not yet
     ColumnNumbers numbers;
     bool of_default; // the default partition: what it may hold can change until it is locked
     Target *next;
@@ -44,10 +47,14 @@ struct Writer {
     ColumnNumbers numbers;    // of the root
     ColumnNumbers *partition; // of the one that was used last
     Target *targets;          // last used first
+    std::size_t count;        // rows that will come
     OnConflict on_conflict;
 };
 
 namespace {
+
+// Rows that are written together: a page is locked, and a record of the WAL made, for as many of them as it takes.
+constexpr std::size_t kAtOnce = 64;
 
 Target *open_target(Writer &writer, Relation relation, bool of_default) {
     MemoryContext context = MemoryContextSwitchTo(writer.estate->es_query_cxt);
@@ -59,7 +66,9 @@ Target *open_target(Writer &writer, Relation relation, bool of_default) {
     target->info = makeNode(ResultRelInfo);
     InitResultRelInfo(target->info, relation, 0, nullptr, 0);
     ExecOpenIndices(target->info, writer.on_conflict == OnConflict::nothing);
-    target->slot = table_slot_create(relation, nullptr);
+    const bool alone = writer.on_conflict == OnConflict::nothing || target->info->ri_TrigDesc != nullptr;
+    target->room = alone ? 1 : std::min(writer.count, kAtOnce);
+    target->slots = static_cast<TupleTableSlot **>(palloc0(target->room * sizeof(TupleTableSlot *)));
     target->next = writer.targets;
     writer.targets = target;
     if (relation != writer.root) {
@@ -88,11 +97,12 @@ Target *target_of_row(Writer &writer, const Param *row) {
 
 } // namespace
 
-Writer *begin_insert(const TableShape &shape, ColumnNumbers (&numbers)[2], OnConflict on_conflict) {
+Writer *begin_insert(const TableShape &shape, ColumnNumbers (&numbers)[2], std::size_t count, OnConflict on_conflict) {
     prevent_write("INSERT");
     EState *estate = CreateExecutorState();
     auto *writer = static_cast<Writer *>(MemoryContextAllocZero(estate->es_query_cxt, sizeof(Writer)));
     writer->shape = shape;
+    writer->count = count;
     writer->on_conflict = on_conflict;
     writer->estate = estate;
     writer->outside = CurrentMemoryContext;
@@ -153,6 +163,30 @@ bool insert_if_new(const Writer &writer, Target &target, TupleTableSlot *slot) {
     }
 }
 
+TupleTableSlot *free_slot(const Writer &writer, Target &target) {
+    TupleTableSlot *&slot = target.slots[target.held];
+    if (slot == nullptr) {
+        MemoryContext context = MemoryContextSwitchTo(writer.estate->es_query_cxt);
+        slot = table_slot_create(target.relation, nullptr);
+        MemoryContextSwitchTo(context);
+    }
+    return slot;
+}
+
+void write_held(const Writer &writer, Target &target) {
+    MemoryContext context = MemoryContextSwitchTo(GetPerTupleMemoryContext(writer.estate));
+    table_multi_insert(target.relation, target.slots, static_cast<int>(target.held), writer.estate->es_output_cid, 0,
+                       nullptr);
+    for (std::size_t i = 0; i < target.held; ++i) {
+        if (target.info->ri_NumIndices > 0) {
+            insert_index_tuples(target.info, target.slots[i], writer.estate);
+        }
+        ExecClearTuple(target.slots[i]);
+    }
+    target.held = 0;
+    MemoryContextSwitchTo(context);
+}
+
 } // namespace
 
 void begin_row(Writer &writer) {
@@ -163,7 +197,7 @@ void begin_row(Writer &writer) {
 bool insert_row(Writer &writer, const Param *row) {
     Target &target = is_partitioned(writer.root) ? *target_of_row(writer, row) : *writer.targets;
     MemoryContextSwitchTo(writer.outside);
-    TupleTableSlot *slot = target.slot;
+    TupleTableSlot *slot = free_slot(writer, target);
     ExecClearTuple(slot);
     std::memset(slot->tts_isnull, true, static_cast<std::size_t>(slot->tts_tupleDescriptor->natts));
     for (int i = 0; i < writer.shape.count; ++i) {
@@ -185,6 +219,13 @@ bool insert_row(Writer &writer, const Param *row) {
     if (writer.on_conflict == OnConflict::nothing) {
         return insert_if_new(writer, target, slot);
     }
+    if (target.room > 1) {
+        ExecMaterializeSlot(slot); // its values go with the row's context
+        if (++target.held == target.room) {
+            write_held(writer, target);
+        }
+        return true;
+    }
     table_tuple_insert(target.relation, slot, writer.estate->es_output_cid, 0, nullptr);
     List *recheck = target.info->ri_NumIndices > 0 ? insert_index_tuples(target.info, slot, writer.estate) : NIL;
     ExecARInsertTriggers(writer.estate, target.info, slot, recheck, nullptr);
@@ -194,9 +235,16 @@ bool insert_row(Writer &writer, const Param *row) {
 
 void end_insert(Writer &writer) {
     MemoryContextSwitchTo(writer.outside);
+    for (Target *target = writer.targets; target != nullptr; target = target->next) {
+        if (target->held != 0) {
+            write_held(writer, *target);
+        }
+    }
     end_state(writer.estate);
     for (Target *target = writer.targets; target != nullptr; target = target->next) {
-        ExecDropSingleTupleTableSlot(target->slot);
+        for (std::size_t i = 0; i < target->room && target->slots[i] != nullptr; ++i) {
+            ExecDropSingleTupleTableSlot(target->slots[i]);
+        }
         close_indexes(target->info);
         if (target->relation != writer.root) {
             table_close(target->relation, NoLock);

@@ -16,18 +16,18 @@ std::vector<ClaimedReport> claim_reports(std::int32_t queue, Time from, Time unt
                                          std::int64_t owner, std::int32_t limit, const Rooms &rooms) {
     constinit static pg::statement<ClaimedReport(std::int32_t, Time, Time, std::vector<std::int64_t>, std::int64_t,
                                                  std::int32_t, std::int64_t, Ints, Ints, std::int32_t, std::int32_t)>
-        claim("WITH picked AS MATERIALIZED (SELECT workflow_id, number, target, due FROM hermes.task "
+        claim("WITH picked AS MATERIALIZED (SELECT ctid AS place, target, due FROM hermes.task "
               "WHERE queue = $1 AND due >= $2 AND due <= $3 "
               "AND (owner IS NULL OR (owner <> ALL ($4) AND NOT (owner > $7 AND owner < $7 + 1000000))) "
               "ORDER BY due LIMIT $6 FOR UPDATE SKIP LOCKED), "
-              "placed AS MATERIALIZED (SELECT p.workflow_id, p.number, "
+              "placed AS MATERIALIZED (SELECT p.place, "
               "pg_catalog.row_number() OVER (PARTITION BY p.target ORDER BY p.due) <= coalesce(r.room, $10) AS welcome "
               "FROM picked p LEFT JOIN unnest($8, $9) AS r (target, room) ON r.target = p.target) "
               "UPDATE hermes.task t SET owner = CASE WHEN p.welcome THEN $5 END, "
               "claims = t.claims + p.welcome::integer, "
               "queue = CASE WHEN p.welcome THEN t.queue ELSE $11 + 2 * t.target END "
-              "FROM placed p WHERE t.workflow_id = p.workflow_id AND t.number = p.number "
-              "RETURNING t.workflow_id, t.number, t.queue, t.due, t.attempt, t.target, t.claims, t.tries, "
+              "FROM placed p WHERE t.ctid = p.place RETURNING t.workflow_id, t.number, t.queue, t.due, t.attempt, "
+              "t.target, t.claims, t.tries, "
               "CASE WHEN p.welcome THEN t.detail END");
     return claim.query(queue, from, until, alive.incarnations, owner, limit, alive.newest, rooms.endpoints, rooms.rooms,
                        rooms.others, pg::kFirstEndpointQueue);

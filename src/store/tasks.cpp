@@ -101,12 +101,11 @@ std::vector<ClaimedTask> claim_due(std::int32_t queue, Time from, Time until, co
                                    std::int32_t limit) {
     constinit static pg::statement<ClaimedTask(std::int32_t, Time, Time, std::vector<std::int64_t>, std::int64_t,
                                                std::int32_t, std::int64_t)>
-        claim("WITH picked AS MATERIALIZED (SELECT workflow_id, number FROM hermes.task "
+        claim("WITH picked AS MATERIALIZED (SELECT ctid AS place FROM hermes.task "
               "WHERE queue = $1 AND due >= $2 AND due <= $3 "
               "AND (owner IS NULL OR (owner <> ALL ($4) AND NOT (owner > $7 AND owner < $7 + 1000000))) "
               "ORDER BY due LIMIT $6 FOR UPDATE SKIP LOCKED) "
-              "UPDATE hermes.task t SET owner = $5, claims = t.claims + 1 FROM picked p "
-              "WHERE t.workflow_id = p.workflow_id AND t.number = p.number "
+              "UPDATE hermes.task t SET owner = $5, claims = t.claims + 1 FROM picked p WHERE t.ctid = p.place "
               "RETURNING t.workflow_id, t.number, t.kind, t.queue, t.due, t.attempt, t.target, t.claims, t.tries, "
               "t.detail");
     return claim.query(queue, from, until, alive.incarnations, owner, limit, alive.newest);
