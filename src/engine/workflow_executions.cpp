@@ -264,8 +264,8 @@ void tell_schedule(const store::ExecutionRow &row) {
 
 } // namespace
 
-bool close_execution(const store::ExecutionRow &row, const core::Replay &replay, ExecutionEvent end, core::Time base,
-                     store::LockWait mode) {
+bool close_execution(const store::ExecutionRow &row, store::ClosingRow locked, const core::Replay &replay,
+                     ExecutionEvent end, core::Time base, store::LockWait mode) {
     end.time = std::max(pg::now(), replay.events().back().time);
     if (!tell_parent(row, end, mode)) {
         return false;
@@ -276,7 +276,7 @@ bool close_execution(const store::ExecutionRow &row, const core::Replay &replay,
     }
     std::vector<ExecutionEvent> added(replay.added().begin(), replay.added().end());
     added.push_back(std::move(end));
-    store::close_execution(row.id, row.chunks, core::encode_execution(added, base),
+    store::close_execution(row.id, std::move(locked), row.chunks, core::encode_execution(added, base),
                            static_cast<std::int16_t>(core::status_after(added.back().type)), added.back().time);
     count_events(added);
     store::delete_execution_tasks(row.id);

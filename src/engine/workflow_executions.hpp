@@ -80,7 +80,7 @@ inline constexpr int kLongestChain = 1000; // of such executions that is looked 
 // Ends an execution that is locked for its close by this event, whose time is set; `base` is the time of the last event
 // stored. Tells the parent, unless another run follows, and the children. False, and nothing done: the parent is held
 // by somebody else (only with LockWait::skip).
-bool close_execution(const store::ExecutionRow &row, const core::Replay &replay, core::ExecutionEvent end,
-                     core::Time base, store::LockWait mode);
+bool close_execution(const store::ExecutionRow &row, store::ClosingRow locked, const core::Replay &replay,
+                     core::ExecutionEvent end, core::Time base, store::LockWait mode);
 
 } // namespace hc::engine

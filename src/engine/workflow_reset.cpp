@@ -37,8 +37,8 @@ constexpr std::size_t kMaxReason = 1000;
 
 // The execution that is reset: locked for its close when it is open.
 struct Base {
-    store::ExecutionRow row; // of a closed one without its parent, who has been told
-    bool open = false;
+    store::ExecutionRow row;               // of a closed one without its parent, who has been told
+    std::optional<store::ClosingRow> open; // nullopt: it is closed
     std::vector<ExecutionEvent> events;
 };
 
@@ -276,7 +276,8 @@ void begin_next(const store::ExecutionRow &next, const std::optional<core::Durat
 
 // Ends another one that is open, whoever is moving it just now.
 void terminate(const WorkflowId &id, const std::string &reason, bool tell_parent) {
-    if (!store::lock_execution_for_close(id, LockWait::wait)) {
+    std::optional<store::ClosingRow> locked = store::lock_execution_for_close(id, LockWait::wait);
+    if (!locked) {
         return;
     }
     store::ExecutionRow row = *store::lock_execution(id, LockWait::wait);
@@ -284,7 +285,8 @@ void terminate(const WorkflowId &id, const std::string &reason, bool tell_parent
         row.parent_id.reset();
     }
     const core::Replay replay(id, core::decode_execution(store::read_chunks(id) + row.history.data));
-    close_execution(row, replay, {.type = ExecutionEventType::workflow_execution_terminated, .text = reason},
+    close_execution(row, std::move(*locked), replay,
+                    {.type = ExecutionEventType::workflow_execution_terminated, .text = reason},
                     replay.events().back().time, LockWait::wait);
 }
 
@@ -304,7 +306,7 @@ void end_base(const Base &base, const WorkflowId &next, const std::string &reaso
     ExecutionEvent end{.type = ExecutionEventType::workflow_execution_terminated,
                        .payload = nlohmann::json{{"execution_id", core::to_string(next)}}.dump(),
                        .text = reason.empty() ? "reset" : reason};
-    close_execution(row, replay, std::move(end), base.events.back().time, LockWait::wait);
+    close_execution(row, *base.open, replay, std::move(end), base.events.back().time, LockWait::wait);
 }
 
 } // namespace

@@ -77,7 +77,8 @@ bool WorkflowTurn::close_now(ExecutionEvent end, core::Duration &wait_for) {
     const bool by_code = end.type != ExecutionEventType::workflow_execution_timed_out &&
                          end.type != ExecutionEventType::workflow_execution_terminated;
     wait_for = core::Duration::zero();
-    if (!store::lock_execution_for_close(row_.id, store::LockWait::skip)) {
+    std::optional<store::ClosingRow> locked = store::lock_execution_for_close(row_.id, store::LockWait::skip);
+    if (!locked) {
         wait_for = kHeldCloseRetry;
         return false;
     }
@@ -85,7 +86,7 @@ bool WorkflowTurn::close_now(ExecutionEvent end, core::Duration &wait_for) {
         return false;
     }
     write_attributes();
-    if (!close_execution(row_, *replay_, std::move(end), last_, store::LockWait::skip)) {
+    if (!close_execution(row_, std::move(*locked), *replay_, std::move(end), last_, store::LockWait::skip)) {
         wait_for = kHeldCloseRetry;
         return false;
     }

@@ -32,13 +32,15 @@ constexpr std::size_t kMaxRequestId = 200;
 
 // Ends one that is open, whoever is moving it just now; false: it is closed by then.
 bool terminate(const WorkflowId &id, const std::string &reason) {
-    if (!store::lock_execution_for_close(id, store::LockWait::wait)) {
+    std::optional<store::ClosingRow> locked = store::lock_execution_for_close(id, store::LockWait::wait);
+    if (!locked) {
         return false;
     }
     const pg::fresh_reads_scope afresh; // of what a turn has written that was waited for
     const std::optional<store::ExecutionRow> row = store::lock_execution(id, store::LockWait::wait);
     const core::Replay replay(id, core::decode_execution(store::read_chunks(id) + row->history.data));
-    close_execution(*row, replay, {.type = ExecutionEventType::workflow_execution_terminated, .text = reason},
+    close_execution(*row, std::move(*locked), replay,
+                    {.type = ExecutionEventType::workflow_execution_terminated, .text = reason},
                     replay.events().back().time, store::LockWait::wait);
     return true;
 }

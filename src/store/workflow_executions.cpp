@@ -23,16 +23,6 @@ struct BytesRow {
     auto fields() { return std::tie(value); }
 };
 
-// What becomes of an open row when it is closed.
-struct WholeRow {
-    std::int32_t type_id = 0;
-    OptionalText tenant, workflow_id;
-    std::optional<WorkflowId> parent_id;
-    pg::bytes history;
-    pg::json_document input;
-    auto fields() { return std::tie(type_id, tenant, workflow_id, parent_id, history, input); }
-};
-
 // Columns of an ExecutionRow, in the order of the row's fields.
 constexpr std::array<const char *, 9> kExecutionColumns{"id",        "type_id", "chunks",  "tenant", "workflow_id",
                                                         "parent_id", "command", "history", "input"};
@@ -94,9 +84,15 @@ std::optional<ExecutionRow> lock_execution(const WorkflowId &id, LockWait mode) 
     return find.one(id, pg::RowLock::no_key_update, if_locked(mode));
 }
 
-bool lock_execution_for_close(const WorkflowId &id, LockWait mode) {
-    constinit static pg::table_find<IntRow, WorkflowId> find("execution", {"type_id"});
-    return find.one(id, pg::RowLock::update, if_locked(mode)).has_value();
+std::optional<ClosingRow> lock_execution_for_close(const WorkflowId &id, LockWait mode) {
+    constinit static pg::table_find<ClosingRow, WorkflowId> find(
+        "execution", {"type_id", "tenant", "workflow_id", "parent_id", "history", "input"});
+    std::vector<pg::RowPlace> places;
+    std::optional<ClosingRow> row = find.one(id, pg::RowLock::update, if_locked(mode), &places);
+    if (row) {
+        row->place = places.front();
+    }
+    return row;
 }
 
 std::optional<BriefRow> share_execution(const WorkflowId &id, LockWait mode) {
@@ -145,10 +141,8 @@ void pause_execution(const WorkflowId &id, const std::string &event, std::option
     update.execute(id, {event}, since);
 }
 
-void close_execution(const WorkflowId &id, std::int32_t chunks, const std::string &events, std::int16_t status,
-                     Time at) {
-    constinit static pg::table_find<WholeRow, WorkflowId> find(
-        "execution", {"type_id", "tenant", "workflow_id", "parent_id", "history", "input"});
+void close_execution(const WorkflowId &id, ClosingRow row, std::int32_t chunks, const std::string &events,
+                     std::int16_t status, Time at) {
     constinit static pg::table_delete<WorkflowId> remove("execution");
     constinit static pg::table_insert<WorkflowId, Time, std::int32_t, std::int16_t, OptionalText, OptionalText,
                                       std::optional<WorkflowId>, pg::json_document, pg::bytes>
@@ -166,15 +160,12 @@ void close_execution(const WorkflowId &id, std::int32_t chunks, const std::strin
         close_long.execute(id, {events}, status, at);
         return;
     }
-    std::vector<pg::RowPlace> places;
-    if (std::optional<WholeRow> row = find.one(id, pg::RowLock::none, pg::IfLocked::wait, &places)) {
-        row->history.data += events;
-        remove.at(1, [place = places.front()](std::size_t) { return place; });
-        archive.run(1, [&](std::size_t) {
-            return std::tie(id, at, row->type_id, status, row->tenant, row->workflow_id, row->parent_id, row->input,
-                            row->history);
-        });
-    }
+    row.history.data += events;
+    remove.at(1, [place = row.place](std::size_t) { return place; });
+    archive.run(1, [&](std::size_t) {
+        return std::tie(id, at, row.type_id, status, row.tenant, row.workflow_id, row.parent_id, row.input,
+                        row.history);
+    });
 }
 
 // ---- closed ----

@@ -52,8 +52,18 @@ void insert_execution(const ExecutionRow &row, std::optional<pg::jsonb_view> inp
 std::optional<ExecutionRow> read_execution(const core::WorkflowId &id);
 // FOR NO KEY UPDATE: whoever moves an execution holds it. `skip`: nullopt when somebody else does.
 std::optional<ExecutionRow> lock_execution(const core::WorkflowId &id, LockWait mode);
-// FOR UPDATE: nobody is about to bring it anything. False: somebody is (only with `skip`).
-bool lock_execution_for_close(const core::WorkflowId &id, LockWait mode);
+// What becomes of an open row when it is closed. Good as long as the transaction does not change the row.
+struct ClosingRow {
+    std::int32_t type_id = 0;
+    std::optional<std::string> tenant, workflow_id;
+    std::optional<core::WorkflowId> parent_id;
+    pg::bytes history; // the newest part
+    pg::json_document input;
+    pg::RowPlace place{};
+    auto fields() { return std::tie(type_id, tenant, workflow_id, parent_id, history, input); }
+};
+// FOR UPDATE: nobody is about to bring it anything. nullopt: somebody is (only with `skip`), or it is closed.
+std::optional<ClosingRow> lock_execution_for_close(const core::WorkflowId &id, LockWait mode);
 
 // What a bringer needs to know; the row is kept from being closed (FOR KEY SHARE).
 struct BriefRow {
@@ -70,8 +80,8 @@ void append_execution_history(const core::WorkflowId &id, const std::string &eve
 void chunk_execution_history(const core::WorkflowId &id, std::int32_t chunks, const std::string &events);
 // Its history goes on by this event; paused since then, or not any more.
 void pause_execution(const core::WorkflowId &id, const std::string &event, std::optional<core::Time> since);
-void close_execution(const core::WorkflowId &id, std::int32_t chunks, const std::string &events, std::int16_t status,
-                     core::Time at);
+void close_execution(const core::WorkflowId &id, ClosingRow row, std::int32_t chunks, const std::string &events,
+                     std::int16_t status, core::Time at);
 
 // ---- closed ----
 
