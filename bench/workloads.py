@@ -57,7 +57,7 @@ class Plan:
     report_samples: int = 400
     functions: int = 10_000
     reactions: int = 400
-    replays: int = 5
+    replays: int = 40
     offered_seconds: float = 10
     snapshot_seconds: float = 120
     steady_minutes: float = 30

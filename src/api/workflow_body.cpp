@@ -37,7 +37,8 @@ HC_FUNCTION(hc_body_fetch) {
 }
 
 HC_FUNCTION(hc_body_side_effect) {
-    return json_or_null(engine::running_body().side_effect(args.is_null(0) ? "null" : args.json(0, "value")));
+    return json_or_null(
+        engine::running_body().side_effect(args.is_null(0) ? std::nullopt : std::optional(args.jsonb(0, "value"))));
 }
 
 HC_FUNCTION(hc_body_sleep) {

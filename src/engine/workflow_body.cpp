@@ -199,16 +199,17 @@ WorkflowBody::Value WorkflowBody::fetch(const std::string &query, const std::str
     return finish(answer);
 }
 
-WorkflowBody::Value WorkflowBody::side_effect(const std::string &value) {
+WorkflowBody::Value WorkflowBody::side_effect(std::optional<pg::jsonb_view> value) {
     const Command command{CommandKind::side_effect, "", 0};
     CallAnswer answer = call(command);
     if (answer.kind == CallAnswer::Kind::fresh) {
         may_record();
-        check_size(value, "value");
+        std::string text = value ? pg::to_text(pg::to_document(*value)) : "null";
+        check_size(text, "value");
         replay_.record({.type = ExecutionEventType::marker_recorded,
                         .time = replay_.now(),
                         .kind = CommandKind::side_effect,
-                        .payload = value});
+                        .payload = std::move(text)});
         answer = replay_.call(command);
     }
     return finish(answer);

@@ -71,7 +71,7 @@ public:
     Value step(const std::string &name, const std::string &statement, pg::jsonb_view arguments,
                const std::string &options_json);
     Value fetch(const std::string &query, const std::string &arguments);
-    Value side_effect(const std::string &value);
+    Value side_effect(std::optional<pg::jsonb_view> value); // not read in a replay
     void sleep(core::Duration duration);
     Value wait_signal(const std::string &name, std::optional<core::Duration> timeout);
     // True: the condition was seen to hold; false: the timeout came first.
