@@ -143,4 +143,4 @@ def _replay(bench: Bench) -> None:
     empty = cost(0)
     for events in (100, 1000, 10000):
         bench.add(f"replay, {events:,} events", (cost(events) - empty) / events * 1e6, "us/event",
-                  "query_workflow of a function that assigns results of 200 bytes; best of 40, less that of a history without any")
+                  f"query_workflow of a function that assigns results of 200 bytes; best of {bench.plan.replays}, less that of a history without any")
