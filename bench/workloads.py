@@ -242,8 +242,8 @@ class Bench:
                   "start_cascades, arrays of 1,000 messages, workers off", RAW32)
         self._drain()
         self.bytes_waiting(before)
+        self._latency()  # before a checkpoint, after which the first change of each page would log an image of it
         self.idle()
-        self._latency()
         with self._profiled("receipts"):
             figures = self.cluster.generate("receipts", rule="bench_waiting", count=2**31, size=1000, id_prefix="sandbox-")
         self.add("set-based receipts, one session", figures["rate"], "cascades/s",
