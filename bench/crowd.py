@@ -42,8 +42,8 @@ def run(bench: Bench) -> None:
 
 def _compact(bench: Bench) -> None:
     """No room is left by the rates alone in which the crowd could hide."""
-    bench.cluster.run("VACUUM hermes.workflow, hermes.task, hermes.attempt")
-    for table in ("workflow", "task", "attempt"):
+    bench.cluster.run("VACUUM hermes.workflow, hermes.timer, hermes.task, hermes.attempt")
+    for table in ("workflow", "timer", "task", "attempt"):
         bench.cluster.run(f"REINDEX TABLE hermes.{table}")
 
 
@@ -79,6 +79,6 @@ def _rates(bench: Bench) -> dict[str, Rate]:
 
 def _project(bench: Bench) -> None:
     size = bench.details["waiting"]
-    each = size["workflow"] + size["task"] + size["attempt"]
+    each = size["workflow"] + size["timer"] + size["task"] + size["attempt"]
     bench.add(f"disk for {PEAK_DAY:,} waiting, messages included", each * PEAK_DAY / 2**30, "GiB", f"{each:.0f} bytes each, measured with "
               f"{size['count']:,}; a day of messages, none answered")

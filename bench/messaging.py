@@ -91,7 +91,7 @@ def _receipts(bench: Bench) -> None:
                   RAW1 if clients == 1 else RAW32, f"p50 {figures['p50_ms']:.3f} ms, p99 {figures['p99_ms']:.3f} ms")
         if clients == 1:
             bench.rows[-1].ratio = figures["rate"] / bench.details["raw1"]["rate"]
-    bench.cluster.run("VACUUM (ANALYZE) hermes.workflow, hermes.task")
+    bench.cluster.run("VACUUM (ANALYZE) hermes.workflow, hermes.timer, hermes.task")
 
 
 # ------------------------------------------------------------ reports

@@ -25,7 +25,7 @@ PAYLOAD = "x" * 300
 INSERT = f"INSERT INTO bench.raw_insert (payload) VALUES ('{PAYLOAD}');\n"
 INSERT_UPDATE = (f"BEGIN;\nINSERT INTO bench.raw_insert (payload) VALUES ('{PAYLOAD}') RETURNING id \\gset\n"
                  "UPDATE bench.raw_insert SET state = 1 WHERE id = :id;\nEND;\n")
-SIZES = """SELECT pg_total_relation_size('hermes.workflow'), pg_total_relation_size('hermes.task'),
+SIZES = """SELECT pg_total_relation_size('hermes.workflow'), pg_total_relation_size('hermes.timer'), pg_total_relation_size('hermes.task'),
        (SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'hermes.attempt'::regclass)"""
 
 
@@ -248,7 +248,7 @@ class Bench:
             figures = self.cluster.generate("receipts", rule="bench_waiting", count=2**31, size=1000, id_prefix="sandbox-")
         self.add("set-based receipts, one session", figures["rate"], "cascades/s",
                   "signal_cascades, arrays of 1,000 final receipts on waiting cascades; each ends and is archived", RAW32)
-        self.cluster.run("VACUUM (ANALYZE) hermes.workflow, hermes.task")
+        self.cluster.run("VACUUM (ANALYZE) hermes.workflow, hermes.timer, hermes.task")
 
     def _drain(self) -> None:
         waiting = self._expected["bench_waiting"]
@@ -269,20 +269,23 @@ class Bench:
         return [int(x) for x in self.cluster.rows(SIZES)[0]]
 
     def bytes_waiting(self, before: list[int]) -> None:
+        self.cluster.run("VACUUM hermes.task")
         after = self.sizes()
         count, payload, history = self.cluster.rows(
             "SELECT count(*), sum(pg_column_size(message) + coalesce(pg_column_size(key), 0)), avg(pg_column_size(history)) "
             "FROM hermes.workflow")[0]
-        workflow, task, attempt = (b - a for a, b in zip(before, after))
-        self.details["waiting"] = {"count": count, "workflow": workflow / count, "task": task / count, "attempt": attempt / count,
+        workflow, timer, task, attempt = (b - a for a, b in zip(before, after))
+        self.details["waiting"] = {"count": count, "workflow": workflow / count, "timer": timer / count, "task": task / count,
+                                   "attempt": attempt / count,
                                    "payload": int(payload) / count, "history": float(history)}
-        self.add("disk per waiting cascade", (workflow + task + attempt - int(payload)) / count, "bytes",
-                  f"growth of tables and indexes of workflow, task, attempt with {count:,} waiting, less message and key",
+        self.add("disk per waiting cascade", (workflow + timer + task + attempt - int(payload)) / count, "bytes",
+                  f"growth of tables and indexes of workflow, timer, task, attempt with {count:,} waiting, less message and key, "
+                  "after a vacuum of task, which autovacuum does within the minute",
                   note=f"workflow {(workflow - int(payload)) / count:.0f} (history {history:.0f}), "
-                       f"task {task / count:.0f}, attempt {attempt / count:.0f}; message and key {int(payload) / count:.0f}")
+                       f"timer {timer / count:.0f}, task {task / count:.0f}, attempt {attempt / count:.0f}; message and key {int(payload) / count:.0f}")
 
     def idle(self) -> None:
-        self.cluster.run("VACUUM (ANALYZE) hermes.workflow, hermes.task, hermes.attempt, bench.raw_insert")
+        self.cluster.run("VACUUM (ANALYZE) hermes.workflow, hermes.timer, hermes.task, hermes.attempt, bench.raw_insert")
         self.cluster.run("CHECKPOINT")
         wait_for("the end of autovacuum", lambda: self.cluster.value(
             "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'") == 0, 60, 0.5)

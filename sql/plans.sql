@@ -43,7 +43,7 @@ $$;
 -- tables that had a backlog and are empty when statistics and plans are made
 SELECT count(*) FROM hermes.start_cascades('three', array_fill('{}'::jsonb, ARRAY[1000]));
 SELECT count(hermes.cancel_cascade(cascade_id)) FROM hermes.cascades;
-ANALYZE hermes.workflow, hermes.task, hermes.closed, hermes.attempt, hermes.execution_key, hermes.receipt_inbox, hermes.dead_letter;
+ANALYZE hermes.workflow, hermes.timer, hermes.task, hermes.closed, hermes.attempt, hermes.execution_key, hermes.receipt_inbox, hermes.dead_letter;
 SELECT reltuples FROM pg_class WHERE oid = 'hermes.task'::regclass;
 SELECT verb, rows < 100 FROM test.most_read();
 -- the same plans with the next backlog

@@ -50,3 +50,17 @@ SELECT count(*) FROM hermes.retry_dead_letter((SELECT id FROM hermes.dead_letter
 SELECT endpoint_id, event_type, failed_tries, in_flight, last_error FROM hermes.deliveries WHERE cascade_id = :'id';
 SELECT s -> 'report' AS report FROM hermes.cascade_status(:'id') AS s;
 SELECT count(*) FROM hermes.dead_letters;
+-- a timer given up, and put back; where the cascade has another one by then, that one stays
+SELECT hermes.create_cascade_rule('valid', '{"steps": [{"channel": "email"}], "validity": "2h"}');
+SELECT hermes.start_cascade('valid', '{}') AS id \gset
+CREATE FUNCTION test.give_up_timer(cascade uuid, numbered integer) RETURNS bigint LANGUAGE sql AS $$
+    INSERT INTO hermes.dead_letter (workflow_id, kind, number, queue, target, attempt, tries, error, created_at)
+    VALUES (cascade, 2, numbered, 1, 0, 0, 10, 'refused', now()) RETURNING id
+$$;
+SELECT number FROM hermes.timer WHERE workflow_id = :'id' \gset
+DELETE FROM hermes.timer WHERE workflow_id = :'id';
+SELECT hermes.retry_dead_letter(test.give_up_timer(:'id', :number));
+SELECT kind, due <= clock_timestamp() AS due, task = :number AS same, tries FROM hermes.tasks WHERE cascade_id = :'id' ORDER BY kind;
+SELECT hermes.retry_dead_letter(test.give_up_timer(:'id', :number + 1));
+SELECT kind, task = :number AS same FROM hermes.tasks WHERE cascade_id = :'id' ORDER BY kind;
+SELECT count(*) FROM hermes.dead_letters;

@@ -32,7 +32,7 @@ DECLARE line text;
 BEGIN
     SET LOCAL enable_seqscan = off;
     FOR line IN EXECUTE 'EXPLAIN (COSTS off) ' || statement LOOP
-        IF line ~ 'Seq Scan on (workflow|closed|task)' THEN RETURN NEXT 'all rows: ' || trim(line); END IF;
+        IF line ~ 'Seq Scan on (workflow|closed|task|timer)' THEN RETURN NEXT 'all rows: ' || trim(line); END IF;
     END LOOP;
 END
 $$;

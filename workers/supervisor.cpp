@@ -15,6 +15,7 @@
 #include "store/fence.hpp"
 #include "store/pauses.hpp"
 #include "store/receipts.hpp"
+#include "store/timers.hpp"
 #include "workers/activities.hpp"
 #include "workers/dispatchers.hpp"
 #include "workers/executors.hpp"
@@ -30,7 +31,6 @@ namespace {
 constexpr auto kMaintenanceEvery = std::chrono::seconds(60);
 constexpr auto kLockedRetry = std::chrono::milliseconds(5);
 constexpr auto kWakeEvery = std::chrono::milliseconds(10);
-constexpr auto kPausedTimersEvery = std::chrono::seconds(1);
 constexpr std::int32_t kReleasedAtOnce = 1000;
 constexpr auto kPausesKept = std::chrono::days(400);     // longer than any deadline
 constexpr auto kInboxRetention = std::chrono::hours(72); // R4
@@ -74,10 +74,8 @@ private:
     Clock::time_point next_maintenance_{};
     Clock::time_point last_rescan_{};
     Clock::time_point retry_timers_at_{};
-    Clock::time_point next_wake_{}; // of who waits for changes of tables
-    std::uint64_t pauses_seen_ = 0; // generation of the definitions
-    bool paused_ = false;           // something is
-    Clock::time_point next_paused_timers_{};
+    Clock::time_point next_wake_{};           // of who waits for changes of tables
+    std::uint64_t pauses_seen_ = 0;           // generation of the definitions
     core::Time last_resume_{};                // the newest end of a pause that was acted upon
     std::vector<Clock::time_point> releases_; // when to put back what pauses have put aside
     core::WorkflowId window_cursor_;          // recipients up to here were looked at
@@ -92,7 +90,7 @@ void Supervisor::fire_timers() {
     const core::Time from = pg::take_bound(pg::kTimerQueue);
     try {
         Transaction transaction("firing timers");
-        const engine::Fired fired = engine::fire_due(pg::kTimerQueue, from, now, timer_limit_, timers_read_);
+        const engine::Fired fired = engine::fire_due(from, now, timer_limit_, timers_read_);
         transaction.commit();
         slot_.batches.fetch_add(1, std::memory_order_relaxed);
         slot_.tasks.fetch_add(fired.tasks, std::memory_order_relaxed);
@@ -128,23 +126,14 @@ void Supervisor::wake_waiters() {
     next_wake_ = Clock::now() + kWakeEvery;
 }
 
-// While something is paused: timers that were put aside, for the validity that goes on meanwhile. After a resume: when
-// to put back what waits.
+// After a resume: when to put back what waits.
 void Supervisor::follow_pauses() {
-    const bool due = paused_ && Clock::now() >= next_paused_timers_;
-    if (!due && pauses_seen_ == pg::definition_generation()) {
+    if (pauses_seen_ == pg::definition_generation()) {
         return;
     }
-    next_paused_timers_ = Clock::now() + kPausedTimersEvery;
-    timers_read_.clear(); // what fails here is not the fault of an earlier batch
     Transaction transaction("following pauses");
     pauses_seen_ = pg::definition_generation();
-    const std::vector<store::PauseRow> &pauses = engine::definitions().pauses();
-    paused_ = std::any_of(pauses.begin(), pauses.end(), [](const store::PauseRow &pause) { return !pause.until; });
-    if (paused_) {
-        engine::fire_due(-pg::kTimerQueue, core::from_unix_micros(0), pg::now(), timer_limit_, timers_read_);
-    }
-    for (const store::PauseRow &pause : pauses) {
+    for (const store::PauseRow &pause : engine::definitions().pauses()) {
         if (pause.until && *pause.until > last_resume_) {
             last_resume_ = *pause.until;
             releases_.clear();
@@ -155,7 +144,6 @@ void Supervisor::follow_pauses() {
         }
     }
     transaction.commit();
-    timers_read_.clear();
 }
 
 // Puts back what was put aside; what is still paused by another one will be put aside again when it is claimed.
@@ -165,12 +153,13 @@ void Supervisor::release_paused() {
     }
     releases_.erase(releases_.begin());
     const core::Time now = pg::now();
-    std::size_t released = 0;
+    std::size_t most = 0;
     do {
         Transaction transaction("putting back what was paused");
-        released = store::release_paused_tasks(now, kReleasedAtOnce);
+        most = store::release_paused_timers(now, kReleasedAtOnce);
+        most = std::max(most, store::release_paused_tasks(now, kReleasedAtOnce));
         transaction.commit();
-    } while (released == kReleasedAtOnce && !pg::shutdown_requested());
+    } while (most == kReleasedAtOnce && !pg::shutdown_requested());
 }
 
 // A batch that fails is halved until the culprit is alone, which becomes a dead letter; its neighbours are not held up.
@@ -275,9 +264,6 @@ long Supervisor::wait_milliseconds() {
     if (!open()) {
         return most;
     }
-    if (paused_) {
-        most = std::min<long>(most, std::chrono::milliseconds(kPausedTimersEvery).count());
-    }
     if (!releases_.empty()) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(releases_.front() - now).count();
         most = std::clamp<long>(left, 0, most);
@@ -359,7 +345,7 @@ void Supervisor::run() {
             programs_.pass(guarded);
         }
         if (due && !gone_ && open() && !attempt("following pauses", [this] { follow_pauses(), release_paused(); })) {
-            transient(failure_) ? backoff_.failed(Clock::now()) : split_timers();
+            backoff_.failed(Clock::now());
         }
         if (due && !gone_ && open() && !attempt("serving user SQL", [this] { executors_.pass(); })) {
             executors_.look_again(std::chrono::seconds(1));

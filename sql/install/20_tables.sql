@@ -1,5 +1,5 @@
 -- Tables: created once. Applications have no privilege on them; they use verbs and views.
--- Lock order: execution_key, workflow (by id), closed, task, then the rest (docs/architecture.md).
+-- Lock order: execution_key, workflow (by id), closed, timer, task, then the rest (docs/architecture.md).
 
 -- ---- definitions ----
 
@@ -70,7 +70,7 @@ COMMENT ON TABLE hermes.tenant_access IS 'Which tenants a role may act for; tena
 -- ---- executions ----
 
 -- Open executions only. No indexed column is ever updated; message stands last so that an update logs no byte of it.
--- Most cascades are written once: what a provider's answer adds to the history stands in the task that waits for the
+-- Most cascades are written once: what a provider's answer adds to the history stands in the timer that waits for the
 -- receipt (hermes.open_cascades puts it together). Pages are filled: room for an update in place comes from rows that have
 -- gone, which was measured to be as fast as room kept free (docs/benchmarks.md).
 CREATE TABLE hermes.workflow (
@@ -82,10 +82,10 @@ CREATE TABLE hermes.workflow (
     message jsonb NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
 ALTER TABLE hermes.workflow ALTER COLUMN message SET STORAGE MAIN, ALTER COLUMN history SET STORAGE MAIN;
-COMMENT ON TABLE hermes.workflow IS 'Open cascades: pinned rule version, history (binary events; the newest may stand in hermes.task, see hermes.open_cascades), message.';
+COMMENT ON TABLE hermes.workflow IS 'Open cascades: pinned rule version, history (binary events; the newest may stand in hermes.timer, see hermes.open_cascades), message.';
 
--- Claimed by an update of columns no index knows (HOT where the page has room); finished by a delete. Pages are filled, as
--- those of workflow.
+-- Claimed by an update of columns no index knows, for which more than half of each page is kept free (HOT: without that, the claims of a
+-- backlog wrote a third more log and twice the index entries, docs/benchmarks.md); finished by a delete.
 CREATE TABLE hermes.task (
     workflow_id uuid NOT NULL,
     due         timestamptz NOT NULL,
@@ -97,14 +97,28 @@ CREATE TABLE hermes.task (
     attempt     smallint NOT NULL,
     claims      smallint NOT NULL DEFAULT 0,
     tries       smallint NOT NULL DEFAULT 0,
-    history_at  integer,
     detail      text,
     last_error  text,
-    history     bytea,
     PRIMARY KEY (workflow_id, number)
-) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
+) WITH (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
 CREATE INDEX task_due ON hermes.task (queue, due);
-COMMENT ON TABLE hermes.task IS 'Outstanding work: one row a send, timer, condition, sandbox receipt, rematch or report of a cascade; a turn, timer, signal, cancel request or end of a child of an execution (workflow_id is its id); a look at a schedule (likewise). owner: incarnation of the worker that claimed it; a negative queue: put aside by a hold or pause; history: of a timer, the newest events of its cascade, as long as its row has history_at bytes of the older ones.';
+COMMENT ON TABLE hermes.task IS 'Outstanding work but timers of cascades (hermes.timer): one row a send, condition, sandbox receipt, rematch or report of a cascade; a turn, timer, signal, cancel request or end of a child of an execution (workflow_id is its id); a look at a schedule (likewise). owner: incarnation of the worker that claimed it; a negative queue: put aside by a hold or pause.';
+
+-- Apart from the tasks, which go within moments: a timer waits for hours or days, and the room of dead tasks between
+-- such rows would be of no use to anything that is read often.
+CREATE TABLE hermes.timer (
+    workflow_id uuid PRIMARY KEY,
+    due         timestamptz NOT NULL,
+    number      integer NOT NULL,
+    history_at  integer,
+    tries       smallint NOT NULL,
+    put_aside   boolean NOT NULL,
+    history     bytea,
+    last_error  text
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
+CREATE INDEX timer_due ON hermes.timer (due);
+CREATE INDEX timer_put_aside ON hermes.timer (due) WHERE put_aside;
+COMMENT ON TABLE hermes.timer IS 'Timers of open cascades, at most one each: the earliest time at which something it waits for is over. number: as the history names it; put_aside: what it waits for is paused, the end of the pause makes it due; history: the newest events of its cascade, as long as its row has history_at bytes of the older ones.';
 
 -- Archive, partitioned by range of the UUIDv7 id (start time). No key or index on the parent.
 CREATE TABLE hermes.closed (

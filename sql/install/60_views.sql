@@ -3,7 +3,7 @@
 -- A part is valid while the row has as much history as it follows: the next write of the row takes it in.
 CREATE VIEW hermes.open_cascades AS
 SELECT w.id, w.rule_id, w.tenant, w.key,
-       w.history || coalesce((SELECT t.history FROM hermes.task t
+       w.history || coalesce((SELECT t.history FROM hermes.timer t
                               WHERE t.workflow_id = w.id AND t.history_at = octet_length(w.history)), '') AS history,
        w.message
 FROM hermes.workflow w;
@@ -46,21 +46,23 @@ SELECT t.workflow_id AS cascade_id, t.number AS task,
                    WHEN 5 THEN 'rematch' WHEN 6 THEN 'condition' END AS kind,
        -- the due time of a send is its place among the tenants, which may lie in the past
        CASE WHEN t.kind = 1 THEN GREATEST(t.due, hermes.time_of_id(t.workflow_id)) ELSE t.due END AS due, t.owner IS NOT NULL AS claimed, t.owner AS incarnation,
-       t.queue < 0 AS put_aside, CASE WHEN t.kind <> 6 THEN t.attempt::integer END AS attempt,
+       t.put_aside, CASE WHEN t.kind <> 6 THEN t.attempt::integer END AS attempt,
        CASE WHEN t.kind = 1 THEN (SELECT p.name FROM hermes.provider p WHERE p.id = t.target) END AS provider,
        CASE WHEN t.kind = 3 THEN t.target END AS endpoint_id,
        t.claims::integer AS claims, t.tries::integer AS tries, t.last_error
-FROM hermes.task t
-WHERE t.kind < 7 -- those of executions: hermes.workflow_tasks
-  AND (t.kind <> 5 OR hermes.tenant_visible('*')) -- a rematch belongs to no cascade: for who may act for all tenants
+FROM (SELECT workflow_id, number, kind, due, owner, queue < 0 AS put_aside, attempt, target, claims, tries, last_error FROM hermes.task
+      WHERE kind < 7 -- those of executions: hermes.workflow_tasks
+      UNION ALL
+      SELECT workflow_id, number, 2::smallint, due, NULL, put_aside, 0::smallint, 0, 0::smallint, tries, last_error FROM hermes.timer) t
+WHERE (t.kind <> 5 OR hermes.tenant_visible('*')) -- a rematch belongs to no cascade: for who may act for all tenants
   AND hermes.tenant_visible((SELECT w.tenant FROM hermes.workflow w WHERE w.id = t.workflow_id
                              UNION ALL SELECT c.tenant FROM hermes.closed c WHERE c.id = t.workflow_id LIMIT 1));
 COMMENT ON VIEW hermes.tasks IS 'Outstanding work: sends, timers, reports. put_aside: it waits for release_cascade or the end of a pause; incarnation names the row of hermes.workers that claimed it.';
 
 CREATE VIEW hermes.timers WITH (security_barrier) AS
 SELECT t.workflow_id AS cascade_id, t.number AS task, t.due, w.tenant
-FROM hermes.task t JOIN hermes.workflow w ON w.id = t.workflow_id
-WHERE t.queue IN (1, -1) AND t.kind = 2 AND hermes.tenant_visible(w.tenant);
+FROM hermes.timer t JOIN hermes.workflow w ON w.id = t.workflow_id
+WHERE hermes.tenant_visible(w.tenant);
 COMMENT ON VIEW hermes.timers IS 'Timers that have not fired; order by due uses an index.';
 
 CREATE VIEW hermes.deliveries WITH (security_barrier) AS

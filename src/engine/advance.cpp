@@ -28,11 +28,11 @@ struct Execution {
     TaskChanges tasks;
     std::optional<core::Time> last_stored; // time of the last stored event: base of the appended ones
     bool was_closed = false;
-    // of an open one: its history as stored, whether the newest part of it stands in a task, where its rows are
+    // of an open one: its history as stored, whether the newest part of it stands in its timer, where its rows are
     std::string history;
     bool continued = false;
     pg::RowPlace place;
-    std::vector<store::TaskPlace> task_places;
+    std::optional<store::TimerPlace> timer;
 };
 
 class Batch {
@@ -89,7 +89,7 @@ void Batch::load() {
             execution->history = std::move(row.history.data);
             execution->continued = row.continued;
             execution->place = row.place;
-            execution->task_places = std::move(row.tasks);
+            execution->timer = row.timer;
         }
     }
     if (executions_.size() == ids.size()) {
@@ -205,30 +205,29 @@ void Batch::note_message_id(const WorkflowId &id, const core::AttemptState &atte
     }
 }
 
-// Where the tasks stood, for those that are to go.
-void note_places(Execution &execution) {
-    for (store::SeenTask &drop : execution.tasks.drops) {
-        const auto &places = execution.task_places;
-        const auto seen = std::find_if(places.begin(), places.end(),
-                                       [&](const store::TaskPlace &task) { return task.number == drop.key.number; });
-        if (seen != places.end()) {
-            drop.place = seen->place;
-        }
+// The timer goes when the state names it no more, whatever stands in its place.
+void drop_timer(Execution &execution) {
+    const std::optional<store::TimerPlace> &timer = execution.timer;
+    if (!timer) {
+        return;
+    }
+    std::erase_if(execution.tasks.drops,
+                  [&](const store::TaskKey &drop) { return drop.number == timer->number; }); // it is no task
+    if (static_cast<std::uint32_t>(timer->number) != execution.state.timer_task) {
+        execution.tasks.timer_drops.push_back({execution.subject.id, timer->place});
     }
 }
 
-constexpr std::size_t kMaxLaterHistory = 1024; // bytes: who looks for due tasks passes over these rows
+constexpr std::size_t kMaxLaterHistory = 1024; // bytes: who looks for due timers passes over these rows
 
 // Events beside which a timer is put go with it: the row, which holds the message, is not written. Once only: what
 // comes next is written into the row, with them.
 bool put_with_timer(Execution &execution, const std::string &events) {
-    std::vector<store::Task> &puts = execution.tasks.puts;
-    const auto timer =
-        std::find_if(puts.begin(), puts.end(), [](const store::Task &task) { return task.kind == store::Kind::timer; });
-    if (execution.continued || timer == puts.end() || events.size() > kMaxLaterHistory) {
+    std::vector<store::Timer> &timers = execution.tasks.timers;
+    if (execution.continued || timers.empty() || events.size() > kMaxLaterHistory) {
         return false;
     }
-    timer->history = store::LaterHistory{static_cast<std::int32_t>(execution.history.size()), {events}};
+    timers.front().history = store::LaterHistory{static_cast<std::int32_t>(execution.history.size()), {events}};
     return true;
 }
 
@@ -260,7 +259,7 @@ void Batch::write() {
         if (!execution.events.empty()) {
             write_history(id, execution);
         }
-        note_places(execution);
+        drop_timer(execution);
         writes_.add(std::move(execution.tasks));
     }
     writes_.write();
@@ -272,14 +271,17 @@ void Batch::write() {
 void Writes::write() {
     store::update_open_histories(histories);
     store::close_open(closing);
-    store::delete_seen_tasks(tasks.drops);
+    store::delete_seen_timers(tasks.timer_drops);
+    store::insert_timers(tasks.timers);
+    store::delete_tasks(tasks.drops);
     store::insert_tasks(tasks.puts);
 }
 
 void Writes::add(TaskChanges &&changes) {
-    tasks.puts.insert(tasks.puts.end(), std::make_move_iterator(changes.puts.begin()),
-                      std::make_move_iterator(changes.puts.end()));
+    std::move(changes.puts.begin(), changes.puts.end(), std::back_inserter(tasks.puts));
+    std::move(changes.timers.begin(), changes.timers.end(), std::back_inserter(tasks.timers));
     tasks.drops.insert(tasks.drops.end(), changes.drops.begin(), changes.drops.end());
+    tasks.timer_drops.insert(tasks.timer_drops.end(), changes.timer_drops.begin(), changes.timer_drops.end());
 }
 
 std::vector<ItemResult> advance(std::span<const Item> items, store::LockWait mode, Oid user) {

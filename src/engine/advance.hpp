@@ -7,6 +7,7 @@
 #include "engine/definitions.hpp"
 #include "store/executions.hpp"
 #include "store/tasks.hpp"
+#include "store/timers.hpp"
 
 #include <span>
 #include <vector>
@@ -32,10 +33,12 @@ struct ItemResult {
 // Who acts: rows of tenants the user may not act for count as unknown. InvalidOid: a worker, all tenants.
 std::vector<ItemResult> advance(std::span<const Item> items, store::LockWait mode, Oid user = InvalidOid);
 
-// Changes to the tasks of one execution.
+// Changes to tasks and timers.
 struct TaskChanges {
     std::vector<store::Task> puts;
-    std::vector<store::SeenTask> drops;
+    std::vector<store::TaskKey> drops;
+    std::vector<store::Timer> timers;
+    std::vector<store::SeenTimer> timer_drops;
 };
 
 // Rows of a batch; shared with start.
@@ -44,7 +47,7 @@ struct Writes {
     std::vector<store::Closing> closing;
     TaskChanges tasks;
     void add(TaskChanges &&changes);
-    void write(); // lock order: workflow, closed, task
+    void write(); // lock order: workflow, closed, timer, task
 };
 
 // What a decision means for the tasks, the counters and the reports of an execution.

@@ -11,23 +11,20 @@ namespace hc::engine {
 
 namespace {
 
+// Of a send or a condition.
 store::Task make_task(const Subject &subject, core::Priority priority, const core::TaskPut &put) {
-    store::Task task{subject.id,
-                     static_cast<std::int32_t>(put.number),
-                     store::Kind::timer,
-                     pg::kTimerQueue,
-                     put.due,
-                     put.attempt,
-                     put.provider,
-                     std::nullopt};
+    store::Task task{.workflow_id = subject.id, .number = static_cast<std::int32_t>(put.number)};
+    task.target = put.provider;
     if (put.kind == core::TaskKind::send) {
         const Place place = place_send(subject.tenant, priority, put);
         task.kind = store::Kind::send;
         task.queue = place.queue;
         task.due = place.due;
-    } else if (put.kind == core::TaskKind::condition) {
+        task.attempt = put.attempt;
+    } else {
         task.kind = store::Kind::condition;
         task.queue = sql_queue(subject.tenant, subject.rule->rule);
+        task.due = put.due;
         task.attempt = put.step;
     }
     if (put.hold != core::TaskHold::none) {
@@ -40,19 +37,21 @@ store::Task make_task(const Subject &subject, core::Priority priority, const cor
 
 void collect_tasks(const Subject &subject, const core::State &state, const core::Decision &decision,
                    TaskChanges &changes) {
-    for (const std::uint32_t number : decision.drops) {
-        const store::TaskKey key{subject.id, static_cast<std::int32_t>(number)};
+    for (const std::uint32_t dropped : decision.drops) {
+        const auto number = static_cast<std::int32_t>(dropped);
+        const auto is_it = [number](const auto &put) { return put.number == number; };
         // put and dropped within one batch: it never existed
-        const auto unwritten = std::find_if(changes.puts.begin(), changes.puts.end(),
-                                            [&](const store::Task &task) { return task.number == key.number; });
-        if (unwritten != changes.puts.end()) {
-            changes.puts.erase(unwritten);
-        } else {
-            changes.drops.push_back({key, std::nullopt});
+        if (std::erase_if(changes.puts, is_it) == 0 && std::erase_if(changes.timers, is_it) == 0) {
+            changes.drops.push_back({subject.id, number});
         }
     }
     for (const core::TaskPut &put : decision.puts) {
-        changes.puts.push_back(make_task(subject, state.priority, put));
+        if (put.kind == core::TaskKind::timer) {
+            changes.timers.push_back({subject.id, static_cast<std::int32_t>(put.number), put.due,
+                                      put.hold != core::TaskHold::none, std::nullopt});
+        } else {
+            changes.puts.push_back(make_task(subject, state.priority, put));
+        }
     }
 }
 

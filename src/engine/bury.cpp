@@ -18,7 +18,7 @@ struct Holder {
 Holder lock_execution(const core::WorkflowId &id) {
     if (const auto open = store::lock_open({id}, store::LockWait::skip); !open.empty()) {
         const store::OpenRow &row = open.front();
-        if (row.continued) { // the task that the newest events stand in may be the one to go
+        if (row.continued) { // the timer that the newest events stand in may be the one to go
             store::update_open_histories({{row.place, row.history}});
         }
         return {false, row.tenant};

@@ -11,6 +11,7 @@
 #include "engine/signal.hpp"
 #include "store/executions.hpp"
 #include "store/tasks.hpp"
+#include "store/timers.hpp"
 
 #include <fmt/format.h>
 
@@ -140,7 +141,19 @@ std::vector<core::HistoryEvent> dry_run_rule(const std::string &rule_json, const
     return run_dry(definitions().provisional_rule(rule_json), message_json, script_json);
 }
 
+namespace {
+
+// Whether a timer that was given up has its place yet: its cascade is open, and has no other one. Locks the cascade.
+bool place_is_free(const core::WorkflowId &id) {
+    const std::vector<store::OpenRow> open = store::lock_open({id}, store::LockWait::wait);
+    return !open.empty() && !open.front().timer;
+}
+
+} // namespace
+
 void retry_dead_letter(std::int64_t id) {
+    const std::optional<core::WorkflowId> of_timer = store::find_dead_timer(id);
+    const bool free = of_timer && place_is_free(*of_timer); // before the letter, by the lock order
     const std::optional<store::DeadLetterRow> letter = store::take_dead_letter(id);
     if (!letter) {
         throw Error(sqlstate::undefined_object, fmt::format("dead letter {} does not exist", id));
@@ -148,6 +161,12 @@ void retry_dead_letter(std::int64_t id) {
     if (letter->kind == static_cast<std::int16_t>(store::Kind::send)) {
         throw Error(sqlstate::not_prerequisite, fmt::format("dead letter {} is a send", id),
                     "Its cascade has gone on without it.", "Start a new cascade for the message.");
+    }
+    if (letter->kind == static_cast<std::int16_t>(store::Kind::timer)) {
+        if (free) {
+            store::insert_timers({{letter->workflow_id, letter->number, pg::now()}});
+        }
+        return;
     }
     store::insert_tasks({store::Task{letter->workflow_id, letter->number, static_cast<store::Kind>(letter->kind),
                                      letter->queue, pg::now(), letter->attempt, letter->target, letter->detail}});

@@ -269,7 +269,9 @@ std::vector<WorkflowId> start_cascades(const StartRequest &request, Oid user) {
         ids.push_back(core::make_workflow_id(now, bucket, pg::random64()));
     }
     std::vector<bool> fresh(ids.size(), true);
-    if (!request.keys.empty()) {
+    if (request.keys.empty()) {
+        std::sort(ids.begin(), ids.end()); // in the order of the messages, which fills the pages of the indexes
+    } else {
         ids = Keys(request, ids, options.error_on_conflict).resolve(fresh);
     }
     check_tenant_limits(request, rule, options.priority.value_or(rule.rule.priority), now,

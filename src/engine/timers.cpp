@@ -7,7 +7,7 @@
 #include "pg/monitor.hpp"
 #include "pg/wake.hpp"
 #include "store/receipts.hpp"
-#include "store/tasks.hpp"
+#include "store/timers.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -37,34 +37,50 @@ struct Rematch {
 
 struct Due {
     std::vector<Item> items;
-    std::vector<store::TaskKey> keys; // of the items
-    std::vector<std::int16_t> tries;  // of the items
+    std::vector<const store::DueTask *> tasks; // of the items
     std::vector<Rematch> rematches;
 };
 
-Due sort_out(const std::vector<store::ClaimedTask> &tasks) {
+bool is_timer(const store::DueTask &task) { return static_cast<store::Kind>(task.kind) == store::Kind::timer; }
+
+Due sort_out(const std::vector<store::DueTask> &tasks) {
     Due due;
-    for (const store::ClaimedTask &task : tasks) {
-        const store::TaskKey key{task.workflow_id, task.number};
-        switch (static_cast<store::Kind>(task.kind)) {
-        case store::Kind::timer:
+    for (const store::DueTask &task : tasks) {
+        if (is_timer(task)) {
             due.items.push_back({task.workflow_id, core::TimerInput{static_cast<std::uint32_t>(task.number)}});
-            due.keys.push_back(key);
-            due.tries.push_back(task.tries);
-            break;
-        case store::Kind::sandbox_receipt:
+            due.tasks.push_back(&task);
+        } else if (static_cast<store::Kind>(task.kind) == store::Kind::sandbox_receipt) {
             due.items.push_back({task.workflow_id, core::parse_dlr(task.detail.value_or(""), {})});
-            due.keys.push_back(key);
-            due.tries.push_back(task.tries);
-            break;
-        case store::Kind::rematch:
+            due.tasks.push_back(&task);
+        } else {
+            const store::TaskKey key{task.workflow_id, task.number};
             due.rematches.push_back({key, parse_hash(task.detail.value_or("")), task.tries});
-            break;
-        default:
-            break; // never on this queue
         }
     }
     return due;
+}
+
+// What is done with. A timer that has moved its cascade is gone with that; others are of no use any more.
+struct Done {
+    std::vector<store::TaskKey> tasks, timers;
+
+    void add(const store::DueTask &task, const ItemResult &result) {
+        if (!is_timer(task)) {
+            tasks.push_back({task.workflow_id, task.number});
+        } else if (result.status == ItemStatus::unknown || result.result != core::SignalResult::applied) {
+            timers.push_back({task.workflow_id, task.number});
+        }
+    }
+};
+
+void retry_later(const store::DueTask &task, core::Time due) {
+    const char *const error = "cascade does not exist";
+    const store::TaskKey key{task.workflow_id, task.number};
+    if (is_timer(task)) {
+        store::retry_timer(key, due, error);
+    } else {
+        store::retry_task(key, pg::kTimerQueue, due, error);
+    }
 }
 
 void run_rematches(const std::vector<Rematch> &rematches, core::Time now, std::vector<store::TaskKey> &done) {
@@ -87,39 +103,39 @@ void run_rematches(const std::vector<Rematch> &rematches, core::Time now, std::v
 
 } // namespace
 
-Fired fire_due(std::int32_t queue, core::Time from, core::Time now, std::int32_t limit,
-               std::vector<store::TaskKey> &read) {
+Fired fire_due(core::Time from, core::Time now, std::int32_t limit, std::vector<store::TaskKey> &read) {
     Fired fired;
-    const std::vector<store::ClaimedTask> tasks = store::read_due(queue, from, now, limit);
+    read.clear();
+    const std::vector<store::DueTask> tasks = store::read_due_timers(from, now, limit);
     fired.tasks = static_cast<std::uint32_t>(tasks.size());
     fired.more = tasks.size() >= static_cast<std::size_t>(limit);
-    read.clear();
-    for (const store::ClaimedTask &task : tasks) {
+    for (const store::DueTask &task : tasks) {
         read.push_back({task.workflow_id, task.number});
     }
     const Due due = sort_out(tasks);
-    std::vector<store::TaskKey> done;
+    Done done;
     const std::vector<ItemResult> results = engine::advance(due.items, store::LockWait::skip);
     for (std::size_t i = 0; i < results.size(); ++i) {
         if (results[i].status == ItemStatus::locked) {
             fired.locked = true;
-        } else if (results[i].status == ItemStatus::unknown && due.tries[i] < kMaxUnknownTries) {
-            store::retry_task(due.keys[i], pg::kTimerQueue, now + kUnknownRetry, "cascade does not exist");
+        } else if (results[i].status == ItemStatus::unknown && due.tasks[i]->tries < kMaxUnknownTries) {
+            retry_later(*due.tasks[i], now + kUnknownRetry);
         } else {
-            done.push_back(due.keys[i]);
+            done.add(*due.tasks[i], results[i]);
         }
     }
     if (!due.rematches.empty()) {
-        run_rematches(due.rematches, now, done);
+        run_rematches(due.rematches, now, done.tasks);
     }
-    for (std::size_t i = 0; i < tasks.size(); ++i) {
-        if (static_cast<store::Kind>(tasks[i].kind) == store::Kind::timer && !fired.locked) {
+    for (const store::DueTask &task : tasks) {
+        if (is_timer(task) && !fired.locked) {
             pg::count(pg::Count::timers_fired);
-            pg::record_timer_lateness(now - tasks[i].due);
+            pg::record_timer_lateness(now - task.due);
         }
     }
-    store::delete_tasks(done);
-    fired.resume = store::next_due(queue, from, store::Alive{});
+    store::delete_timers(done.timers);
+    store::delete_tasks(done.tasks);
+    fired.resume = store::next_due_timer(from);
     fired.locked = fired.locked || (!fired.more && fired.resume && *fired.resume <= now);
     return fired;
 }

@@ -17,9 +17,7 @@ struct Fired {
     std::optional<core::Time> resume; // where to scan from next time; nullopt: nothing waits
 };
 
-// One batch of the timer queue, or of the timers that were put aside, in one transaction. `read` gets the tasks looked
-// at, also when it fails.
-Fired fire_due(std::int32_t queue, core::Time from, core::Time now, std::int32_t limit,
-               std::vector<store::TaskKey> &read);
+// One batch of what is due, in one transaction. `read` gets the timers and tasks looked at, also when it fails.
+Fired fire_due(core::Time from, core::Time now, std::int32_t limit, std::vector<store::TaskKey> &read);
 
 } // namespace hc::engine

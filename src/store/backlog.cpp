@@ -29,9 +29,10 @@ std::vector<BacklogRow> first_due(const std::vector<std::int32_t> &queues, core:
     constinit static pg::statement<DueRow(std::vector<std::int32_t>, core::Time)> find(
         "SELECT q.queue, o.number, o.due, (SELECT w.history FROM hermes.open_cascades w WHERE w.id = o.workflow_id) "
         "FROM unnest($1) AS q (queue) CROSS JOIN LATERAL "
-        "(SELECT t.number, t.due, t.workflow_id FROM hermes.task t WHERE t.queue = q.queue AND t.due <= $2 AND t.owner "
-        "IS "
-        "NULL ORDER BY t.due LIMIT 1) o");
+        "((SELECT t.number, t.due, t.workflow_id FROM hermes.task t WHERE t.queue = q.queue AND t.due <= $2 AND "
+        "t.owner IS NULL ORDER BY t.due LIMIT 1) UNION ALL "
+        "(SELECT t.number, t.due, t.workflow_id FROM hermes.timer t WHERE q.queue = 1 AND t.due <= $2 "
+        "ORDER BY t.due LIMIT 1) ORDER BY 2 LIMIT 1) o");
     std::vector<BacklogRow> rows;
     for (DueRow &row : find.query(queues, now, true)) {
         rows.push_back({row.queue, row.number, row.due, std::nullopt});

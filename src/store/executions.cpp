@@ -66,7 +66,7 @@ void insert_open(const std::vector<NewOpenRow> &rows) {
 
 namespace {
 
-struct TaskRow {
+struct TimerRow {
     WorkflowId workflow_id;
     std::int32_t number = 0;
     std::optional<std::int32_t> history_at;
@@ -74,28 +74,27 @@ struct TaskRow {
     auto fields() { return std::tie(workflow_id, number, history_at, history); }
 };
 
-// The tasks of locked rows, and the events that stand in one of them. Seen after the lock, as the rows are.
-void add_tasks(std::vector<OpenRow> &rows) {
+// The timers of locked rows, and the events that stand in them. Seen after the lock, as the rows are.
+void add_timers(std::vector<OpenRow> &rows) {
     if (rows.empty()) {
         return;
     }
-    constinit static pg::table_find<TaskRow, WorkflowId> find("task",
-                                                              {"workflow_id", "number", "history_at", "history"});
+    constinit static pg::table_find<TimerRow, WorkflowId> find("timer",
+                                                               {"workflow_id", "number", "history_at", "history"});
     std::vector<pg::RowPlace> places;
-    const std::vector<TaskRow> tasks = find.run(
+    const std::vector<TimerRow> timers = find.run(
         rows.size(), [&rows](std::size_t i) { return std::tie(rows[i].id); }, pg::RowLock::newest, pg::IfLocked::wait,
         &places);
-    auto row = rows.begin(); // tasks come in the order of the rows
-    for (std::size_t i = 0; i < tasks.size(); ++i) {
-        while (row->id != tasks[i].workflow_id) {
+    auto row = rows.begin(); // timers come in the order of the rows
+    for (std::size_t i = 0; i < timers.size(); ++i) {
+        const TimerRow &timer = timers[i];
+        while (row->id != timer.workflow_id) {
             ++row;
         }
-        row->tasks.push_back({tasks[i].number, places[i]});
-        const bool valid = tasks[i].history && !row->continued &&
-                           tasks[i].history_at == static_cast<std::int32_t>(row->history.data.size());
-        if (valid) {
-            row->history.data += tasks[i].history->data;
-            row->continued = true;
+        row->timer = {timer.number, places[i]};
+        row->continued = timer.history && timer.history_at == static_cast<std::int32_t>(row->history.data.size());
+        if (row->continued) {
+            row->history.data += timer.history->data;
         }
     }
 }
@@ -112,7 +111,7 @@ std::vector<OpenRow> lock_open(const Ids &ids, LockWait mode) {
     for (std::size_t i = 0; i < rows.size(); ++i) {
         rows[i].place = places[i];
     }
-    add_tasks(rows);
+    add_timers(rows);
     return rows;
 }
 

@@ -37,7 +37,7 @@ struct NewOpenRow {
 };
 void insert_open(const std::vector<NewOpenRow> &rows);
 
-struct TaskPlace {
+struct TimerPlace {
     std::int32_t number = 0;
     pg::RowPlace place;
 };
@@ -49,8 +49,8 @@ struct OpenRow {
     pg::bytes history; // the whole of it
     // when it was locked:
     pg::RowPlace place;
-    bool continued = false;       // the newest events stand in a task (Task::history)
-    std::vector<TaskPlace> tasks; // as they were seen then
+    bool continued = false; // the newest events stand in the timer (Timer::history)
+    std::optional<TimerPlace> timer;
     auto fields() { return std::tie(id, rule_id, tenant, key, history); }
 };
 

@@ -43,7 +43,7 @@ void delete_pauses_before(core::Time ended) {
 std::size_t release_paused_tasks(core::Time now, std::int32_t limit) {
     constinit static pg::statement<QueueRow(core::Time, std::int32_t)> release(
         "WITH picked AS MATERIALIZED (SELECT workflow_id, number FROM hermes.task "
-        "WHERE queue = -1 OR (queue < -1 AND due <= $1) ORDER BY queue, due LIMIT $2 FOR UPDATE SKIP LOCKED) "
+        "WHERE queue < 0 AND due <= $1 ORDER BY queue, due LIMIT $2 FOR UPDATE SKIP LOCKED) "
         "UPDATE hermes.task t SET queue = -t.queue, due = $1 FROM picked p "
         "WHERE t.workflow_id = p.workflow_id AND t.number = p.number RETURNING t.queue");
     const std::vector<QueueRow> rows = release.query(now, limit);

@@ -34,8 +34,8 @@ bool end_pause(const char *scope, const std::optional<std::string> &name, std::i
 void delete_pauses_before(core::Time ended);
 
 // A task that is put aside stands in the negative of its queue, so that no claim passes over it: for the cascade's own
-// hold without a due time, for a pause with one. Puts at most `limit` of those put aside for a pause before `now` back
-// into their queues, due now; returns their number.
+// hold without a due time, for a pause with one (timers: release_paused_timers). Puts at most `limit` of those put
+// aside for a pause before `now` back into their queues, due now; returns their number.
 std::size_t release_paused_tasks(core::Time now, std::int32_t limit);
 
 } // namespace hc::store

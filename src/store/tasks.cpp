@@ -22,6 +22,10 @@ struct BoolRow {
     bool value = false;
     auto fields() { return std::tie(value); }
 };
+struct IdRow {
+    WorkflowId id;
+    auto fields() { return std::tie(id); }
+};
 struct CountRow {
     std::int64_t count = 0;
     auto fields() { return std::tie(count); }
@@ -39,29 +43,22 @@ TaskKeyColumns columns_of(const std::vector<TaskKey> &keys) {
 
 void insert_tasks(const std::vector<Task> &tasks) {
     constinit static pg::table_insert<WorkflowId, std::int32_t, std::int16_t, std::int32_t, Time, std::int16_t,
-                                      std::int32_t, std::int16_t, std::int16_t, std::optional<std::string>,
-                                      std::optional<std::int32_t>, std::optional<pg::bytes>>
-        insert("task", {"workflow_id", "number", "kind", "queue", "due", "attempt", "target", "claims", "tries",
-                        "detail", "history_at", "history"});
+                                      std::int32_t, std::int16_t, std::int16_t, std::optional<std::string>>
+        insert("task",
+               {"workflow_id", "number", "kind", "queue", "due", "attempt", "target", "claims", "tries", "detail"});
     struct Row {
         std::int16_t kind, attempt;
-        std::optional<std::int32_t> history_at;
-        std::optional<pg::bytes> history;
     };
     static constexpr std::int16_t kNone = 0;
     std::vector<Row> rows;
     rows.reserve(tasks.size());
     for (const Task &task : tasks) {
-        rows.push_back({static_cast<std::int16_t>(task.kind), static_cast<std::int16_t>(task.attempt), {}, {}});
-        if (task.history) {
-            rows.back().history_at = task.history->at;
-            rows.back().history = task.history->events;
-        }
+        rows.push_back({static_cast<std::int16_t>(task.kind), static_cast<std::int16_t>(task.attempt)});
     }
     insert.run(tasks.size(), [&](std::size_t i) {
         const Task &task = tasks[i];
         return std::tie(task.workflow_id, task.number, rows[i].kind, task.queue, task.due, rows[i].attempt, task.target,
-                        kNone, kNone, task.detail, rows[i].history_at, rows[i].history);
+                        kNone, kNone, task.detail);
     });
     for (const Task &task : tasks) {
         pg::note_task(task.queue, task.due);
@@ -85,16 +82,6 @@ void delete_tasks(const std::vector<TaskKey> &keys) {
     }
     constinit static pg::table_delete<WorkflowId, std::int32_t> remove("task");
     remove.run(keys.size(), [&keys](std::size_t i) { return std::tie(keys[i].workflow_id, keys[i].number); });
-}
-
-void delete_seen_tasks(const std::vector<SeenTask> &tasks) {
-    if (tasks.empty()) {
-        return;
-    }
-    constinit static pg::table_delete<WorkflowId, std::int32_t> remove("task");
-    remove.run_seen(
-        tasks.size(), [&tasks](std::size_t i) { return std::tie(tasks[i].key.workflow_id, tasks[i].key.number); },
-        [&tasks](std::size_t i) -> const std::optional<pg::RowPlace> & { return tasks[i].place; });
 }
 
 std::vector<ClaimedTask> claim_due(std::int32_t queue, Time from, Time until, const Alive &alive, std::int64_t owner,
@@ -160,11 +147,13 @@ std::optional<BuriedRow> bury_task(const TaskKey &key, const std::optional<std::
                                    const std::string &error, Time now) {
     constinit static pg::statement<BuriedRow(WorkflowId, std::int32_t, std::optional<std::string>, std::string, Time)>
         bury("WITH gone AS (DELETE FROM hermes.task WHERE workflow_id = $1 AND number = $2 "
-             "RETURNING workflow_id, kind, number, queue, target, attempt, tries, detail) "
+             "RETURNING workflow_id, kind, number, queue, target, attempt, tries, detail), "
+             "gone_timer AS (DELETE FROM hermes.timer WHERE workflow_id = $1 AND number = $2 "
+             "RETURNING workflow_id, 2::smallint, number, 1, 0, 0::smallint, tries, NULL::text) "
              "INSERT INTO hermes.dead_letter (workflow_id, tenant, kind, number, queue, target, attempt, tries, "
              "detail, error, created_at) "
-             "SELECT workflow_id, $3, kind, number, queue, target, attempt, tries, detail, $4, $5 FROM gone RETURNING "
-             "kind, attempt");
+             "SELECT workflow_id, $3, kind, number, queue, target, attempt, tries, detail, $4, $5 "
+             "FROM (SELECT * FROM gone UNION ALL SELECT * FROM gone_timer) g RETURNING kind, attempt");
     return bury.query_one(key.workflow_id, key.number, tenant, error, now);
 }
 
@@ -173,6 +162,13 @@ std::optional<DeadLetterRow> take_dead_letter(std::int64_t id) {
         "DELETE FROM hermes.dead_letter WHERE id = $1 "
         "RETURNING id, workflow_id, tenant, kind, number, queue, target, attempt, detail");
     return take.query_one(id);
+}
+
+std::optional<WorkflowId> find_dead_timer(std::int64_t id) {
+    constinit static pg::statement<IdRow(std::int64_t)> find(
+        "SELECT workflow_id FROM hermes.dead_letter WHERE id = $1 AND kind = 2");
+    const std::optional<IdRow> row = find.query_one(id);
+    return row ? std::optional(row->id) : std::nullopt;
 }
 
 bool has_dead_report(const WorkflowId &id) {

@@ -1,4 +1,4 @@
-// Tasks: one row of hermes.task for each outstanding thing, and dead letters.
+// Tasks: one row of hermes.task for each outstanding thing but the timers of cascades, and dead letters.
 #pragma once
 
 #include "core/id.hpp"
@@ -13,7 +13,7 @@ namespace hc::store {
 
 enum class Kind : std::int16_t {
     send = 1,
-    timer = 2,
+    timer = 2, // a row of hermes.timer (store/timers.hpp)
     report = 3,
     sandbox_receipt = 4,
     rematch = 5,
@@ -47,13 +47,6 @@ inline constexpr std::int32_t report_number(std::uint32_t sequence, std::int32_t
     return kReportNumbers + ((endpoint & ((1 << 23) - 1)) << 7) + static_cast<std::int32_t>(sequence & 127U);
 }
 
-// Events of an open cascade that stand in a task put with them, so that its row need not be written. They count as long
-// as the row has `at` bytes of history: whoever writes the row takes them in.
-struct LaterHistory {
-    std::int32_t at = 0;
-    pg::bytes events;
-};
-
 struct Task {
     core::WorkflowId workflow_id;
     std::int32_t number = 0;
@@ -63,7 +56,6 @@ struct Task {
     std::int32_t attempt = 0; // of a send; the step (0-based) of a condition
     std::int32_t target = 0;  // provider of a send or receipt, endpoint of a report
     std::optional<std::string> detail{};
-    std::optional<LaterHistory> history{}; // of timers only: they go with a write of the row, or with the cascade
 };
 void insert_tasks(const std::vector<Task> &tasks); // notes the wake-ups
 
@@ -83,11 +75,6 @@ TaskKeyColumns columns_of(const std::vector<TaskKey> &keys);
 // The caller holds the execution, and deletes the task if it wants none to claim it later.
 bool send_claimed(const core::WorkflowId &id);
 void delete_tasks(const std::vector<TaskKey> &keys);
-struct SeenTask {
-    TaskKey key;
-    std::optional<pg::RowPlace> place; // where it stood when its execution was locked
-};
-void delete_seen_tasks(const std::vector<SeenTask> &tasks);
 
 struct ClaimedTask {
     core::WorkflowId workflow_id;
@@ -110,8 +97,8 @@ struct Alive {
 };
 std::vector<ClaimedTask> claim_due(std::int32_t queue, core::Time from, core::Time until, const Alive &alive,
                                    std::int64_t owner, std::int32_t limit);
-// Due tasks without claiming them (timers: the row lock of the execution serializes them). Locks the executions and
-// passes over those that somebody else holds, so that they hide nobody behind them.
+// Due tasks without claiming them: the row lock of the execution serializes them. Locks the executions and passes over
+// those that somebody else holds, so that they hide nobody behind them.
 std::vector<ClaimedTask> read_due(std::int32_t queue, core::Time from, core::Time until, std::int32_t limit);
 // Unclaimed tasks of a tenant in a queue of sends, counted up to `most`.
 std::int64_t count_waiting(std::int32_t queue, const std::string &tenant, std::int64_t most);
@@ -140,10 +127,11 @@ struct BuriedRow {
     std::int16_t attempt = 0;
     auto fields() { return std::tie(kind, attempt); }
 };
-// Moves a task to the dead letters; nullopt when the task is gone.
+// Moves a task or timer to the dead letters; nullopt when it is gone.
 std::optional<BuriedRow> bury_task(const TaskKey &key, const std::optional<std::string> &tenant,
                                    const std::string &error, core::Time now);
-std::optional<DeadLetterRow> take_dead_letter(std::int64_t id); // deletes it
+std::optional<DeadLetterRow> take_dead_letter(std::int64_t id);   // deletes it
+std::optional<core::WorkflowId> find_dead_timer(std::int64_t id); // whose it was, if the letter is a timer
 bool has_dead_report(const core::WorkflowId &id);
 
 struct OutstandingRow { // for cascade_status

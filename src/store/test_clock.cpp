@@ -53,6 +53,7 @@ std::optional<DueRow> first_due(core::Time now) {
     constinit static pg::statement<DueRow(core::Time)> look(
         "SELECT min(t.due), min(t.due - CASE t.kind WHEN 7 THEN interval '100 ms' ELSE interval '0' END), "
         "count(*) FILTER (WHERE t.due <= $1) FROM (SELECT due, kind FROM hermes.task WHERE queue > 0 UNION ALL "
+        "SELECT due, 2 FROM hermes.timer WHERE due < 'infinity' UNION ALL "
         "SELECT deadline, 0 FROM hermes.activity WHERE deadline IS NOT NULL UNION ALL SELECT due, 0 FROM "
         "hermes.activity WHERE (state = 3 AND due > $1) OR (queue_id = 0 AND state <> 4)) AS t HAVING count(*) > 0");
     return look.query_one(now);
@@ -60,7 +61,9 @@ std::optional<DueRow> first_due(core::Time now) {
 
 std::optional<OverdueRow> first_overdue(core::Time now) {
     constinit static pg::statement<OverdueRow(core::Time)> look(
-        "SELECT t.workflow_id, t.kind, t.last_error FROM hermes.task t WHERE t.queue > 0 AND t.due <= $1 "
+        "SELECT t.workflow_id, t.kind, t.last_error FROM (SELECT workflow_id, number, kind, due, last_error FROM "
+        "hermes.task WHERE queue > 0 UNION ALL SELECT workflow_id, number, 2::smallint, due, last_error FROM "
+        "hermes.timer) t WHERE t.due <= $1 "
         "ORDER BY t.due, t.workflow_id, t.number LIMIT 1");
     return look.query_one(now);
 }

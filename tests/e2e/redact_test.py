@@ -8,13 +8,14 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
 
 from harness import World, check, equal, free_port, main, wait_until
+from native_peers import Server
 
 PHONE = "+4915112349876"
 EMAIL = "zebulon.quux@example.org"
@@ -52,10 +53,10 @@ class Echo(BaseHTTPRequestHandler):
 
 @contextmanager
 def echo() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    server = Server(Echo)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield server.url
     finally:
         server.shutdown()
         server.server_close()
@@ -227,7 +228,7 @@ def workers(world: World) -> None:
             END IF;
             RETURN NEW;
         END $$""")
-    world.sql("CREATE TRIGGER loud BEFORE INSERT ON hermes.task FOR EACH ROW WHEN (NEW.kind = 2) EXECUTE FUNCTION public.loud()")
+    world.sql("CREATE TRIGGER loud BEFORE INSERT ON hermes.timer FOR EACH ROW EXECUTE FUNCTION public.loud()")
     world.sql("ALTER TABLE hermes.closed ADD CONSTRAINT quiet CHECK (key NOT LIKE 'row%') NOT VALID")
     world.rule("ends", {"channel": "waits", "success_on": "accepted"})
     try:
@@ -238,7 +239,7 @@ def workers(world: World) -> None:
         run(world, "ends", key=f"row {KEY}")  # taken for an error of the moment: tried again
         wait_until(lambda: 'violates check constraint "quiet"' in world.cluster.log_text(), what="the refused row in the log")
     finally:
-        world.sql("DROP TRIGGER loud ON hermes.task")
+        world.sql("DROP TRIGGER loud ON hermes.timer")
         world.sql("ALTER TABLE hermes.closed DROP CONSTRAINT quiet")
     log = world.cluster.log_text()
     for told in ("refused for ***9876 <***@example.org>", 'invalid input syntax for type integer: "***"',

@@ -189,7 +189,7 @@ HC_FUNCTION(hc_test_iso_fire) {
     engine::Fired fired;
     std::vector<store::TaskKey> read;
     try {
-        fired = engine::fire_due(pg::kTimerQueue, from, pg::now(), 1000, read);
+        fired = engine::fire_due(from, pg::now(), 1000, read);
     } catch (...) {
         if (bound) {
             pg::give_bound(pg::kTimerQueue, from);
