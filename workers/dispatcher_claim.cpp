@@ -11,6 +11,7 @@
 #include "pg/wake.hpp"
 #include "workers/dispatcher.hpp"
 
+#include "core/dispatcher_plan.hpp"
 #include <algorithm>
 
 namespace hc::workers {
@@ -211,7 +212,7 @@ void Dispatcher::claim_bound(int index, Claims &claims) {
         const engine::Claim &claim = claims.claims.back();
         keep_slots(claims.slots.back(), static_cast<std::int32_t>(claim.drafts.size() + claim.activities));
         resume = std::min(resume, claim.resume.value_or(core::kNever));
-        if (!claim.more && claim.resume && *claim.resume <= pg::now()) { // due, but a caller holds it
+        if (core::held_by_others(claim.claimed, claim.resume, pg::now())) {
             not_before = Clock::now() + kLockedRetry;
         }
     }

@@ -1,6 +1,7 @@
 // See executor.hpp.
 #include "workers/executor.hpp"
 
+#include "core/dispatcher_plan.hpp"
 #include "core/sql_failure.hpp"
 #include "engine/definitions.hpp"
 #include "pg/catalog.hpp"
@@ -91,7 +92,7 @@ void Executor::claim() {
     }
     if (claim.resume) {
         pg::give_executor_due(*claim.resume);
-        if (claim.claimed == 0 && *claim.resume <= pg::now()) { // due, but somebody holds it
+        if (core::held_by_others(claim.claimed, claim.resume, pg::now())) {
             claim_not_before_ = Clock::now() + kLockedRetry;
         }
     }

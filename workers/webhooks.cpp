@@ -1,6 +1,7 @@
 // See webhooks.hpp. Part of the dispatcher.
 #include "workers/webhooks.hpp"
 
+#include "core/dispatcher_plan.hpp"
 #include "engine/definitions.hpp"
 #include "pg/guc.hpp"
 #include "pg/wake.hpp"
@@ -73,7 +74,7 @@ void Webhooks::claim_common(engine::ClaimRequest request) {
     const bool moving = claim.more && claim.moved.size() > static_cast<std::size_t>(request.limit / 2);
     common_limit_ = moving ? std::max(request.limit, std::min(4 * request.limit, kMostMoved)) : 0;
     common_resume_ = claim.resume.value_or(core::kNever);
-    if (!claim.more && claim.resume && *claim.resume <= request.now) { // somebody holds it
+    if (core::held_by_others(claim.claimed, claim.resume, request.now)) {
         common_resume_ = request.now + kLockedRetry;
     }
     for (const store::EndpointQueueRow &moved : claim.moved) {
@@ -113,7 +114,7 @@ void Webhooks::claim_endpoint_queues(const engine::ClaimRequest &base) {
             side.look = side.from;
             if (replay && claim.more) { // live reports come in between
                 side.look = base.now + kRefill;
-            } else if (!claim.more && side.look <= base.now) { // somebody holds it
+            } else if (core::held_by_others(claim.claimed, claim.resume, base.now)) {
                 side.look = base.now + kLockedRetry;
             }
             room -= static_cast<std::int32_t>(claim.reports.size());

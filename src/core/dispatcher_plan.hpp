@@ -1,10 +1,12 @@
-// How many dispatchers a database has: so many always, and helpers while the queues stay full. Pure.
+// How many dispatchers a database has: so many always, and helpers while the queues stay full; when a worker looks at a
+// queue again. Pure.
 #pragma once
 
 #include "core/time.hpp"
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -25,6 +27,13 @@ private:
     Clock::duration period_, rested_{};
     Clock::time_point since_;
 };
+
+// Whether somebody else holds what is due, after a claim: then a worker waits a little. `next_due` was looked for after
+// the claim, with a newer snapshot: beside tasks that were taken, what is due has come meanwhile, and is claimed at
+// once.
+inline bool held_by_others(std::size_t claimed, std::optional<Time> next_due, Time now) {
+    return claimed == 0 && next_due && *next_due <= now;
+}
 
 struct DispatcherProcess {
     bool helper = false;

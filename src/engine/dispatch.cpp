@@ -156,6 +156,7 @@ void render(Send &send, const Draft &draft) {
 }
 
 void set_resume(Claim &claim, const ClaimRequest &request, std::size_t claimed, core::Time last_due) {
+    claim.claimed = claimed;
     claim.more = claimed >= static_cast<std::size_t>(request.limit);
     claim.resume = claim.more ? std::optional<core::Time>(last_due)
                               : store::next_due(request.queue, request.from, {request.live, request.newest});

@@ -43,6 +43,7 @@ struct Claim {
     std::vector<Draft> drafts;  // of the sends that finish_claims() has to complete
     std::size_t activities = 0; // among the sends: those that leave
     std::vector<Burial> burials;
+    std::size_t claimed = 0;          // of the queue, those included that are given back or up
     bool more = false;                // the queue may hold more that is due now
     std::optional<core::Time> resume; // where to scan from next time; nullopt: nothing known
 };

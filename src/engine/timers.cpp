@@ -1,6 +1,7 @@
 // See timers.hpp. Runs in the supervisor.
 #include "engine/timers.hpp"
 
+#include "core/dispatcher_plan.hpp"
 #include "core/dlr.hpp"
 #include "engine/advance.hpp"
 #include "engine/receipts.hpp"
@@ -136,7 +137,7 @@ Fired fire_due(core::Time from, core::Time now, std::int32_t limit, std::vector<
     store::delete_timers(done.timers);
     store::delete_tasks(done.tasks);
     fired.resume = store::next_due_timer(from);
-    fired.locked = fired.locked || (!fired.more && fired.resume && *fired.resume <= now);
+    fired.locked = fired.locked || core::held_by_others(fired.tasks, fired.resume, now);
     return fired;
 }
 

@@ -70,6 +70,7 @@ void take(const std::vector<store::ClaimedReport> &tasks, const ClaimRequest &re
         prepare(report);
         claim.reports.push_back(std::move(report));
     }
+    claim.claimed = tasks.size();
     claim.more = tasks.size() >= static_cast<std::size_t>(request.limit);
     if (claim.more) {
         const auto low =

@@ -34,7 +34,8 @@ struct ReportClaim {
     std::vector<Report> reports;
     std::vector<Burial> burials;
     std::vector<store::EndpointQueueRow> moved; // to queues of endpoints that have no room
-    bool more = false;                          // as in Claim
+    std::size_t claimed = 0;                    // as in Claim, as the next ones
+    bool more = false;
     std::optional<core::Time> resume;
 };
 

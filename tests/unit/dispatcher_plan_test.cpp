@@ -91,3 +91,15 @@ TEST(Saturation, NotWhenItRests) {
         EXPECT_EQ(asks, i > 500 && i % 100 == 0) << i;
     }
 }
+
+TEST(HeldByOthers, OnlyWhatAClaimThatTookNothingHasLeft) {
+    const Time now{1h};
+    struct {
+        std::size_t claimed;
+        std::optional<Time> next_due;
+        bool held;
+    } const cases[] = {{0, {}, false},       {0, now - 1us, true}, {0, now, true},  {0, now + 1us, false},
+                       {1, now - 1s, false}, {25, now, false},     {25, {}, false}, {25, now + 1s, false}};
+    for (const auto &c : cases)
+        EXPECT_EQ(held_by_others(c.claimed, c.next_due, now), c.held) << c.claimed;
+}
