@@ -127,6 +127,7 @@ SELECT bag_eq($$ SELECT workflow_id, number, 'send' AS kind, NULL::timestamptz A
     UNION ALL SELECT workflow_id, number, 'timer', due, 0, 0 FROM hermes.timer JOIN mine ON mine.id = workflow_id $$,
               'SELECT cascade_id, task, kind, CASE kind WHEN ''timer'' THEN due END, attempt, target FROM named' /* the due time of a send is its place */, 'the send and timer tasks are exactly those that the histories of open cascades name');
 SELECT is_empty('SELECT c.id FROM hermes.closed c WHERE c.id IN (SELECT workflow_id FROM hermes.task WHERE kind = 1 UNION ALL SELECT workflow_id FROM hermes.timer)', 'no closed cascade has a send or a timer');
+SELECT is_empty('SELECT workflow_id FROM hermes.timer WHERE workflow_id NOT IN (SELECT id FROM hermes.workflow)', 'no timer is without its cascade');
 SELECT is_empty('SELECT cascade_id FROM named GROUP BY cascade_id, kind HAVING count(*) > 1', 'a cascade has at most one of each');
 SELECT is_empty($$ SELECT s.cascade_id FROM states s LEFT JOIN named n ON n.cascade_id = s.cascade_id AND n.kind = 'timer' WHERE s.next_timer IS DISTINCT FROM n.due $$, 'next_timer is the timer');
 SELECT is_empty($$ SELECT s.cascade_id FROM states s WHERE s.status = 'RUNNING' AND NOT EXISTS (SELECT FROM named n WHERE n.cascade_id = s.cascade_id) $$, 'every open cascade has something that will move it');

@@ -64,3 +64,11 @@ SELECT kind, due <= clock_timestamp() AS due, task = :number AS same, tries FROM
 SELECT hermes.retry_dead_letter(test.give_up_timer(:'id', :number + 1));
 SELECT kind, task = :number AS same FROM hermes.tasks WHERE cascade_id = :'id' ORDER BY kind;
 SELECT count(*) FROM hermes.dead_letters;
+-- of two letters, in whatever order they are put back, the timer that the history names comes back
+DELETE FROM hermes.timer WHERE workflow_id = :'id';
+SELECT test.give_up_timer(:'id', :number + 1) AS stale, test.give_up_timer(:'id', :number) AS named \gset
+SELECT hermes.retry_dead_letter(:stale);
+SELECT count(*) AS timers FROM hermes.timer WHERE workflow_id = :'id';
+INSERT INTO hermes.timer (workflow_id, due, number, tries, put_aside) VALUES (:'id', now(), :number + 1, 0, false);
+SELECT hermes.retry_dead_letter(:named);
+SELECT kind, task = :number AS same FROM hermes.tasks WHERE cascade_id = :'id' ORDER BY kind;

@@ -74,7 +74,7 @@ SET enable_seqscan = off;
 SELECT count(*), count(DISTINCT message ->> 'n') FROM hermes.workflow WHERE tenant = 'set' AND length(message ->> 'text') >= 0;
 SELECT count(*) FROM hermes.workflow w JOIN hermes.task t ON t.workflow_id = w.id WHERE w.tenant = 'set' AND w.message ->> 'n' = '130';
 SELECT test.try('SELECT test.start_set(130)');
-TRUNCATE hermes.workflow, hermes.task CASCADE;
+TRUNCATE hermes.workflow, hermes.timer, hermes.task CASCADE;
 SELECT test.try('SELECT test.start_set(130, 100)');
 SELECT test.try('SELECT test.start_set(130, 2)');
 SELECT (SELECT count(*) FROM hermes.workflow) AS workflows, (SELECT count(*) FROM hermes.task) AS tasks;

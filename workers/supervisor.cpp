@@ -86,7 +86,6 @@ void Supervisor::fire_timers() {
     if (Clock::now() < retry_timers_at_ || pg::peek_bound(pg::kTimerQueue) > now) {
         return;
     }
-    const Clock::time_point begin = Clock::now();
     const core::Time from = pg::take_bound(pg::kTimerQueue);
     try {
         Transaction transaction("firing timers");
@@ -97,8 +96,10 @@ void Supervisor::fire_timers() {
         if (fired.resume) {
             pg::give_bound(pg::kTimerQueue, *fired.resume);
         }
-        if (fired.locked) { // the more of them are held, the longer the scan, the less often it is made
-            retry_timers_at_ = Clock::now() + std::max<Clock::duration>(kLockedRetry, 4 * (Clock::now() - begin));
+        // the more of them are held, the longer the scan, the less often it is made
+        const bool left = !fired.more && fired.resume && *fired.resume <= now;
+        if (fired.locked || (left && fired.scan > kLockedRetry)) {
+            retry_timers_at_ = Clock::now() + std::max<Clock::duration>(kLockedRetry, 4 * fired.scan);
         }
     } catch (...) {
         pg::give_bound(pg::kTimerQueue, from);

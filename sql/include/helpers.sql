@@ -66,8 +66,8 @@ $$;
 
 -- Everything that a cascade leaves in tables, to show that nothing is left.
 CREATE FUNCTION test.rows() RETURNS text LANGUAGE sql AS $$
-    SELECT format('workflow %s, task %s, closed %s, key %s, inbox %s, attempt %s',
-        (SELECT count(*) FROM hermes.workflow), (SELECT count(*) FROM hermes.task), (SELECT count(*) FROM hermes.closed),
+    SELECT format('workflow %s, timer %s, task %s, closed %s, key %s, inbox %s, attempt %s',
+        (SELECT count(*) FROM hermes.workflow), (SELECT count(*) FROM hermes.timer), (SELECT count(*) FROM hermes.task), (SELECT count(*) FROM hermes.closed),
         (SELECT count(*) FROM hermes.execution_key), (SELECT count(*) FROM hermes.receipt_inbox),
         (SELECT count(*) FROM hermes.attempt))
 $$;

@@ -29,8 +29,8 @@ private:
 };
 
 // Whether somebody else holds what is due, after a claim: then a worker waits a little. `next_due` was looked for after
-// the claim, with a newer snapshot: beside tasks that were taken, what is due has come meanwhile, and is claimed at
-// once.
+// the claim, with a newer snapshot: beside tasks that were taken, what is due may have come meanwhile, and is
+// looked for at once.
 inline bool held_by_others(std::size_t claimed, std::optional<Time> next_due, Time now) {
     return claimed == 0 && next_due && *next_due <= now;
 }

@@ -143,19 +143,29 @@ std::vector<core::HistoryEvent> dry_run_rule(const std::string &rule_json, const
 
 namespace {
 
-// Whether a timer that was given up has its place yet: its cascade is open, and has no other one. Locks the cascade.
-bool place_is_free(const core::WorkflowId &id) {
-    const std::vector<store::OpenRow> open = store::lock_open({id}, store::LockWait::wait);
-    return !open.empty() && !open.front().timer;
+// A timer that was given up, if the state of its cascade still names it: else something else has moved the cascade on.
+void put_timer_back(const store::OpenRow &row, std::int32_t number) {
+    const core::State state = core::replay(core::decode_events(row.history.data));
+    if (state.timer_task != static_cast<std::uint32_t>(number) || (row.timer && row.timer->number == number)) {
+        return;
+    }
+    if (row.timer) { // put back before, and named no more
+        store::delete_seen_timers({{row.id, row.timer->place}});
+    }
+    store::insert_timers({{row.id, number, pg::now()}});
 }
 
 } // namespace
 
 void retry_dead_letter(std::int64_t id) {
     const std::optional<core::WorkflowId> of_timer = store::find_dead_timer(id);
-    const bool free = of_timer && place_is_free(*of_timer); // before the letter, by the lock order
+    std::vector<store::OpenRow> open;
+    if (of_timer) { // before the letter, by the lock order
+        open = store::lock_open({*of_timer}, store::LockWait::wait);
+    }
     const std::optional<store::DeadLetterRow> letter = store::take_dead_letter(id);
-    if (!letter) {
+    const bool just_come = letter && !of_timer && letter->kind == static_cast<std::int16_t>(store::Kind::timer);
+    if (!letter || just_come) {
         throw Error(sqlstate::undefined_object, fmt::format("dead letter {} does not exist", id));
     }
     if (letter->kind == static_cast<std::int16_t>(store::Kind::send)) {
@@ -163,8 +173,8 @@ void retry_dead_letter(std::int64_t id) {
                     "Its cascade has gone on without it.", "Start a new cascade for the message.");
     }
     if (letter->kind == static_cast<std::int16_t>(store::Kind::timer)) {
-        if (free) {
-            store::insert_timers({{letter->workflow_id, letter->number, pg::now()}});
+        if (!open.empty()) {
+            put_timer_back(open.front(), letter->number);
         }
         return;
     }

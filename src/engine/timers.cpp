@@ -107,7 +107,9 @@ void run_rematches(const std::vector<Rematch> &rematches, core::Time now, std::v
 Fired fire_due(core::Time from, core::Time now, std::int32_t limit, std::vector<store::TaskKey> &read) {
     Fired fired;
     read.clear();
+    const auto begin = std::chrono::steady_clock::now();
     const std::vector<store::DueTask> tasks = store::read_due_timers(from, now, limit);
+    fired.scan = std::chrono::duration_cast<core::Duration>(std::chrono::steady_clock::now() - begin);
     fired.tasks = static_cast<std::uint32_t>(tasks.size());
     fired.more = tasks.size() >= static_cast<std::size_t>(limit);
     for (const store::DueTask &task : tasks) {

@@ -13,8 +13,9 @@ namespace hc::engine {
 struct Fired {
     std::uint32_t tasks = 0;
     bool more = false;                // more may be due now
-    bool locked = false;              // some cascades were held by others: scan again in a few ms
+    bool locked = false;              // what is due was held by others: scan again in a few ms
     std::optional<core::Time> resume; // where to scan from next time; nullopt: nothing waits
+    core::Duration scan{};            // what it took to find them: long where many are held
 };
 
 // One batch of what is due, in one transaction. `read` gets the timers and tasks looked at, also when it fails.

@@ -108,6 +108,7 @@ ReportClaim claim_endpoint_queue(const ClaimRequest &request) {
         request.queue, {request.live, request.newest},
         endpoint == nullptr ? "endpoint was dropped" : "endpoint is disabled", kBurialsAtOnce, request.now);
     pg::count(pg::Count::dead_letters, static_cast<std::uint32_t>(buried));
+    claim.claimed = buried;
     claim.more = buried >= kBurialsAtOnce;
     if (claim.more) {
         claim.resume = request.from;

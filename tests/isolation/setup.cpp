@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char *kReset = R"sql(
 TRUNCATE hermes.rule_version, hermes.provider, hermes.endpoint, hermes.secret, hermes.tenant_access, hermes.workflow,
-    hermes.executor_role, hermes.tenant_role, hermes.task, hermes.closed, hermes.execution_key, hermes.attempt,
+    hermes.executor_role, hermes.tenant_role, hermes.timer, hermes.task, hermes.closed, hermes.execution_key, hermes.attempt,
     hermes.receipt_inbox, hermes.dead_letter, hermes.suppression, hermes.recipient_contact, hermes.spend, hermes.tenant_limit
     RESTART IDENTITY;
 )sql";

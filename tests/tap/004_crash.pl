@@ -52,7 +52,7 @@ sub under_load
 	one_end_each($node, 'postgres', "$prefix-$_", kCount, 'DELIVERED', "$prefix: rule $rule{$_}: once") for sort keys %rule;
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM hermes.dead_letters'), 0, "$prefix: nothing is given up");
 	workers_are($node, 'postgres', 1, 1, "$prefix: one of each is there");
-	ok($node->poll_query_until('postgres', 'SELECT NOT EXISTS (SELECT FROM hermes.task)'), "$prefix: no task is left");
+	ok($node->poll_query_until('postgres', 'SELECT NOT EXISTS (SELECT FROM hermes.task) AND NOT EXISTS (SELECT FROM hermes.timer)'), "$prefix: no task or timer is left");
 	return;
 }
 

@@ -51,7 +51,7 @@ ends('crashed-', 'a start prepared before a crash');
 prepare('p4', q{SELECT hermes.start_cascade('quick', '{}', 'rolled-back')});
 $node->safe_psql('postgres', q{ROLLBACK PREPARED 'p4'});
 is($node->safe_psql('postgres', $_), 0, 'ROLLBACK PREPARED leaves nothing') for
-  'SELECT count(*) FROM hermes.workflow', 'SELECT count(*) FROM hermes.task',
+  'SELECT count(*) FROM hermes.workflow', 'SELECT count(*) FROM hermes.task', 'SELECT count(*) FROM hermes.timer',
   q{SELECT count(*) FROM hermes.cascades WHERE key = 'rolled-back'}, 'SELECT count(*) FROM pg_prepared_xacts';
 $node->safe_psql('postgres', q{SELECT hermes.start_cascade('quick', '{}', 'rolled-back')});
 ends('rolled-back', 'its key is free');
