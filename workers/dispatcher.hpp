@@ -63,6 +63,7 @@ private:
         std::vector<Slots> slots; // one a claim
         std::vector<Leave> leaves;
         std::vector<Taken> taken;
+        bool left = false; // something due, but for what has come since the claim
     };
     void claim_bound(int index, Claims &claims);
     void claim_taken(const std::vector<int> &due, Claims &claims);

@@ -198,6 +198,7 @@ void Dispatcher::claim_bound(int index, Claims &claims) {
         const std::int32_t limit = take_slots(queue, slots);
         if (limit <= 0) { // a completion, a reload or the next rescan makes room
             resume = std::min(resume, from);
+            claims.left = true;
             const bool alone = held() || (queues.size() == 1 && dispatchers_ == 1); // nobody else waits or makes room
             not_before = Clock::now() + (alone ? kLimitedRetry : queues.size() == 1 ? kSharedRetry : kCrowdedRetry);
             continue;
@@ -207,12 +208,15 @@ void Dispatcher::claim_bound(int index, Claims &claims) {
             keep_slots(claims.slots.back(), 0);
             claims.slots.pop_back();
             resume = std::min(resume, from);
+            claims.left = true;
             continue;
         }
         const engine::Claim &claim = claims.claims.back();
         keep_slots(claims.slots.back(), static_cast<std::int32_t>(claim.drafts.size() + claim.activities));
         resume = std::min(resume, claim.resume.value_or(core::kNever));
-        if (core::held_by_others(claim.claimed, claim.resume, pg::now())) {
+        const bool others_hold = core::held_by_others(claim.claimed, claim.resume, pg::now());
+        claims.left = claims.left || claim.more || others_hold;
+        if (others_hold) {
             not_before = Clock::now() + kLockedRetry;
         }
     }
@@ -253,7 +257,7 @@ void Dispatcher::claim_taken(const std::vector<int> &due, Claims &claims) {
     if (more && dispatchers_ > 1) { // another one may have found the bound taken
         pg::wake_dispatchers();
     }
-    look_for_help(more);
+    look_for_help(claims.left);
 }
 
 void Dispatcher::look_for_help(bool more) {
