@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from cluster import free_port
+from sampling import Vacuums
 
 if TYPE_CHECKING:
     from workloads import Bench
@@ -89,11 +90,13 @@ def steady(bench: Bench) -> None:
     """Half an hour of what a platform does, with vacuum and retention on: the last minute against the first one."""
     minutes = bench.plan.steady_minutes
     minute = min(60.0, minutes * 60 / 4)
-    bench.whole("steady_first", FIRST_MINUTE, "bench_sandbox", id_prefix="sandbox-", seconds=minute)
-    bench.whole("steady", f"full cascade, over {minutes:g} minutes", "bench_sandbox", id_prefix="sandbox-", seconds=minutes * 60 - 2 * minute)
-    _against(bench, FIRST_MINUTE)
-    bench.whole("steady_last", "full cascade, last minute", "bench_sandbox", id_prefix="sandbox-", seconds=minute)
-    _against(bench, FIRST_MINUTE)
+    with Vacuums(bench.cluster.dsn) as vacuums:
+        bench.whole("steady_first", FIRST_MINUTE, "bench_sandbox", id_prefix="sandbox-", seconds=minute)
+        bench.whole("steady", f"full cascade, over {minutes:g} minutes", "bench_sandbox", id_prefix="sandbox-", seconds=minutes * 60 - 2 * minute)
+        _against(bench, FIRST_MINUTE)
+        bench.whole("steady_last", "full cascade, last minute", "bench_sandbox", id_prefix="sandbox-", seconds=minute)
+        _against(bench, FIRST_MINUTE)
+    bench.details["vacuum"] = vacuums.tables()
 
 
 def _against(bench: Bench, name: str) -> None:
