@@ -27,6 +27,7 @@ public:
     // ---- in the claim transaction ----
     bool due(core::Time now) const; // a claim is worth while
     void claim(const engine::ClaimRequest &request);
+    bool has_claimed() const { return !claimed_.empty(); }
     void claimed();     // after its commit
     void not_claimed(); // it failed: gives the bounds back
     std::vector<engine::Burial> take_burials() { return std::exchange(burials_, {}); }

@@ -4,7 +4,7 @@
 // that is lost is asked for again with the same idempotency key, as after a crash between the answer and its record.
 // The flush follows within hermes.turn_flush_delay, and before anything that cannot be done anew: a step that asked for
 // a commit before it, the end of a batch, a sleep. Our verbs tell nobody of an execution or a cascade before what they
-// have read is on disk; dispatchers flush when they claim, so no request leaves for what a crash can forget.
+// have read is on disk; dispatchers flush a claim for which requests leave, so none leaves for what a crash can forget.
 #pragma once
 
 #include "pg/call.hpp"
