@@ -80,7 +80,7 @@ CREATE TABLE hermes.workflow (
     key     text,
     history bytea NOT NULL,
     message jsonb NOT NULL
-) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
+) WITH (autovacuum_vacuum_scale_factor = 0.05);
 ALTER TABLE hermes.workflow ALTER COLUMN message SET STORAGE MAIN, ALTER COLUMN history SET STORAGE MAIN;
 COMMENT ON TABLE hermes.workflow IS 'Open cascades: pinned rule version, history (binary events; the newest may stand in hermes.timer, see hermes.open_cascades), message.';
 
@@ -100,7 +100,7 @@ CREATE TABLE hermes.task (
     detail      text,
     last_error  text,
     PRIMARY KEY (workflow_id, number)
-) WITH (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
+) WITH (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX task_due ON hermes.task (queue, due);
 COMMENT ON TABLE hermes.task IS 'Outstanding work but timers of cascades (hermes.timer): one row a send, condition, sandbox receipt, rematch or report of a cascade; a turn, timer, signal, cancel request or end of a child of an execution (workflow_id is its id); a look at a schedule (likewise). owner: incarnation of the worker that claimed it; a negative queue: put aside by a hold or pause.';
 
@@ -115,7 +115,7 @@ CREATE TABLE hermes.timer (
     put_aside   boolean NOT NULL,
     history     bytea,
     last_error  text
-) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
+) WITH (autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX timer_due ON hermes.timer (due);
 CREATE INDEX timer_put_aside ON hermes.timer (due) WHERE put_aside;
 COMMENT ON TABLE hermes.timer IS 'Timers of open cascades, at most one each: the earliest time at which something it waits for is over. number: as the history names it; put_aside: what it waits for is paused, the end of the pause makes it due; history: the newest events of its cascade, as long as its row has history_at bytes of the older ones.';

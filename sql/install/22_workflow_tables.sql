@@ -28,7 +28,7 @@ CREATE TABLE hermes.execution (
     paused_at   timestamptz,
     history     bytea NOT NULL,
     input       jsonb NOT NULL
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 ALTER TABLE hermes.execution ALTER COLUMN input SET STORAGE MAIN, ALTER COLUMN history SET STORAGE MAIN;
 COMMENT ON TABLE hermes.execution IS 'Open executions of workflow functions: pinned version, input, the newest part of the history (binary events); parent_id, command: the execution that started it as a child, and by which command of it; paused_at: by hermes.pause_workflow, since then; chunks: how many older parts stand in hermes.execution_chunk.';
 

@@ -11,7 +11,7 @@ CREATE TABLE hermes.execution_update (
     moved_to     uuid,
     content      jsonb,
     PRIMARY KEY (execution_id, update_id)
-) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
+) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX execution_update_admitted ON hermes.execution_update (execution_id, admitted_at, number) WHERE stage = 0;
 COMMENT ON TABLE hermes.execution_update IS 'Updates sent to executions, open and closed. stage: 0 admitted, 1 accepted, 2 completed, 3 rejected, 4 moved to the next execution (moved_to). content: the arguments of an admitted one, the outcome of a completed or rejected one. What a closed execution has left admitted or accepted has failed by that.';
 
