@@ -239,7 +239,8 @@ void Dispatcher::claim_taken(const std::vector<int> &due, Claims &claims) {
             webhooks_.claim(claim_request());
         }
         finish(claims);
-        if (webhooks_.has_claimed() || std::any_of(claims.claims.begin(), claims.claims.end(), leaves)) {
+        if (webhooks_.has_claimed() || std::any_of(claims.claims.begin(), claims.claims.end(), leaves) ||
+            pg::server_has_just_started()) { // by a crash that one of these causes each time: it has to be counted
             transaction.force_local_flush();
             transaction.commit();
         } else { // a crash may take it: all that follows from it is later in the WAL, and can be done anew

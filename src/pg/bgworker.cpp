@@ -462,6 +462,10 @@ std::vector<std::int64_t> live_incarnations() {
 
 std::int64_t newest_incarnation() noexcept { return shared()->next_incarnation.load(); }
 
+bool server_has_just_started() noexcept { // incarnations are counted from the time of the start
+    return GetCurrentTimestamp() < newest_incarnation() + 10 * USECS_PER_SEC;
+}
+
 WorkerSlot *my_worker_slot() noexcept { return g_slot; }
 
 bool started_as_standby() noexcept { return g_started_as_standby; }
