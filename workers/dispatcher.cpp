@@ -5,6 +5,7 @@
 #include "engine/receipts.hpp"
 #include "pg/dispatchers.hpp"
 #include "pg/guc.hpp"
+#include "pg/handover.hpp"
 #include "pg/request_slots.hpp"
 #include "pg/wake.hpp"
 #include "workers/workers.hpp"
@@ -92,6 +93,8 @@ void Dispatcher::bury_given_up() {
             failure);
         if (!done) {
             burials_.push_back(std::move(burial));
+        } else {
+            under_way_.erase(burial.key);
         }
     }
 }
@@ -136,7 +139,11 @@ void Dispatcher::record_batch(std::vector<Answered> batch) {
     transaction.commit_unflushed();
     slot_.batches.fetch_add(1, std::memory_order_relaxed);
     slot_.tasks.fetch_add(batch.size() - locked.size(), std::memory_order_relaxed);
+    for (const Answered &answer : batch) {
+        under_way_.erase(answer.send.key);
+    }
     for (const std::size_t i : locked) {
+        under_way_.insert(batch[i].send.key);
         answered_.push_back({std::move(batch[i].send), Clock::now() + kLockedRetry});
     }
     rematch_later_.insert(rematch_later_.end(), hashes.begin(), hashes.end());
@@ -185,7 +192,11 @@ void Dispatcher::record_report_batch(std::vector<engine::RecordedReport> batch) 
             transaction.commit_unflushed();
             std::vector<engine::RecordedReport> later;
             later.reserve(locked.size());
+            for (const engine::RecordedReport &report : batch) {
+                under_way_.erase(report.key);
+            }
             for (const std::size_t i : locked) {
+                under_way_.insert(batch[i].key);
                 later.push_back(batch[i]);
             }
             webhooks_.again(std::move(later));
@@ -294,6 +305,7 @@ std::string Dispatcher::idle_words() const {
 // taken over by the next incarnation with the same idempotency keys.
 void Dispatcher::drain() {
     slot_.state = static_cast<std::uint32_t>(pg::WorkerState::draining);
+    pg::take_no_more();
     const Clock::time_point deadline = Clock::now() + std::chrono::milliseconds(pg::guc::drain_timeout_ms);
     pg::WaitSet wait_set(client_->epoll_fd());
     webhooks_.give_up_all();

@@ -45,6 +45,8 @@ private:
     struct Taken {
         int index;
         core::Time from, resume;
+        core::Time handed_from, handed_rest; // likewise, of what was handed over; kNever: nothing was
+        bool room;                           // the queues have taken less than they could
     };
     // Leave that a provider gave for the drafts of a claim.
     struct Leave {
@@ -67,18 +69,20 @@ private:
     };
     void claim_bound(int index, Claims &claims);
     void claim_taken(const std::vector<int> &due, Claims &claims);
-    void claim_queue(std::int32_t queue, core::Time from, std::int32_t limit, Claims &claims,
+    bool claim_of_bound(std::int32_t queue, Claims &claims, Clock::time_point &not_before, bool alone);
+    void claim_queue(std::int32_t queue, std::int32_t limit, Claims &claims,
                      std::optional<core::Time> open_until = std::nullopt);
+    engine::ClaimRequest claim_request(std::int32_t queue, const Taken &taken) const;
     static void keep_slots(Slots &slots, std::int32_t count);
     static void finish(Claims &claims);
     engine::ClaimRequest claim_request() const;
     std::int32_t take_slots(std::int32_t queue, Slots &slots) const;
     void look_for_help(bool more);
     void ended(const InFlight &flight);
-    bool claim_provider(std::int32_t queue, core::Time from, std::int32_t limit, Claims &claims,
-                        Clock::time_point &not_before);
+    bool claim_provider(std::int32_t queue, std::int32_t limit, Claims &claims, Clock::time_point &not_before);
     void note_health(const engine::Send &send, const core::SendAnswer &answer);
     void launch(engine::Claim claim, Slots slots);
+    void give_up(const std::vector<engine::Burial> &burials);
     void launch(engine::Send send, const std::string &destination);
 
     // answers
@@ -104,7 +108,8 @@ private:
     std::unique_ptr<http::Client> client_;
     std::uint64_t next_tag_ = 1;
     std::unordered_map<std::uint64_t, InFlight> in_flight_;
-    Webhooks webhooks_;
+    store::TaskKeys under_way_; // claimed and not recorded, buried or put back yet; not those of activities
+    Webhooks webhooks_{under_way_};
     std::vector<Answered> answered_;
     std::vector<engine::Burial> burials_;
     std::vector<std::int64_t> rematch_later_;

@@ -6,6 +6,7 @@
 #include "engine/provider_health.hpp"
 #include "pg/dispatchers.hpp"
 #include "pg/guc.hpp"
+#include "pg/handover.hpp"
 #include "pg/provider_state.hpp"
 #include "pg/request_slots.hpp"
 #include "pg/wake.hpp"
@@ -46,6 +47,8 @@ bool leaves(const engine::Claim &claim) {
     return std::any_of(claim.sends.begin(), claim.sends.end(), [](const engine::Send &send) { return send.request; });
 }
 
+bool handed_over(int index) { return pg::peek_handed(index) != core::kNever; }
+
 bool served(int index) { return index >= pg::kReservedQueues; } // of providers; webhooks look after theirs
 
 } // namespace
@@ -60,12 +63,13 @@ std::vector<int> Dispatcher::due_bounds() const {
         const int first = pg::kReservedQueues + (first_group_ + i) % kGroups * pg::kLanes;
         int end = first; // behind the last lane that may try again
         for (int index = first; index < first + pg::kLanes; ++index) {
-            if (not_before_[static_cast<std::size_t>(index)] <= clock && pg::peek_bound(index) <= now) {
+            const bool may_try = not_before_[static_cast<std::size_t>(index)] <= clock && pg::peek_bound(index) <= now;
+            if (may_try || handed_over(index)) {
                 end = index + 1;
             }
         }
         for (int index = first; index < end; ++index) {
-            if (pg::peek_bound(index) <= now) {
+            if (pg::peek_bound(index) <= now || handed_over(index)) {
                 due.push_back(index);
             }
         }
@@ -119,14 +123,23 @@ engine::ClaimRequest Dispatcher::claim_request() const {
     request.owner = slot_.incarnation.load();
     request.newest = pg::newest_incarnation();
     request.live = pg::live_incarnations();
+    request.under_way = &under_way_;
     return request;
 }
 
-void Dispatcher::claim_queue(std::int32_t queue, core::Time from, std::int32_t limit, Claims &claims,
-                             std::optional<core::Time> open_until) {
+engine::ClaimRequest Dispatcher::claim_request(std::int32_t queue, const Taken &taken) const {
     engine::ClaimRequest request = claim_request();
     request.queue = queue;
-    request.from = from;
+    request.from = taken.from;
+    if (taken.handed_from != core::kNever) {
+        request.handed_from = taken.handed_from;
+    }
+    return request;
+}
+
+void Dispatcher::claim_queue(std::int32_t queue, std::int32_t limit, Claims &claims,
+                             std::optional<core::Time> open_until) {
+    engine::ClaimRequest request = claim_request(queue, claims.taken.back());
     request.limit = limit;
     request.open_until = open_until;
     claims.claims.push_back(engine::claim_sends(request));
@@ -136,11 +149,10 @@ void Dispatcher::claim_queue(std::int32_t queue, core::Time from, std::int32_t l
 }
 
 // Claims of a provider's queue what its limits grant; false: nothing now, not_before tells when again.
-bool Dispatcher::claim_provider(std::int32_t queue, core::Time from, std::int32_t limit, Claims &claims,
-                                Clock::time_point &not_before) {
+bool Dispatcher::claim_provider(std::int32_t queue, std::int32_t limit, Claims &claims, Clock::time_point &not_before) {
     const engine::Provider *provider = engine::definitions().provider(pg::provider_of_queue(queue));
     if (provider == nullptr || provider->config == nullptr) {
-        claim_queue(queue, from, limit, claims);
+        claim_queue(queue, limit, claims);
         return true;
     }
     const core::Time now = pg::now();
@@ -150,10 +162,11 @@ bool Dispatcher::claim_provider(std::int32_t queue, core::Time from, std::int32_
         return false;
     }
     if (leave.open) {
-        claim_queue(queue, from, limit, claims, leave.until);
+        claim_queue(queue, limit, claims, leave.until);
+        claims.taken.back().room = false;
         return true;
     }
-    claim_queue(queue, from, static_cast<std::int32_t>(leave.granted), claims);
+    claim_queue(queue, static_cast<std::int32_t>(leave.granted), claims);
     const engine::Claim &claim = claims.claims.back();
     const auto drafted = static_cast<std::int64_t>(claim.drafts.size() + claim.activities);
     pg::give_back_sends(provider->id, provider->config->limits, leave, leave.granted - drafted, now);
@@ -189,43 +202,54 @@ void Dispatcher::claim_bound(int index, Claims &claims) {
             }
         }
     }
-    const core::Time from = pg::take_bound(index);
-    claims.taken.push_back({index, from, core::kNever});
-    core::Time resume = core::kNever;
+    const core::Time handed = pg::take_handed(index);
+    claims.taken.push_back({index, pg::take_bound(index), core::kNever, handed, core::kNever, !queues.empty()});
     Clock::time_point &not_before = not_before_[static_cast<std::size_t>(index)];
+    Taken &taken = claims.taken.back();
     if (queues.empty() &&
-        from != core::from_unix_micros(0)) { // a provider so new that its invalidation has not come yet
-        resume = from;
+        taken.from != core::from_unix_micros(0)) { // a provider so new that its invalidation has not come yet
+        taken.resume = taken.from;
         not_before = Clock::now() + kLockedRetry;
     }
     for (const std::int32_t queue : queues) {
-        Slots slots;
-        const std::int32_t limit = take_slots(queue, slots);
-        if (limit <= 0) { // a completion, a reload or the next rescan makes room
-            resume = std::min(resume, from);
-            claims.left = true;
-            const bool alone = held() || (queues.size() == 1 && dispatchers_ == 1); // nobody else waits or makes room
-            not_before = Clock::now() + (alone ? kLimitedRetry : queues.size() == 1 ? kSharedRetry : kCrowdedRetry);
+        if (claim_of_bound(queue, claims, not_before, queues.size() == 1)) {
             continue;
         }
-        claims.slots.push_back(slots); // given back if this fails
-        if (!claim_provider(queue, from, limit, claims, not_before)) {
-            keep_slots(claims.slots.back(), 0);
-            claims.slots.pop_back();
-            resume = std::min(resume, from);
-            claims.left = true;
-            continue;
-        }
-        const engine::Claim &claim = claims.claims.back();
-        keep_slots(claims.slots.back(), static_cast<std::int32_t>(claim.drafts.size() + claim.activities));
-        resume = std::min(resume, claim.resume.value_or(core::kNever));
-        const bool others_hold = core::held_by_others(claim.claimed, claim.resume, pg::now());
-        claims.left = claims.left || claim.more || others_hold;
-        if (others_hold) {
-            not_before = Clock::now() + kLockedRetry;
-        }
+        const engine::Claim put_back = engine::put_back_handed(claim_request(queue, taken));
+        taken.resume = std::min({taken.resume, taken.from, put_back.resume.value_or(core::kNever)});
+        taken.handed_rest = std::min(taken.handed_rest, put_back.handed.value_or(core::kNever));
+        taken.room = false;
+        claims.left = true;
     }
-    claims.taken.back().resume = resume;
+}
+
+// One queue of the bound taken last; false: no room or no leave, not_before tells when again.
+bool Dispatcher::claim_of_bound(std::int32_t queue, Claims &claims, Clock::time_point &not_before, bool alone) {
+    Slots slots;
+    const std::int32_t limit = take_slots(queue, slots);
+    if (limit <= 0) { // a completion, a reload or the next rescan makes room
+        const bool no_one_else = held() || (alone && dispatchers_ == 1); // waits or makes room
+        not_before = Clock::now() + (no_one_else ? kLimitedRetry : alone ? kSharedRetry : kCrowdedRetry);
+        return false;
+    }
+    claims.slots.push_back(slots); // given back if this fails
+    if (!claim_provider(queue, limit, claims, not_before)) {
+        keep_slots(claims.slots.back(), 0);
+        claims.slots.pop_back();
+        return false;
+    }
+    const engine::Claim &claim = claims.claims.back();
+    keep_slots(claims.slots.back(), static_cast<std::int32_t>(claim.drafts.size() + claim.activities));
+    Taken &taken = claims.taken.back();
+    taken.resume = std::min(taken.resume, claim.resume.value_or(core::kNever));
+    taken.handed_rest = std::min(taken.handed_rest, claim.handed.value_or(core::kNever));
+    taken.room = taken.room && !claim.more && !claim.handed;
+    const bool others_hold = core::held_by_others(claim.claimed, claim.resume, pg::now());
+    claims.left = claims.left || claim.more || others_hold;
+    if (others_hold) {
+        not_before = Clock::now() + kLockedRetry;
+    }
+    return true;
 }
 
 void Dispatcher::claim_taken(const std::vector<int> &due, Claims &claims) {
@@ -240,7 +264,7 @@ void Dispatcher::claim_taken(const std::vector<int> &due, Claims &claims) {
         }
         finish(claims);
         if (webhooks_.has_claimed() || std::any_of(claims.claims.begin(), claims.claims.end(), leaves) ||
-            pg::server_has_just_started()) { // by a crash that one of these causes each time: it has to be counted
+            pg::server_has_crashed()) { // one of these may cause it each time: its claims have to be counted
             transaction.force_local_flush();
             transaction.commit();
         } else { // a crash may take it: all that follows from it is later in the WAL, and can be done anew
@@ -253,12 +277,15 @@ void Dispatcher::claim_taken(const std::vector<int> &due, Claims &claims) {
         }
         for (const Taken &t : claims.taken) {
             pg::give_bound(t.index, t.from);
+            pg::give_handed(t.index, t.handed_from);
         }
         throw;
     }
     webhooks_.claimed();
     bool more = false;
     for (const Taken &t : claims.taken) {
+        pg::set_room(t.index, t.room);
+        pg::give_handed(t.index, t.handed_rest);
         if (t.resume != core::kNever) {
             pg::give_bound(t.index, t.resume);
             more = more || t.resume <= pg::now();
@@ -280,17 +307,25 @@ void Dispatcher::claim_due_work() {
     const Clock::time_point now = Clock::now();
     if (!backoff_.passed(now) ||
         pg::my_database()->outbound_open.load() == 0) { // the restore fence holds sandboxes as well
+        pg::take_no_more();
         return;
     }
     // covers what no latch told: PREPARE TRANSACTION, a dead worker's claims
     if (now >= last_rescan_ + std::chrono::milliseconds(pg::guc::fallback_poll_ms)) {
+        if (!helper_) {
+            pg::become_receiver();
+        }
         for (int index = 0; index < pg::kQueueBounds; ++index) {
             if (served(index)) {
                 pg::give_bound(index, core::from_unix_micros(0));
+                pg::give_handed(index, core::from_unix_micros(0));
             }
         }
         webhooks_.rescan();
         last_rescan_ = now;
+    }
+    if (!serves_webhooks()) {
+        pg::set_room(pg::kWebhookQueue, false);
     }
     const std::vector<int> due = due_bounds();
     if (due.empty() && (!serves_webhooks() || !webhooks_.due(pg::now()))) {
@@ -302,8 +337,14 @@ void Dispatcher::claim_due_work() {
     for (std::size_t i = 0; i < claims.claims.size(); ++i) {
         launch(std::move(claims.claims[i]), std::move(claims.slots[i]));
     }
-    const std::vector<engine::Burial> burials = webhooks_.take_burials();
-    burials_.insert(burials_.end(), burials.begin(), burials.end());
+    give_up(webhooks_.take_burials());
+}
+
+void Dispatcher::give_up(const std::vector<engine::Burial> &burials) {
+    for (const engine::Burial &burial : burials) {
+        under_way_.insert(burial.key);
+        burials_.push_back(burial);
+    }
 }
 
 void Dispatcher::launch(engine::Claim claim, Slots slots) {
@@ -314,9 +355,12 @@ void Dispatcher::launch(engine::Claim claim, Slots slots) {
         last_send_ = Clock::now();
     }
     for (engine::Send &send : claim.sends) {
+        if (!send.activity) {
+            under_way_.insert(send.key);
+        }
         launch(std::move(send), slots.destination);
     }
-    burials_.insert(burials_.end(), claim.burials.begin(), claim.burials.end());
+    give_up(claim.burials);
     slot_.in_flight.store(in_flight(), std::memory_order_relaxed);
 }
 

@@ -4,6 +4,7 @@
 #include "core/dispatcher_plan.hpp"
 #include "engine/definitions.hpp"
 #include "pg/guc.hpp"
+#include "pg/handover.hpp"
 #include "pg/wake.hpp"
 
 #include <algorithm>
@@ -25,7 +26,7 @@ constexpr auto kRefill = std::chrono::milliseconds(20);
 // ---- claims ----
 
 bool Webhooks::due(core::Time now) const {
-    if (pg::peek_bound(pg::kWebhookQueue) <= now) {
+    if (pg::peek_bound(pg::kWebhookQueue) <= now || pg::peek_handed(pg::kWebhookQueue) != core::kNever) {
         return true;
     }
     if (pg::peek_bound(pg::kEndpointBound) <= now && Clock::now() >= next_scan_) {
@@ -43,7 +44,8 @@ void Webhooks::claim(const engine::ClaimRequest &request) {
     if (pg::peek_bound(pg::kEndpointBound) <= request.now && Clock::now() >= next_scan_) {
         scan_endpoint_queues();
     }
-    if (pg::peek_bound(pg::kWebhookQueue) <= request.now) {
+    common_handed_ = pg::take_handed(pg::kWebhookQueue);
+    if (common_handed_ != core::kNever || pg::peek_bound(pg::kWebhookQueue) <= request.now) {
         claim_common(request);
     }
     claim_endpoint_queues(request);
@@ -68,12 +70,17 @@ void Webhooks::claim_common(engine::ClaimRequest request) {
     common_taken_ = true;
     request.queue = pg::kWebhookQueue;
     request.from = common_from_;
+    if (common_handed_ != core::kNever) {
+        request.handed_from = common_handed_;
+    }
     common_limit_ = std::max<std::int32_t>(common_limit_, pg::guc::batch_size);
     request.limit = common_limit_;
     engine::ReportClaim claim = engine::claim_reports(request, rooms(request.now));
     const bool moving = claim.more && claim.moved.size() > static_cast<std::size_t>(request.limit / 2);
     common_limit_ = moving ? std::max(request.limit, std::min(4 * request.limit, kMostMoved)) : 0;
     common_resume_ = claim.resume.value_or(core::kNever);
+    common_handed_rest_ = claim.handed.value_or(core::kNever);
+    common_room_ = !claim.more && !claim.handed && at_hand_ + claim.reports.size() < kMostAtHand / 2;
     if (core::held_by_others(claim.claimed, claim.resume, request.now)) {
         common_resume_ = request.now + kLockedRetry;
     }
@@ -127,11 +134,16 @@ void Webhooks::claim_endpoint_queues(const engine::ClaimRequest &base) {
 
 void Webhooks::claimed() {
     for (engine::Report &report : claimed_) {
+        keys_.insert(report.key);
         add(std::move(report));
     }
     claimed_.clear();
     if (common_taken_ && common_resume_ != core::kNever) {
         pg::give_bound(pg::kWebhookQueue, common_resume_);
+    }
+    if (common_taken_) {
+        pg::set_room(pg::kWebhookQueue, common_room_);
+        pg::give_handed(pg::kWebhookQueue, common_handed_rest_);
     }
     if (endpoints_taken_) { // for the other dispatchers, and for a later look of ours
         core::Time rest = core::kNever;
@@ -151,6 +163,7 @@ void Webhooks::claimed() {
 void Webhooks::not_claimed() {
     if (common_taken_) {
         pg::give_bound(pg::kWebhookQueue, common_from_);
+        pg::give_handed(pg::kWebhookQueue, common_handed_);
     }
     pg::give_bound(pg::kEndpointBound, core::from_unix_micros(0)); // what is known of them may be wrong
     common_taken_ = endpoints_taken_ = false;
@@ -159,6 +172,7 @@ void Webhooks::not_claimed() {
 
 void Webhooks::rescan() {
     pg::give_bound(pg::kWebhookQueue, core::from_unix_micros(0));
+    pg::give_handed(pg::kWebhookQueue, core::from_unix_micros(0));
     pg::give_bound(pg::kEndpointBound, core::from_unix_micros(0));
 }
 
@@ -242,6 +256,7 @@ void Webhooks::put_back() {
 
 void Webhooks::put_back_done() {
     for (const engine::Report &report : excess_) {
+        keys_.erase(report.key);
         found(pg::waiting_queue(report.endpoint), report.due);
     }
     excess_.clear();

@@ -24,6 +24,9 @@ namespace hc::workers {
 
 class Webhooks {
 public:
+    // `under_way`: of the dispatcher; gets what is claimed, loses what is put back
+    explicit Webhooks(store::TaskKeys &under_way) : keys_(under_way) {}
+
     // ---- in the claim transaction ----
     bool due(core::Time now) const; // a claim is worth while
     void claim(const engine::ClaimRequest &request);
@@ -84,6 +87,7 @@ private:
     void submit(http::Client &client, std::uint64_t tag, engine::Report report, core::Time now);
     void forget_idle(core::Time now);
 
+    store::TaskKeys &keys_;
     std::map<std::int32_t, Desk> desks_; // endpoints with something at hand, under way, waiting or learned
     std::unordered_map<std::uint64_t, UnderWay> under_way_;
     std::vector<engine::Report> claimed_;
@@ -94,6 +98,8 @@ private:
     std::int32_t next_started_ = 0, next_claimed_ = 0; // endpoints where the last round ended
     std::int32_t common_limit_ = 0; // of one claim; grows while it finds little but what is to be moved
     bool common_taken_ = false, endpoints_taken_ = false;
+    bool common_room_ = false;
+    core::Time common_handed_ = core::kNever, common_handed_rest_ = core::kNever; // of what was handed over
     core::Time common_from_{}, common_resume_{}, endpoints_from_{}, endpoints_resume_{};
     Clock::time_point next_scan_{}; // a long scan is not made often
 };

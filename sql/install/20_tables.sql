@@ -102,7 +102,7 @@ CREATE TABLE hermes.task (
     PRIMARY KEY (workflow_id, number)
 ) WITH (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX task_due ON hermes.task (queue, due);
-COMMENT ON TABLE hermes.task IS 'Outstanding work but timers of cascades (hermes.timer): one row a send, condition, sandbox receipt, rematch or report of a cascade; a turn, timer, signal, cancel request or end of a child of an execution (workflow_id is its id); a look at a schedule (likewise). owner: incarnation of the worker that claimed it; a negative queue: put aside by a hold or pause.';
+COMMENT ON TABLE hermes.task IS 'Outstanding work but timers of cascades (hermes.timer): one row a send, condition, sandbox receipt, rematch or report of a cascade; a turn, timer, signal, cancel request or end of a child of an execution (workflow_id is its id); a look at a schedule (likewise). owner: incarnation of the worker that claimed it, or was handed it by the transaction that inserted it; a negative queue: put aside by a hold or pause.';
 
 -- Apart from the tasks, which go within moments: a timer waits for hours or days, and the room of dead tasks between
 -- such rows would be of no use to anything that is read often.

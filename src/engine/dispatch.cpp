@@ -155,20 +155,55 @@ void render(Send &send, const Draft &draft) {
     }
 }
 
-void set_resume(Claim &claim, const ClaimRequest &request, std::size_t claimed, core::Time last_due) {
-    claim.claimed = claimed;
-    claim.more = claimed >= static_cast<std::size_t>(request.limit);
-    claim.resume = claim.more ? std::optional<core::Time>(last_due)
-                              : store::next_due(request.queue, request.from, {request.live, request.newest});
+std::optional<core::Time> smallest_due(std::span<const store::ClaimedTask> tasks) {
+    const auto least =
+        std::min_element(tasks.begin(), tasks.end(), [](const auto &a, const auto &b) { return a.due < b.due; });
+    return least == tasks.end() ? std::nullopt : std::optional(least->due);
 }
 
-core::Time last_due_of(const std::vector<store::ClaimedTask> &tasks, core::Time from) {
-    // the smallest due time still unclaimed is not below the smallest one of a full batch
-    core::Time low = tasks.empty() ? from : tasks.front().due;
-    for (const store::ClaimedTask &task : tasks) {
-        low = std::min(low, task.due);
+// What was handed over, up to the limit; the rest is put back.
+std::vector<store::ClaimedTask> take_handed(const ClaimRequest &request, Claim &claim) {
+    if (!request.handed_from) {
+        return {};
     }
-    return low;
+    std::vector<store::ClaimedTask> tasks =
+        store::read_handed(request.queue, *request.handed_from, request.owner, request.most_handed());
+    keep_handed(tasks, request, claim);
+    const auto limit = static_cast<std::size_t>(request.limit);
+    if (tasks.size() > limit) {
+        const std::span<const store::ClaimedTask> rest = std::span(tasks).subspan(limit);
+        claim.resume = smallest_due(rest);
+        std::vector<store::TaskKey> keys;
+        for (const store::ClaimedTask &task : rest) {
+            keys.push_back({task.workflow_id, task.number});
+        }
+        store::put_back_sends(keys, std::nullopt);
+        tasks.resize(limit);
+    }
+    return tasks;
+}
+
+// What was handed over goes first: it is here already.
+std::vector<store::ClaimedTask> take_tasks(const ClaimRequest &request, Claim &claim) {
+    std::vector<store::ClaimedTask> tasks = take_handed(request, claim);
+    const std::size_t handed = tasks.size();
+    const auto limit = request.limit - static_cast<std::int32_t>(handed);
+    const bool due = request.from <= request.now;
+    if (due && limit > 0) {
+        std::vector<store::ClaimedTask> claimed = store::claim_due(
+            request.queue, request.from, request.now, {request.live, request.newest}, request.owner, limit);
+        std::move(claimed.begin(), claimed.end(), std::back_inserter(tasks));
+    }
+    claim.claimed = tasks.size();
+    claim.more = tasks.size() >= static_cast<std::size_t>(request.limit);
+    std::optional<core::Time> left = request.from; // smallest due time
+    if (claim.more) {                              // not before the first of a full batch
+        left = smallest_due(std::span(tasks).subspan(handed)).value_or(request.from);
+    } else if (due) {
+        left = store::next_due(request.queue, request.from, {request.live, request.newest});
+    }
+    claim.resume = std::min(claim.resume.value_or(core::kNever), left.value_or(core::kNever));
+    return tasks;
 }
 
 bool poison(const store::ClaimedTask &task) { return task.claims > pg::guc::max_claims; }
@@ -177,8 +212,7 @@ bool poison(const store::ClaimedTask &task) { return task.claims > pg::guc::max_
 
 Claim claim_sends(const ClaimRequest &request) {
     Claim claim;
-    const std::vector<store::ClaimedTask> tasks = store::claim_due(
-        request.queue, request.from, request.now, {request.live, request.newest}, request.owner, request.limit);
+    const std::vector<store::ClaimedTask> tasks = take_tasks(request, claim);
     std::vector<WorkflowId> ids;
     std::vector<store::ClaimedTask> activities;
     core::Time served{};
@@ -230,12 +264,18 @@ Claim claim_sends(const ClaimRequest &request) {
         }
         claim.sends.push_back(std::move(send));
     }
-    store::release_tasks(waiting, request.open_until.value_or(request.now));
+    store::put_back_sends(waiting, request.open_until.value_or(request.now));
     if (!activities.empty()) {
         claim_activity_sends(request, activities, claim);
     }
     pg::count(pg::Count::sends_claimed, static_cast<std::uint32_t>(tasks.size()));
-    set_resume(claim, request, tasks.size(), last_due_of(tasks, request.from));
+    return claim;
+}
+
+Claim put_back_handed(ClaimRequest request) {
+    request.limit = 0;
+    Claim claim;
+    take_handed(request, claim);
     return claim;
 }
 

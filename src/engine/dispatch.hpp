@@ -46,20 +46,41 @@ struct Claim {
     std::size_t claimed = 0;          // of the queue, those included that are given back or up
     bool more = false;                // the queue may hold more that is due now
     std::optional<core::Time> resume; // where to scan from next time; nullopt: nothing known
+    std::optional<core::Time> handed; // likewise, for what was handed over; nullopt: it was all of it
 };
 
 struct ClaimRequest {
     std::int32_t queue = 0;
-    core::Time from{}, now{};
+    core::Time from{}, now{}; // later than now: nothing is to be claimed, only what was handed over
     std::int64_t owner = 0;
     std::int32_t limit = 0;
     std::vector<std::int64_t> live; // incarnations running now
     // The provider's breaker is open until then: sends that have somewhere else to go are refused, the others wait.
     std::optional<core::Time> open_until;
     std::int64_t newest = 0; // the newest incarnation when `live` was read: later ones are alive as well
+    // Something may have been handed to this owner, due from there on; what it has under way is not meant. What is more
+    // than `limit` is put back.
+    std::optional<core::Time> handed_from;
+    const store::TaskKeys *under_way = nullptr;
+
+    std::int64_t most_handed() const { // rows to look at
+        return static_cast<std::int64_t>(under_way->size()) + 1000;
+    }
 };
+// Of what the owner has: what has come since. `claim` learns whether there is more.
+template <class Task, class Claim>
+void keep_handed(std::vector<Task> &tasks, const ClaimRequest &request, Claim &claim) {
+    if (static_cast<std::int64_t>(tasks.size()) == request.most_handed()) {
+        claim.handed = tasks.back().due;
+    }
+    std::erase_if(tasks, [&request](const Task &task) {
+        return request.under_way->contains({task.workflow_id, task.number});
+    });
+}
 // One queue. What is claimed is not ready to go yet.
 Claim claim_sends(const ClaimRequest &request);
+// For want of room: everybody may claim what was handed to this owner. Tells in `resume` and `handed` what is left.
+Claim put_back_handed(ClaimRequest request);
 // Once, after all claims of a transaction: gates, then requests. The last to lock anything.
 void finish_claims(std::span<Claim> claims);
 

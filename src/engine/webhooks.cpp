@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <map>
+#include <unordered_map>
 #include <unordered_set>
 
 namespace hc::engine {
@@ -70,7 +71,11 @@ void take(const std::vector<store::ClaimedReport> &tasks, const ClaimRequest &re
         prepare(report);
         claim.reports.push_back(std::move(report));
     }
-    claim.claimed = tasks.size();
+}
+
+void take_claimed(const std::vector<store::ClaimedReport> &tasks, const ClaimRequest &request, ReportClaim &claim) {
+    take(tasks, request, claim);
+    claim.claimed += tasks.size();
     claim.more = tasks.size() >= static_cast<std::size_t>(request.limit);
     if (claim.more) {
         const auto low =
@@ -83,11 +88,42 @@ void take(const std::vector<store::ClaimedReport> &tasks, const ClaimRequest &re
 
 } // namespace
 
+namespace {
+
+// What was handed over, as far as its endpoints have room; the rest goes to their queues.
+void take_handed(const ClaimRequest &request, const store::Rooms &rooms, ReportClaim &claim) {
+    std::vector<store::ClaimedReport> tasks =
+        store::read_handed_reports(request.queue, *request.handed_from, request.owner, request.most_handed());
+    keep_handed(tasks, request, claim);
+    claim.claimed = tasks.size();
+    std::unordered_map<std::int32_t, std::int32_t> room;
+    for (std::size_t i = 0; i < rooms.endpoints.size(); ++i) {
+        room.emplace(rooms.endpoints[i], rooms.rooms[i]);
+    }
+    std::vector<store::TaskKey> unwelcome;
+    for (store::ClaimedReport &task : tasks) {
+        if (--room.try_emplace(task.endpoint, rooms.others).first->second < 0) {
+            task.queue = pg::waiting_queue(task.endpoint);
+            unwelcome.push_back({task.workflow_id, task.number});
+        }
+    }
+    store::put_back_reports(unwelcome);
+    take(tasks, request, claim);
+}
+
+} // namespace
+
 ReportClaim claim_reports(const ClaimRequest &request, const store::Rooms &rooms) {
     ReportClaim claim;
-    take(store::claim_reports(request.queue, request.from, request.now, {request.live, request.newest}, request.owner,
-                              request.limit, rooms),
-         request, claim);
+    claim.resume = request.from;
+    if (request.handed_from) {
+        take_handed(request, rooms, claim);
+    }
+    if (request.from <= request.now) {
+        take_claimed(store::claim_reports(request.queue, request.from, request.now, {request.live, request.newest},
+                                          request.owner, request.limit, rooms),
+                     request, claim);
+    }
     for (const store::EndpointQueueRow &moved : claim.moved) {
         pg::note_task(moved.queue, moved.due);
     }
@@ -99,9 +135,9 @@ ReportClaim claim_endpoint_queue(const ClaimRequest &request) {
     const Endpoint *endpoint = definitions().endpoint(pg::endpoint_of_queue(request.queue));
     if (endpoint != nullptr && endpoint->enabled) {
         const store::Rooms rooms{{}, {}, request.limit};
-        take(store::claim_reports(request.queue, request.from, request.now, {request.live, request.newest},
-                                  request.owner, request.limit, rooms),
-             request, claim);
+        take_claimed(store::claim_reports(request.queue, request.from, request.now, {request.live, request.newest},
+                                          request.owner, request.limit, rooms),
+                     request, claim);
         return claim;
     }
     const std::uint64_t buried = store::bury_endpoint_queue(

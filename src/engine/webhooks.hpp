@@ -36,7 +36,7 @@ struct ReportClaim {
     std::vector<store::EndpointQueueRow> moved; // to queues of endpoints that have no room
     std::size_t claimed = 0;                    // as in Claim, as the next ones
     bool more = false;
-    std::optional<core::Time> resume;
+    std::optional<core::Time> resume, handed;
 };
 
 // From the common queue. What an endpoint has no room for moves to its own queue, so that it hides nobody's reports

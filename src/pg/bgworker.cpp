@@ -462,9 +462,7 @@ std::vector<std::int64_t> live_incarnations() {
 
 std::int64_t newest_incarnation() noexcept { return shared()->next_incarnation.load(); }
 
-bool server_has_just_started() noexcept { // incarnations are counted from the time of the start
-    return GetCurrentTimestamp() < newest_incarnation() + 10 * USECS_PER_SEC;
-}
+bool server_has_crashed() noexcept { return shared()->after_crash.load() != 0; }
 
 WorkerSlot *my_worker_slot() noexcept { return g_slot; }
 

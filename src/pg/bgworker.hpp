@@ -112,8 +112,8 @@ void note_server_start() noexcept;  // in _PG_init while preloading
 // Incarnations of the running workers of this database.
 std::vector<std::int64_t> live_incarnations();
 std::int64_t newest_incarnation() noexcept; // read it before the list
-// The server has started, or started anew after a crash, within the last ten seconds.
-bool server_has_just_started() noexcept;
+// The server that ran before was not shut down; what runs now may make it crash once more.
+bool server_has_crashed() noexcept;
 WorkerSlot *my_worker_slot() noexcept;
 
 } // namespace hc::pg

@@ -4,6 +4,11 @@
 #include "pg/boundary.hpp"
 #include "pg/series.hpp"
 
+extern "C" {
+#include "catalog/pg_control.h"
+#include "common/controldata_utils.h"
+}
+
 #include <new>
 
 namespace hc::pg {
@@ -17,6 +22,13 @@ shmem_startup_hook_type g_previous_startup = nullptr;
 void clear_database(DatabaseSlot &slot) noexcept {
     for (auto &bound : slot.bounds) {
         bound = PG_INT64_MIN;
+    }
+    slot.receiver = 0;
+    for (auto &taker : slot.takers) {
+        taker = 0;
+    }
+    for (auto &due : slot.handed) {
+        due = kNoDue;
     }
     for (auto &served : slot.fair_served) {
         served = 0;
@@ -62,10 +74,20 @@ void clear_database(DatabaseSlot &slot) noexcept {
     new (&slot.counters) Counters();
 }
 
+// Read before recovery begins: the control file is as the last server has left it.
+bool was_shut_down() {
+    bool valid = false;
+    ControlFileData *control = get_controlfile(DataDir, &valid);
+    const DBState state = control->state;
+    pfree(control);
+    return valid && (state == DB_SHUTDOWNED || state == DB_SHUTDOWNED_IN_RECOVERY);
+}
+
 void initialize(Shared *memory) {
     new (memory) Shared();
     // incarnations of an earlier run of the server are smaller: all its claims are dead
     memory->next_incarnation = GetCurrentTimestamp();
+    memory->after_crash = was_shut_down() ? 0 : 1;
     memory->launcher_process = -1;
     for (DatabaseSlot &slot : memory->databases) {
         clear_database(slot);

@@ -123,6 +123,9 @@ struct DatabaseSlot {
     std::atomic<std::uint64_t> unflushed_commits;   // WAL position of the newest one, group_commit.hpp
     std::atomic<std::uint32_t> outbound_open;       // the restore fence let requests go; set by the supervisor
     std::atomic<std::int64_t> bounds[kQueueBounds]; // smallest due time (TimestampTz) that may be waiting in the queue
+    std::atomic<std::int64_t> receiver;             // incarnation of the dispatcher sends are handed to (handover.hpp)
+    std::atomic<std::int64_t> takers[kQueueBounds]; // likewise, of a bound whose queues it has room for; 0: nobody
+    std::atomic<std::int64_t> handed[kQueueBounds]; // smallest due time of what may have been handed to it
     core::fair_queue::Word fair_served[kQueueBounds]; // by bound (fairness.hpp)
     core::fair_queue::Word fair_finish[kFairSlots];   // of a tenant in a queue, by hash
     std::atomic<std::int64_t> fair_counted;           // when a backlog was counted last
@@ -141,6 +144,7 @@ struct DatabaseSlot {
 
 struct Shared {
     std::atomic<std::int64_t> next_incarnation;
+    std::atomic<std::uint32_t> after_crash;     // set at the start: the server that ran before was not shut down
     std::atomic<std::int32_t> launcher_process; // PGPROC index, -1: none
     std::atomic<std::uint32_t> launcher_wake;
     DatabaseSlot databases[kMaxDatabases];

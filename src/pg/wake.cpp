@@ -13,6 +13,7 @@ namespace hc::pg {
 namespace {
 
 constexpr int kMaxNotes = 64;
+constexpr int kMaxHandovers = 64;
 constexpr int kCountedLevels = 8;
 constexpr int kCounts = static_cast<int>(Count::kCount);
 constexpr int kAllCounts = kCounts + static_cast<int>(core::kWorkflowCounts); // those of core::WorkflowCount last
@@ -21,11 +22,13 @@ struct Note {
     std::int32_t queue;
     std::int32_t level; // nesting level of the subtransaction that made it
     TimestampTz due;
+    std::int64_t owner; // 0: nobody
 };
 
 struct Pending { // of the current transaction
     Note notes[kMaxNotes];
     int count;
+    int handovers;
     bool overflow; // too many different notes: every queue may have work
     bool extension_change;
     std::uint32_t counters[kCountedLevels][kAllCounts]; // by nesting level; deeper ones share the last
@@ -34,11 +37,11 @@ struct Pending { // of the current transaction
 
 Pending g_pending;
 
-void add_note(std::int32_t queue, TimestampTz due, std::int32_t level) noexcept {
+void add_note(const Note &added) noexcept {
     for (int i = 0; i < g_pending.count; ++i) {
         Note &note = g_pending.notes[i];
-        if (note.queue == queue && note.level == level) {
-            note.due = note.due < due ? note.due : due;
+        if (note.queue == added.queue && note.level == added.level && note.owner == added.owner) {
+            note.due = note.due < added.due ? note.due : added.due;
             return;
         }
     }
@@ -46,7 +49,7 @@ void add_note(std::int32_t queue, TimestampTz due, std::int32_t level) noexcept 
         g_pending.overflow = true;
         return;
     }
-    g_pending.notes[g_pending.count++] = Note{queue, level, due};
+    g_pending.notes[g_pending.count++] = added;
 }
 
 void publish_counters(DatabaseSlot *slot) noexcept {
@@ -104,6 +107,12 @@ void publish() noexcept {
         if (core::is_executor_queue(note.queue) && wake_executors(note.queue, note.due)) {
             continue;
         }
+        if (note.owner != 0 && lower(slot->handed[bound_index(note.queue)], note.due)) {
+            dispatchers = true;
+        }
+        if (note.owner != 0 && note.owner == slot->receiver.load()) { // else it is anybody's that claims
+            continue;
+        }
         // a later task than the one already waited for wakes nobody
         if (lower(slot->bounds[bound_index(note.queue)], note.due)) {
             const bool of_supervisor = note.queue == kTimerQueue || note.queue == kActivityQueue ||
@@ -115,6 +124,9 @@ void publish() noexcept {
     if (g_pending.overflow) {
         for (auto &bound : slot->bounds) {
             bound = PG_INT64_MIN;
+        }
+        for (auto &due : slot->handed) {
+            due = 0; // before all that is due now
         }
         supervisor = dispatchers = true;
         wake_all_executors();
@@ -132,6 +144,7 @@ void publish() noexcept {
 
 void forget() noexcept {
     g_pending.count = 0;
+    g_pending.handovers = 0;
     g_pending.overflow = false;
     g_pending.extension_change = false;
     if (g_pending.counted) {
@@ -157,6 +170,11 @@ void fold_counters(std::int32_t level, bool keep) noexcept {
 
 void on_transaction(XactEvent event, void * /*arg*/) {
     switch (event) {
+    case XACT_EVENT_PRE_COMMIT:
+        if (g_pending.handovers != 0) { // synchronous_commit may have been changed since
+            ForceSyncCommit();
+        }
+        break;
     case XACT_EVENT_COMMIT:
     case XACT_EVENT_PARALLEL_COMMIT:
         if (g_pending.count != 0 || g_pending.overflow || g_pending.extension_change || g_pending.counted) {
@@ -195,23 +213,34 @@ void on_subtransaction(SubXactEvent event, SubTransactionId /*mine*/, SubTransac
     for (int i = 0; i < count_before; ++i) {
         const Note note = g_pending.notes[i];
         if (note.level < level) {
-            add_note(note.queue, note.due, note.level);
+            add_note(note);
         } else if (event == SUBXACT_EVENT_COMMIT_SUB) {
-            add_note(note.queue, note.due, level - 1);
+            add_note({note.queue, level - 1, note.due, note.owner});
         }
     }
 }
 
 } // namespace
 
-void note_task(std::int32_t queue, core::Time due) {
+void note_task(std::int32_t queue, core::Time due) { note_task(queue, due, 0); }
+
+void note_task(std::int32_t queue, core::Time due, std::int64_t owner) {
     if (queue < 0 || core::is_program_queue(queue)) {
         return;
     }
     // all of one bound are one note
     const std::int32_t noted = queue < kFirstEndpointQueue ? queue : kFirstEndpointQueue;
-    add_note(noted, to_timestamptz(due), GetCurrentTransactionNestLevel());
+    add_note({noted, GetCurrentTransactionNestLevel(), to_timestamptz(due), owner});
 }
+
+bool note_handover() noexcept {
+    if (g_pending.handovers == kMaxHandovers) {
+        return false;
+    }
+    ++g_pending.handovers;
+    return true;
+}
+
 void note_workers() { g_pending.extension_change = true; }
 
 void wake_dispatchers() noexcept { wake_workers(false, true); }

@@ -134,4 +134,8 @@ void pin_search_path() {
 int nesting_level() noexcept { return GetCurrentTransactionNestLevel(); }
 bool in_recovery() noexcept { return RecoveryInProgress(); }
 
+bool is_own_transaction(std::int64_t xmin) noexcept {
+    return TransactionIdIsCurrentTransactionId(static_cast<TransactionId>(xmin));
+}
+
 } // namespace hc::pg

@@ -101,4 +101,7 @@ int nesting_level() noexcept;
 
 bool in_recovery() noexcept;
 
+// Whether a row version with this xmin was written by the current transaction; its savepoints included.
+bool is_own_transaction(std::int64_t xmin) noexcept;
+
 } // namespace hc::pg

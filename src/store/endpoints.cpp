@@ -33,7 +33,17 @@ std::vector<ClaimedReport> claim_reports(std::int32_t queue, Time from, Time unt
                        rooms.others, pg::kFirstEndpointQueue);
 }
 
+std::vector<ClaimedReport> read_handed_reports(std::int32_t queue, Time from, std::int64_t owner, std::int64_t limit) {
+    constinit static pg::statement<ClaimedReport(std::int32_t, Time, std::int64_t, std::int64_t)> find(
+        "SELECT workflow_id, number, queue, due, attempt, target, claims, tries, detail FROM hermes.task "
+        "WHERE queue = $1 AND due >= $2 AND owner = $3 ORDER BY due LIMIT $4");
+    return find.query(queue, from, owner, limit);
+}
+
 void put_back_reports(const std::vector<TaskKey> &keys) {
+    if (keys.empty()) {
+        return;
+    }
     constinit static pg::statement<void(Ids, Ints, std::int32_t)> put_back(
         "UPDATE hermes.task t SET owner = NULL, claims = t.claims - 1, "
         "queue = CASE WHEN t.queue < $3 THEN $3 + 2 * t.target ELSE t.queue END "

@@ -1,8 +1,10 @@
 // See tasks.hpp.
 #include "store/tasks.hpp"
 
+#include "pg/handover.hpp"
 #include "pg/table.hpp"
 #include "pg/wake.hpp"
+#include "pg/xact.hpp"
 
 namespace hc::store {
 
@@ -17,6 +19,11 @@ namespace {
 struct DueRow {
     Time due{};
     auto fields() { return std::tie(due); }
+};
+struct OwnedRow {
+    bool claimed = false;         // or handed over
+    std::int64_t transaction = 0; // that wrote it so
+    auto fields() { return std::tie(claimed, transaction); }
 };
 struct BoolRow {
     bool value = false;
@@ -43,33 +50,38 @@ TaskKeyColumns columns_of(const std::vector<TaskKey> &keys) {
 
 void insert_tasks(const std::vector<Task> &tasks) {
     constinit static pg::table_insert<WorkflowId, std::int32_t, std::int16_t, std::int32_t, Time, std::int16_t,
-                                      std::int32_t, std::int16_t, std::int16_t, std::optional<std::string>>
-        insert("task",
-               {"workflow_id", "number", "kind", "queue", "due", "attempt", "target", "claims", "tries", "detail"});
+                                      std::int32_t, std::int16_t, std::int16_t, std::optional<std::string>,
+                                      std::optional<std::int64_t>>
+        insert("task", {"workflow_id", "number", "kind", "queue", "due", "attempt", "target", "claims", "tries",
+                        "detail", "owner"});
     struct Row {
-        std::int16_t kind, attempt;
+        std::int16_t kind, attempt, claims;
+        std::optional<std::int64_t> owner;
     };
     static constexpr std::int16_t kNone = 0;
     std::vector<Row> rows;
     rows.reserve(tasks.size());
     for (const Task &task : tasks) {
-        rows.push_back({static_cast<std::int16_t>(task.kind), static_cast<std::int16_t>(task.attempt)});
+        const std::optional<std::int64_t> owner = pg::hand_over(task.queue, task.due);
+        const std::int16_t claims = owner ? 1 : 0;
+        rows.push_back({static_cast<std::int16_t>(task.kind), static_cast<std::int16_t>(task.attempt), claims, owner});
     }
     insert.run(tasks.size(), [&](std::size_t i) {
         const Task &task = tasks[i];
         return std::tie(task.workflow_id, task.number, rows[i].kind, task.queue, task.due, rows[i].attempt, task.target,
-                        kNone, kNone, task.detail);
+                        rows[i].claims, kNone, task.detail, rows[i].owner);
     });
-    for (const Task &task : tasks) {
-        pg::note_task(task.queue, task.due);
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+        pg::note_task(tasks[i].queue, tasks[i].due, rows[i].owner.value_or(0));
     }
 }
 
 bool send_claimed(const WorkflowId &id) {
-    constinit static pg::statement<BoolRow(WorkflowId)> find(
-        "SELECT claims > 0 FROM hermes.task WHERE workflow_id = $1 AND kind = 1 FOR UPDATE");
-    for (const BoolRow &row : find.query(id)) {
-        if (row.value) {
+    constinit static pg::statement<OwnedRow(WorkflowId)> find(
+        "SELECT claims > 0, xmin::text::bigint FROM hermes.task WHERE workflow_id = $1 AND kind = 1 FOR UPDATE");
+    for (const OwnedRow &row : find.query(id)) {
+        if (row.claimed &&
+            !pg::is_own_transaction(row.transaction)) { // one that this transaction hands over waits for its commit
             return true;
         }
     }
@@ -96,6 +108,13 @@ std::vector<ClaimedTask> claim_due(std::int32_t queue, Time from, Time until, co
               "RETURNING t.workflow_id, t.number, t.kind, t.queue, t.due, t.attempt, t.target, t.claims, t.tries, "
               "t.detail");
     return claim.query(queue, from, until, alive.incarnations, owner, limit, alive.newest);
+}
+
+std::vector<ClaimedTask> read_handed(std::int32_t queue, Time from, std::int64_t owner, std::int64_t limit) {
+    constinit static pg::statement<ClaimedTask(std::int32_t, Time, std::int64_t, std::int16_t, std::int64_t)> find(
+        "SELECT workflow_id, number, kind, queue, due, attempt, target, claims, tries, detail FROM hermes.task "
+        "WHERE queue = $1 AND due >= $2 AND owner = $3 AND kind = $4 ORDER BY due LIMIT $5");
+    return find.query(queue, from, owner, static_cast<std::int16_t>(Kind::send), limit);
 }
 
 std::vector<ClaimedTask> read_due(std::int32_t queue, Time from, Time until, std::int32_t limit) {
@@ -128,11 +147,24 @@ void release_tasks(const std::vector<TaskKey> &keys, Time due) {
     if (keys.empty()) {
         return;
     }
-    constinit static pg::statement<DueRow(Ids, Ints, Time)> release(
+    constinit static pg::statement<void(Ids, Ints, Time)> release(
         "UPDATE hermes.task t SET owner = NULL, due = $3, claims = t.claims - 1 FROM unnest($1, $2) AS u (id, number) "
-        "WHERE t.workflow_id = u.id AND t.number = u.number RETURNING t.due");
+        "WHERE t.workflow_id = u.id AND t.number = u.number");
     const TaskKeyColumns k = columns_of(keys);
-    release.query(k.ids, k.numbers, due);
+    release.execute(k.ids, k.numbers, due);
+}
+
+void put_back_sends(const std::vector<TaskKey> &keys, std::optional<Time> due) {
+    if (keys.empty()) {
+        return;
+    }
+    constinit static pg::statement<void(Ids, Ints, std::optional<Time>)> put_back(
+        "WITH free AS MATERIALIZED (SELECT t.ctid AS place FROM unnest($1, $2) AS u (id, number) JOIN hermes.task t "
+        "ON t.workflow_id = u.id AND t.number = u.number FOR UPDATE OF t SKIP LOCKED) "
+        "UPDATE hermes.task t SET owner = NULL, due = coalesce($3, t.due), claims = t.claims - 1 FROM free f "
+        "WHERE t.ctid = f.place");
+    const TaskKeyColumns k = columns_of(keys);
+    put_back.execute(k.ids, k.numbers, due);
 }
 
 void retry_task(const TaskKey &key, std::int32_t queue, Time due, const std::string &error) {

@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 namespace hc::store {
@@ -57,13 +58,19 @@ struct Task {
     std::int32_t target = 0;  // provider of a send or receipt, endpoint of a report
     std::optional<std::string> detail{};
 };
-void insert_tasks(const std::vector<Task> &tasks); // notes the wake-ups
+void insert_tasks(const std::vector<Task> &tasks); // notes the wake-ups; hands over (pg/handover.hpp)
 
 struct TaskKey {
     core::WorkflowId workflow_id;
     std::int32_t number = 0;
     bool operator==(const TaskKey &) const = default;
 };
+struct TaskKeyHash {
+    std::size_t operator()(const TaskKey &key) const noexcept {
+        return std::hash<core::WorkflowId>()(key.workflow_id) ^ static_cast<std::size_t>(key.number);
+    }
+};
+using TaskKeys = std::unordered_set<TaskKey, TaskKeyHash>;
 // The keys as parameters of a statement: two arrays of one length.
 struct TaskKeyColumns {
     std::vector<core::WorkflowId> ids;
@@ -71,8 +78,9 @@ struct TaskKeyColumns {
 };
 TaskKeyColumns columns_of(const std::vector<TaskKey> &keys);
 
-// Whether the outstanding send of an execution was ever claimed; waits for a dispatcher that is claiming it just now.
-// The caller holds the execution, and deletes the task if it wants none to claim it later.
+// Whether the outstanding send of an execution was ever claimed or handed over, and may have left; waits for a
+// dispatcher that is claiming it just now. The caller holds the execution, and deletes the task if it wants none to
+// claim it later.
 bool send_claimed(const core::WorkflowId &id);
 void delete_tasks(const std::vector<TaskKey> &keys);
 
@@ -97,6 +105,8 @@ struct Alive {
 };
 std::vector<ClaimedTask> claim_due(std::int32_t queue, core::Time from, core::Time until, const Alive &alive,
                                    std::int64_t owner, std::int32_t limit);
+// Sends of a queue that this owner has, those under way included, by due time.
+std::vector<ClaimedTask> read_handed(std::int32_t queue, core::Time from, std::int64_t owner, std::int64_t limit);
 // Due tasks without claiming them: the row lock of the execution serializes them. Locks the executions and passes over
 // those that somebody else holds, so that they hide nobody behind them.
 std::vector<ClaimedTask> read_due(std::int32_t queue, core::Time from, core::Time until, std::int32_t limit);
@@ -106,6 +116,8 @@ std::int64_t count_waiting(std::int32_t queue, const std::string &tenant, std::i
 std::optional<core::Time> next_due(std::int32_t queue, core::Time from, const Alive &alive);
 // Gives claimed tasks back, due at a later time.
 void release_tasks(const std::vector<TaskKey> &keys, core::Time due);
+// The same of sends that were claimed or handed over, if a time is given; a client that holds one is not waited for.
+void put_back_sends(const std::vector<TaskKey> &keys, std::optional<core::Time> due);
 
 // A failed try: due again, tries + 1.
 void retry_task(const TaskKey &key, std::int32_t queue, core::Time due, const std::string &error);

@@ -1,5 +1,5 @@
-# A send whose answer crashes the server whenever it is recorded. Its claims are counted although no byte leaves for it, so that
-# it ends as a dead letter, and the others go on.
+# A send whose answer crashes the server whenever it is recorded. Its claims are counted although no byte leaves for it, all but
+# one before the first crash, so that it ends as a dead letter, and the others go on.
 use strict;
 use warnings;
 
@@ -21,9 +21,10 @@ END $$;
 CREATE TRIGGER crash AFTER INSERT ON hermes.attempt FOR EACH ROW EXECUTE FUNCTION crash();
 SQL
 my $from = -s $node->logfile;
-start($node, 'postgres', 'slow', 'poison');
+$node->safe_psql('postgres', q{SET synchronous_commit = off; SELECT hermes.start_cascade('slow', '{}', 'poison')}); # not handed over: it is claimed
 ok($node->poll_query_until('postgres', q{SELECT error FROM hermes.dead_letters}, 'claimed too often without an answer'), 'it ends as a dead letter');
-is(scalar(() = slurp_file($node->logfile, $from) =~ /was terminated by signal 9/g), 3, 'after as many crashes as it may be claimed');
+my $crashes = () = slurp_file($node->logfile, $from) =~ /was terminated by signal 9/g;
+ok($crashes == 3 || $crashes == 4, "after as many crashes as it may be claimed, and perhaps the first one: $crashes");
 
 $node->safe_psql('postgres', 'DROP TRIGGER crash ON hermes.attempt');
 is($node->safe_psql('postgres', q{SELECT status FROM hermes.cascades WHERE key = 'poison'}), 'RUNNING', 'its cascade waits, as after an ambiguous answer');

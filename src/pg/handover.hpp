@@ -1,0 +1,35 @@
+// Sends and reports that are handed to a dispatcher in the commit that puts them: the transaction which inserts the
+// task writes the dispatcher as its owner, so that nothing is claimed, and nothing flushed, between that commit and the
+// request.
+//
+// One dispatcher of a database is the receiver. Of each bound (wake.hpp) it tells after a claim whether its queues had
+// room left; as long as they have, callers hand it what is due at once. What it was handed has a bound of its own,
+// beside that of the queue, because nobody else would find it. The receiver takes or gives back all of it in each pass.
+#pragma once
+
+#include "core/time.hpp"
+
+#include <cstdint>
+#include <optional>
+
+namespace hc::pg {
+
+// ---- in the transaction that inserts a task ----
+
+// The dispatcher that has the task from the commit on; nullopt: nobody, it is to be claimed. The task is to be noted
+// with the same owner (wake.hpp). Only what the commit waits to be on disk is handed over, up to 64 tasks a
+// transaction.
+std::optional<std::int64_t> hand_over(std::int32_t queue, core::Time due);
+
+// ---- in a dispatcher ----
+
+void become_receiver() noexcept; // unless another one that runs is it
+// The following do nothing, and find nothing, in a process that is not the receiver.
+void set_room(int bound, bool room) noexcept;
+void take_no_more() noexcept; // of any bound
+// As take_bound() and the others, of what was handed over; kNever: nothing.
+core::Time take_handed(int bound) noexcept;
+void give_handed(int bound, core::Time due) noexcept;
+core::Time peek_handed(int bound) noexcept;
+
+} // namespace hc::pg
