@@ -82,19 +82,19 @@ void Dispatcher::bury_given_up() {
     std::vector<engine::Burial> burials = std::exchange(burials_, {});
     for (engine::Burial &burial : burials) {
         pg::Failure failure;
-        bool done = false;
-        pg::iterate(
+        bool buried = false;
+        const bool committed = pg::iterate(
             "burying a task",
             [&] {
                 Transaction transaction("burying a task");
-                done = engine::bury(burial.key, burial.reason);
+                buried = engine::bury(burial.key, burial.reason);
                 transaction.commit();
             },
             failure);
-        if (!done) {
-            burials_.push_back(std::move(burial));
-        } else {
+        if (committed && buried) {
             under_way_.erase(burial.key);
+        } else {
+            burials_.push_back(std::move(burial));
         }
     }
 }
@@ -139,12 +139,12 @@ void Dispatcher::record_batch(std::vector<Answered> batch) {
     transaction.commit_unflushed();
     slot_.batches.fetch_add(1, std::memory_order_relaxed);
     slot_.tasks.fetch_add(batch.size() - locked.size(), std::memory_order_relaxed);
-    for (const Answered &answer : batch) {
-        under_way_.erase(answer.send.key);
-    }
-    for (const std::size_t i : locked) {
-        under_way_.insert(batch[i].send.key);
-        answered_.push_back({std::move(batch[i].send), Clock::now() + kLockedRetry});
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        if (std::find(locked.begin(), locked.end(), i) == locked.end()) {
+            under_way_.erase(batch[i].send.key);
+        } else {
+            answered_.push_back({std::move(batch[i].send), Clock::now() + kLockedRetry});
+        }
     }
     rematch_later_.insert(rematch_later_.end(), hashes.begin(), hashes.end());
 }
@@ -192,12 +192,12 @@ void Dispatcher::record_report_batch(std::vector<engine::RecordedReport> batch) 
             transaction.commit_unflushed();
             std::vector<engine::RecordedReport> later;
             later.reserve(locked.size());
-            for (const engine::RecordedReport &report : batch) {
-                under_way_.erase(report.key);
-            }
-            for (const std::size_t i : locked) {
-                under_way_.insert(batch[i].key);
-                later.push_back(batch[i]);
+            for (std::size_t i = 0; i < batch.size(); ++i) {
+                if (std::find(locked.begin(), locked.end(), i) == locked.end()) {
+                    under_way_.erase(batch[i].key);
+                } else {
+                    later.push_back(batch[i]);
+                }
             }
             webhooks_.again(std::move(later));
             slot_.batches.fetch_add(1, std::memory_order_relaxed);
@@ -234,7 +234,7 @@ void Dispatcher::pass() {
     }
     claim_due_work();
     start_webhooks();
-    if (pg::flush_is_due()) { // of what was recorded; after a claim the disk has it already
+    if (pg::flush_is_due()) { // of what was recorded, unless a claim has taken it along
         pg::flush_commits();
     }
 }
@@ -271,6 +271,9 @@ long Dispatcher::wait_milliseconds() {
     for (int index = pg::kTimerQueue + 1; index < pg::kQueueBounds; ++index) {
         if (index < pg::kReservedQueues) {
             continue;
+        }
+        if (pg::peek_handed(index) != core::kNever) { // the last pass has left some
+            return 0;
         }
         const long due = milliseconds_until(pg::peek_bound(index), wall, wait);
         const long earliest =
@@ -309,6 +312,7 @@ void Dispatcher::drain() {
     const Clock::time_point deadline = Clock::now() + std::chrono::milliseconds(pg::guc::drain_timeout_ms);
     pg::WaitSet wait_set(client_->epoll_fd());
     webhooks_.give_up_all();
+    put_back_handed();
     while ((in_flight() != 0 || !answered_.empty() || webhooks_.answers() || webhooks_.excess()) &&
            Clock::now() < deadline) {
         pg::process_interrupts();
@@ -319,6 +323,7 @@ void Dispatcher::drain() {
             pg::iterate(
                 "putting reports back", [&] { put_back_webhooks(); }, failure);
         }
+        put_back_handed();
         pg::report_idle(fmt::format("draining: {} in flight", in_flight()).c_str());
         const long curl = client_->wait_milliseconds();
         wait_set.wait(!answered_.empty() ? 1 : std::min(50L, curl >= 0 ? curl : 50L));

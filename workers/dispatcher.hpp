@@ -95,6 +95,7 @@ private:
     void bury_given_up();
     void start_webhooks();
     void put_back_webhooks();
+    void put_back_handed();
     std::uint32_t in_flight() const { return static_cast<std::uint32_t>(in_flight_.size() + webhooks_.under_way()); }
     bool serves_webhooks() const { return !helper_ && !held(); }
     bool rested() const; // a helper that nobody needs any more

@@ -47,6 +47,20 @@ bool leaves(const engine::Claim &claim) {
     return std::any_of(claim.sends.begin(), claim.sends.end(), [](const engine::Send &send) { return send.request; });
 }
 
+// Of providers.
+std::vector<std::int32_t> queues_of_bound(int index) {
+    std::vector<std::int32_t> queues;
+    for (const engine::Provider &provider : engine::definitions().providers()) {
+        for (std::int32_t lane = 0; lane < pg::kLanes; ++lane) {
+            const std::int32_t queue = pg::queue_of_provider(provider.id, static_cast<pg::Lane>(lane));
+            if (pg::bound_index(queue) == index) {
+                queues.push_back(queue);
+            }
+        }
+    }
+    return queues;
+}
+
 bool handed_over(int index) { return pg::peek_handed(index) != core::kNever; }
 
 bool served(int index) { return index >= pg::kReservedQueues; } // of providers; webhooks look after theirs
@@ -131,7 +145,7 @@ engine::ClaimRequest Dispatcher::claim_request(std::int32_t queue, const Taken &
     engine::ClaimRequest request = claim_request();
     request.queue = queue;
     request.from = taken.from;
-    if (taken.handed_from != core::kNever) {
+    if (taken.handed_from != core::kNever && pg::lane_of_queue(queue) != pg::Lane::delayed) { // due at once, that is
         request.handed_from = taken.handed_from;
     }
     return request;
@@ -193,15 +207,7 @@ void Dispatcher::finish(Claims &claims) {
 // All queues of one bound: the bound is taken for all of them, and given back after the commit with the smallest due
 // time that they still hold.
 void Dispatcher::claim_bound(int index, Claims &claims) {
-    std::vector<std::int32_t> queues;
-    for (const engine::Provider &provider : engine::definitions().providers()) {
-        for (std::int32_t lane = 0; lane < pg::kLanes; ++lane) {
-            const std::int32_t queue = pg::queue_of_provider(provider.id, static_cast<pg::Lane>(lane));
-            if (pg::bound_index(queue) == index) {
-                queues.push_back(queue);
-            }
-        }
-    }
+    const std::vector<std::int32_t> queues = queues_of_bound(index);
     const core::Time handed = pg::take_handed(index);
     claims.taken.push_back({index, pg::take_bound(index), core::kNever, handed, core::kNever, !queues.empty()});
     Clock::time_point &not_before = not_before_[static_cast<std::size_t>(index)];
@@ -344,6 +350,41 @@ void Dispatcher::give_up(const std::vector<engine::Burial> &burials) {
     for (const engine::Burial &burial : burials) {
         under_way_.insert(burial.key);
         burials_.push_back(burial);
+    }
+}
+
+// In a drain: what came since the last pass is for others to claim.
+void Dispatcher::put_back_handed() {
+    std::vector<Taken> given;
+    pg::Failure failure;
+    pg::iterate(
+        "putting back what was handed over",
+        [&] {
+            for (int index = 0; index < pg::kQueueBounds; ++index) {
+                if (const core::Time from = pg::take_handed(index); from != core::kNever) {
+                    given.push_back({index, core::kNever, from, from, core::kNever, false});
+                }
+            }
+            if (given.empty()) {
+                return;
+            }
+            Transaction transaction("putting back what was handed over");
+            for (const Taken &taken : given) {
+                if (taken.index == pg::kWebhookQueue) { // no endpoint has room
+                    engine::claim_reports(claim_request(pg::kWebhookQueue, taken), {});
+                }
+                for (const std::int32_t queue : queues_of_bound(taken.index)) {
+                    engine::put_back_handed(claim_request(queue, taken));
+                }
+            }
+            transaction.commit();
+        },
+        failure);
+    for (const Taken &taken : given) {
+        pg::give_bound(taken.index, taken.resume);
+    }
+    if (!given.empty()) {
+        pg::wake_dispatchers();
     }
 }
 

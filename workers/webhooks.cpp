@@ -273,6 +273,9 @@ void Webhooks::give_up_all() {
 }
 
 long Webhooks::wait_milliseconds(core::Time now, long most) const {
+    if (pg::peek_handed(pg::kWebhookQueue) != core::kNever) {
+        return 0;
+    }
     long wait = std::min(milliseconds_until(pg::peek_bound(pg::kWebhookQueue), now, most), most);
     const auto scan = std::chrono::ceil<std::chrono::milliseconds>(next_scan_ - Clock::now()).count();
     wait = std::min(wait, std::max<long>(scan, milliseconds_until(pg::peek_bound(pg::kEndpointBound), now, most)));

@@ -105,7 +105,11 @@ void claim_activity_sends(const ClaimRequest &request, const std::vector<store::
     }
     store::delete_tasks(orphans);
     store::requeue_tasks(paused, true);
-    store::release_tasks(waiting, request.open_until.value_or(request.now));
+    if (!waiting.empty()) {
+        const core::Time until = request.open_until.value_or(request.now);
+        store::release_tasks(waiting, until);
+        claim.resume = std::min(claim.resume.value_or(core::kNever), until);
+    }
 }
 
 std::vector<std::size_t> record_activities(const std::vector<RecordedSend> &answers) {

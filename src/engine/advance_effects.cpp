@@ -21,6 +21,7 @@ store::Task make_task(const Subject &subject, core::Priority priority, const cor
         task.queue = place.queue;
         task.due = place.due;
         task.attempt = put.attempt;
+        task.may_be_handed = !definitions().tenant_limits(subject.tenant).cost_per_day; // its first claim pays
     } else {
         task.kind = store::Kind::condition;
         task.queue = sql_queue(subject.tenant, subject.rule->rule);

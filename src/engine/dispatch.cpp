@@ -166,8 +166,7 @@ std::vector<store::ClaimedTask> take_handed(const ClaimRequest &request, Claim &
     if (!request.handed_from) {
         return {};
     }
-    std::vector<store::ClaimedTask> tasks =
-        store::read_handed(request.queue, *request.handed_from, request.owner, request.most_handed());
+    std::vector<store::ClaimedTask> tasks = store::read_handed(request.queue, request.handed(), request.owner);
     keep_handed(tasks, request, claim);
     const auto limit = static_cast<std::size_t>(request.limit);
     if (tasks.size() > limit) {
@@ -264,7 +263,11 @@ Claim claim_sends(const ClaimRequest &request) {
         }
         claim.sends.push_back(std::move(send));
     }
-    store::put_back_sends(waiting, request.open_until.value_or(request.now));
+    if (!waiting.empty()) {
+        const core::Time until = request.open_until.value_or(request.now);
+        store::put_back_sends(waiting, until);
+        claim.resume = std::min(claim.resume.value_or(core::kNever), until);
+    }
     if (!activities.empty()) {
         claim_activity_sends(request, activities, claim);
     }

@@ -58,19 +58,23 @@ struct ClaimRequest {
     // The provider's breaker is open until then: sends that have somewhere else to go are refused, the others wait.
     std::optional<core::Time> open_until;
     std::int64_t newest = 0; // the newest incarnation when `live` was read: later ones are alive as well
-    // Something may have been handed to this owner, due from there on; what it has under way is not meant. What is more
-    // than `limit` is put back.
+    // Something may have been handed to this owner, due from there on; what it has under way is not meant. Sends for
+    // which there is no room within `limit` are put back, reports for which their endpoints have none.
     std::optional<core::Time> handed_from;
     const store::TaskKeys *under_way = nullptr;
 
-    std::int64_t most_handed() const { // rows to look at
-        return static_cast<std::int64_t>(under_way->size()) + 1000;
+    // A look at the whole queue is not to read all of a backlog: what was handed over behind it comes as the backlog
+    // goes.
+    store::HandedRange handed() const {
+        const auto most = static_cast<std::int64_t>(under_way->size()) + 1000;
+        const bool whole = *handed_from == core::from_unix_micros(0);
+        return {*handed_from, now, most, whole ? std::optional(most) : std::nullopt};
     }
 };
 // Of what the owner has: what has come since. `claim` learns whether there is more.
 template <class Task, class Claim>
 void keep_handed(std::vector<Task> &tasks, const ClaimRequest &request, Claim &claim) {
-    if (static_cast<std::int64_t>(tasks.size()) == request.most_handed()) {
+    if (static_cast<std::int64_t>(tasks.size()) == request.handed().most) {
         claim.handed = tasks.back().due;
     }
     std::erase_if(tasks, [&request](const Task &task) {

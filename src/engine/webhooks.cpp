@@ -86,14 +86,10 @@ void take_claimed(const std::vector<store::ClaimedReport> &tasks, const ClaimReq
     }
 }
 
-} // namespace
-
-namespace {
-
-// What was handed over, as far as its endpoints have room; the rest goes to their queues.
-void take_handed(const ClaimRequest &request, const store::Rooms &rooms, ReportClaim &claim) {
+// What was handed over, as far as its endpoints have room, which it takes; the rest goes to their queues.
+void take_handed(const ClaimRequest &request, store::Rooms &rooms, ReportClaim &claim) {
     std::vector<store::ClaimedReport> tasks =
-        store::read_handed_reports(request.queue, *request.handed_from, request.owner, request.most_handed());
+        store::read_handed_reports(request.queue, request.handed(), request.owner);
     keep_handed(tasks, request, claim);
     claim.claimed = tasks.size();
     std::unordered_map<std::int32_t, std::int32_t> room;
@@ -109,11 +105,17 @@ void take_handed(const ClaimRequest &request, const store::Rooms &rooms, ReportC
     }
     store::put_back_reports(unwelcome);
     take(tasks, request, claim);
+    rooms.endpoints.clear();
+    rooms.rooms.clear();
+    for (const auto &[endpoint, left] : room) {
+        rooms.endpoints.push_back(endpoint);
+        rooms.rooms.push_back(std::max(left, 0));
+    }
 }
 
 } // namespace
 
-ReportClaim claim_reports(const ClaimRequest &request, const store::Rooms &rooms) {
+ReportClaim claim_reports(const ClaimRequest &request, store::Rooms rooms) {
     ReportClaim claim;
     claim.resume = request.from;
     if (request.handed_from) {

@@ -41,7 +41,7 @@ struct ReportClaim {
 
 // From the common queue. What an endpoint has no room for moves to its own queue, so that it hides nobody's reports
 // behind it, however much it is.
-ReportClaim claim_reports(const ClaimRequest &request, const store::Rooms &rooms);
+ReportClaim claim_reports(const ClaimRequest &request, store::Rooms rooms);
 // From the queue of one endpoint; of a disabled or dropped one everything goes to the dead letters, a part a call.
 ReportClaim claim_endpoint_queue(const ClaimRequest &request);
 

@@ -3,6 +3,7 @@
 
 #include "pg/executor_state.hpp"
 #include "pg/guc.hpp"
+#include "pg/handover.hpp"
 #include "pg/request_slots.hpp"
 
 #include <sys/stat.h>
@@ -53,6 +54,7 @@ void release_slot(int /*code*/, Datum /*arg*/) {
     }
     if (static_cast<WorkerRole>(slot->role.load()) == WorkerRole::dispatcher) {
         give_all_slots();
+        end_receiver();
     }
     g_slot = nullptr;
     slot->process_number = -1;

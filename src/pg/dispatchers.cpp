@@ -22,15 +22,6 @@ int count_dispatchers() noexcept {
     return count;
 }
 
-bool is_running_dispatcher(std::int64_t incarnation) noexcept {
-    for (const WorkerSlot &slot : shared()->workers) {
-        if (is_dispatcher(slot) && slot.incarnation.load() == incarnation) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool is_helper() noexcept { return my_worker_slot()->helper.load() != 0; }
 
 void ask_for_dispatcher() noexcept {

@@ -8,7 +8,6 @@
 namespace hc::pg {
 
 int count_dispatchers() noexcept; // those that start or end included
-bool is_running_dispatcher(std::int64_t incarnation) noexcept;
 
 // ---- in a dispatcher ----
 

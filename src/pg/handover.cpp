@@ -2,12 +2,13 @@
 #include "pg/handover.hpp"
 
 #include "pg/bgworker.hpp"
-#include "pg/dispatchers.hpp"
+#include "pg/guc.hpp"
 #include "pg/values.hpp"
 #include "pg/wake.hpp"
 
 extern "C" {
 #include "access/xact.h"
+#include "replication/syncrep.h"
 }
 
 namespace hc::pg {
@@ -20,30 +21,49 @@ bool may_be_handed(std::int32_t queue) noexcept {
                                       !core::is_executor_queue(queue) && !core::is_program_queue(queue));
 }
 
+// For all that a claim of a dispatcher would wait for.
+bool commit_waits() noexcept {
+    const bool standbys = SyncRepStandbyNames != nullptr && SyncRepStandbyNames[0] != '\0';
+    return synchronous_commit >= (standbys ? SYNCHRONOUS_COMMIT_REMOTE_WRITE : SYNCHRONOUS_COMMIT_LOCAL_FLUSH);
+}
+
 bool is_receiver() noexcept { return my_database()->receiver.load() == my_worker_slot()->incarnation.load(); }
 
 } // namespace
 
 std::optional<std::int64_t> hand_over(std::int32_t queue, core::Time due) {
     // workers commit without a flush of their own
-    const bool durable = synchronous_commit >= SYNCHRONOUS_COMMIT_LOCAL_FLUSH && my_worker_slot() == nullptr;
-    if (!durable || !may_be_handed(queue) || due > now() || shared() == nullptr || my_database() == nullptr) {
+    if (!commit_waits() || my_worker_slot() != nullptr || !may_be_handed(queue) || !guc::outbound || due > now() ||
+        shared() == nullptr || my_database() == nullptr) {
         return std::nullopt;
     }
-    const std::int64_t taker = my_database()->takers[bound_index(queue)].load(std::memory_order_relaxed);
-    return taker != 0 && note_handover() ? std::optional(taker) : std::nullopt;
+    DatabaseSlot &slot = *my_database();
+    const std::int64_t receiver = slot.receiver.load();
+    const bool room = receiver != 0 && slot.receiver_room[bound_index(queue)].load(std::memory_order_relaxed) != 0;
+    return room && note_handover() ? std::optional(receiver) : std::nullopt;
 }
 
 void become_receiver() noexcept {
-    std::int64_t receiver = my_database()->receiver.load();
-    if (!is_running_dispatcher(receiver)) {
-        my_database()->receiver.compare_exchange_strong(receiver, my_worker_slot()->incarnation.load());
+    DatabaseSlot &slot = *my_database();
+    std::int64_t nobody = 0;
+    if (slot.receiver.load() == nobody) {
+        for (std::atomic<std::uint8_t> &room : slot.receiver_room) { // of the one before
+            room = 0;
+        }
+        slot.receiver.compare_exchange_strong(nobody, my_worker_slot()->incarnation.load());
+    }
+}
+
+void end_receiver() noexcept {
+    std::int64_t mine = my_worker_slot()->incarnation.load();
+    if (DatabaseSlot *slot = my_database(); slot != nullptr) {
+        slot->receiver.compare_exchange_strong(mine, 0);
     }
 }
 
 void set_room(int bound, bool room) noexcept {
     if (is_receiver()) {
-        my_database()->takers[bound].store(room ? my_worker_slot()->incarnation.load() : 0, std::memory_order_relaxed);
+        my_database()->receiver_room[bound].store(room ? 1 : 0, std::memory_order_relaxed);
     }
 }
 

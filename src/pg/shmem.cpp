@@ -24,8 +24,8 @@ void clear_database(DatabaseSlot &slot) noexcept {
         bound = PG_INT64_MIN;
     }
     slot.receiver = 0;
-    for (auto &taker : slot.takers) {
-        taker = 0;
+    for (auto &room : slot.receiver_room) {
+        room = 0;
     }
     for (auto &due : slot.handed) {
         due = kNoDue;

@@ -124,14 +124,14 @@ struct DatabaseSlot {
     std::atomic<std::uint32_t> outbound_open;       // the restore fence let requests go; set by the supervisor
     std::atomic<std::int64_t> bounds[kQueueBounds]; // smallest due time (TimestampTz) that may be waiting in the queue
     std::atomic<std::int64_t> receiver;             // incarnation of the dispatcher sends are handed to (handover.hpp)
-    std::atomic<std::int64_t> takers[kQueueBounds]; // likewise, of a bound whose queues it has room for; 0: nobody
-    std::atomic<std::int64_t> handed[kQueueBounds]; // smallest due time of what may have been handed to it
-    core::fair_queue::Word fair_served[kQueueBounds]; // by bound (fairness.hpp)
-    core::fair_queue::Word fair_finish[kFairSlots];   // of a tenant in a queue, by hash
-    std::atomic<std::int64_t> fair_counted;           // when a backlog was counted last
-    std::atomic<std::uint32_t> dispatcher_wanted;     // a dispatcher wants help (dispatchers.hpp)
-    std::atomic<std::int32_t> host_load[kHostSlots];  // requests under way (request_slots.hpp)
-    std::atomic<std::int32_t> open_breakers;          // of providers
+    std::atomic<std::uint8_t> receiver_room[kQueueBounds]; // whether it has room for the queues of a bound
+    std::atomic<std::int64_t> handed[kQueueBounds];        // smallest due time of what may have been handed to it
+    core::fair_queue::Word fair_served[kQueueBounds];      // by bound (fairness.hpp)
+    core::fair_queue::Word fair_finish[kFairSlots];        // of a tenant in a queue, by hash
+    std::atomic<std::int64_t> fair_counted;                // when a backlog was counted last
+    std::atomic<std::uint32_t> dispatcher_wanted;          // a dispatcher wants help (dispatchers.hpp)
+    std::atomic<std::int32_t> host_load[kHostSlots];       // requests under way (request_slots.hpp)
+    std::atomic<std::int32_t> open_breakers;               // of providers
     ProviderSlot providers[kProviderSlots];
     TenantSlot tenants[kTenantSlots];
     EndpointPause pauses[kEndpointPauses];

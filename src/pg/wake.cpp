@@ -29,7 +29,10 @@ struct Pending { // of the current transaction
     Note notes[kMaxNotes];
     int count;
     int handovers;
-    bool overflow; // too many different notes: every queue may have work
+    int commit_level; // synchronous_commit when the first one was handed over
+    bool lowered;     // it has been set to less after that,
+    int lowered_to;   // which it is again behind the commit
+    bool overflow;    // too many different notes: every queue may have work
     bool extension_change;
     std::uint32_t counters[kCountedLevels][kAllCounts]; // by nesting level; deeper ones share the last
     bool counted;
@@ -142,9 +145,26 @@ void publish() noexcept {
     }
 }
 
+// The commit of what is handed over waits as when it was handed over, whatever was set since: only for this commit.
+void hold_commit_level() noexcept {
+    if (g_pending.handovers != 0 && synchronous_commit < g_pending.commit_level) {
+        g_pending.lowered = true;
+        g_pending.lowered_to = synchronous_commit;
+        synchronous_commit = g_pending.commit_level;
+    }
+}
+
+void release_commit_level() noexcept {
+    if (g_pending.lowered) {
+        g_pending.lowered = false;
+        synchronous_commit = g_pending.lowered_to;
+    }
+}
+
 void forget() noexcept {
     g_pending.count = 0;
     g_pending.handovers = 0;
+    release_commit_level();
     g_pending.overflow = false;
     g_pending.extension_change = false;
     if (g_pending.counted) {
@@ -171,13 +191,12 @@ void fold_counters(std::int32_t level, bool keep) noexcept {
 void on_transaction(XactEvent event, void * /*arg*/) {
     switch (event) {
     case XACT_EVENT_PRE_COMMIT:
-        if (g_pending.handovers != 0) { // synchronous_commit may have been changed since
-            ForceSyncCommit();
-        }
+        hold_commit_level();
         break;
     case XACT_EVENT_COMMIT:
     case XACT_EVENT_PARALLEL_COMMIT:
-        if (g_pending.count != 0 || g_pending.overflow || g_pending.extension_change || g_pending.counted) {
+        if (g_pending.count != 0 || g_pending.overflow || g_pending.extension_change || g_pending.counted ||
+            g_pending.handovers != 0) {
             publish();
             forget();
         }
@@ -237,7 +256,9 @@ bool note_handover() noexcept {
     if (g_pending.handovers == kMaxHandovers) {
         return false;
     }
-    ++g_pending.handovers;
+    if (g_pending.handovers++ == 0) {
+        g_pending.commit_level = synchronous_commit;
+    }
     return true;
 }
 

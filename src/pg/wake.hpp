@@ -44,7 +44,8 @@ static_assert(core::kEndOfProgramQueues <= kFirstEndpointQueue);
 void note_task(std::int32_t queue, core::Time due);
 // The same of one that is handed over (handover.hpp).
 void note_task(std::int32_t queue, core::Time due, std::int64_t owner);
-// One more is handed over in this transaction, whose commit waits for the disk then; false: it has been enough.
+// One more is handed over in this transaction, whose commit waits for as much as it would now; false: it has been
+// enough.
 bool note_handover() noexcept;
 void note_workers(); // CREATE or DROP EXTENSION, or a change of the restore fence: launcher and workers look again
 

@@ -33,11 +33,13 @@ std::vector<ClaimedReport> claim_reports(std::int32_t queue, Time from, Time unt
                        rooms.others, pg::kFirstEndpointQueue);
 }
 
-std::vector<ClaimedReport> read_handed_reports(std::int32_t queue, Time from, std::int64_t owner, std::int64_t limit) {
-    constinit static pg::statement<ClaimedReport(std::int32_t, Time, std::int64_t, std::int64_t)> find(
-        "SELECT workflow_id, number, queue, due, attempt, target, claims, tries, detail FROM hermes.task "
-        "WHERE queue = $1 AND due >= $2 AND owner = $3 ORDER BY due LIMIT $4");
-    return find.query(queue, from, owner, limit);
+std::vector<ClaimedReport> read_handed_reports(std::int32_t queue, const HandedRange &range, std::int64_t owner) {
+    constinit static pg::statement<ClaimedReport(std::int32_t, Time, Time, std::optional<std::int64_t>, std::int64_t,
+                                                 std::int64_t)>
+        find("SELECT workflow_id, number, queue, due, attempt, target, claims, tries, detail FROM (SELECT * FROM "
+             "hermes.task WHERE queue = $1 AND due >= $2 AND due <= $3 ORDER BY due LIMIT $4) seen "
+             "WHERE owner = $5 ORDER BY due LIMIT $6");
+    return find.query(queue, range.from, range.until, range.seen, owner, range.most);
 }
 
 void put_back_reports(const std::vector<TaskKey> &keys) {

@@ -34,8 +34,7 @@ struct Rooms {
 std::vector<ClaimedReport> claim_reports(std::int32_t queue, core::Time from, core::Time until, const Alive &alive,
                                          std::int64_t owner, std::int32_t limit, const Rooms &rooms);
 // Reports of a queue that this owner has, those under way included, by due time.
-std::vector<ClaimedReport> read_handed_reports(std::int32_t queue, core::Time from, std::int64_t owner,
-                                               std::int64_t limit);
+std::vector<ClaimedReport> read_handed_reports(std::int32_t queue, const HandedRange &range, std::int64_t owner);
 // Claimed reports that are not sent now: to the waiting queues of their endpoints, not claimed, due as before.
 void put_back_reports(const std::vector<TaskKey> &keys);
 

@@ -62,7 +62,8 @@ void insert_tasks(const std::vector<Task> &tasks) {
     std::vector<Row> rows;
     rows.reserve(tasks.size());
     for (const Task &task : tasks) {
-        const std::optional<std::int64_t> owner = pg::hand_over(task.queue, task.due);
+        const std::optional<std::int64_t> owner =
+            task.may_be_handed ? pg::hand_over(task.queue, task.due) : std::nullopt;
         const std::int16_t claims = owner ? 1 : 0;
         rows.push_back({static_cast<std::int16_t>(task.kind), static_cast<std::int16_t>(task.attempt), claims, owner});
     }
@@ -110,11 +111,14 @@ std::vector<ClaimedTask> claim_due(std::int32_t queue, Time from, Time until, co
     return claim.query(queue, from, until, alive.incarnations, owner, limit, alive.newest);
 }
 
-std::vector<ClaimedTask> read_handed(std::int32_t queue, Time from, std::int64_t owner, std::int64_t limit) {
-    constinit static pg::statement<ClaimedTask(std::int32_t, Time, std::int64_t, std::int16_t, std::int64_t)> find(
-        "SELECT workflow_id, number, kind, queue, due, attempt, target, claims, tries, detail FROM hermes.task "
-        "WHERE queue = $1 AND due >= $2 AND owner = $3 AND kind = $4 ORDER BY due LIMIT $5");
-    return find.query(queue, from, owner, static_cast<std::int16_t>(Kind::send), limit);
+std::vector<ClaimedTask> read_handed(std::int32_t queue, const HandedRange &range, std::int64_t owner) {
+    constinit static pg::statement<ClaimedTask(std::int32_t, Time, Time, std::optional<std::int64_t>, std::int64_t,
+                                               std::int16_t, std::int64_t)>
+        find("SELECT workflow_id, number, kind, queue, due, attempt, target, claims, tries, detail FROM (SELECT * FROM "
+             "hermes.task WHERE queue = $1 AND due >= $2 AND due <= $3 ORDER BY due LIMIT $4) seen "
+             "WHERE owner = $5 AND kind = $6 ORDER BY due LIMIT $7");
+    return find.query(queue, range.from, range.until, range.seen, owner, static_cast<std::int16_t>(Kind::send),
+                      range.most);
 }
 
 std::vector<ClaimedTask> read_due(std::int32_t queue, Time from, Time until, std::int32_t limit) {

@@ -57,6 +57,7 @@ struct Task {
     std::int32_t attempt = 0; // of a send; the step (0-based) of a condition
     std::int32_t target = 0;  // provider of a send or receipt, endpoint of a report
     std::optional<std::string> detail{};
+    bool may_be_handed = true; // false: what a claim of it does has to be one commit with the claim
 };
 void insert_tasks(const std::vector<Task> &tasks); // notes the wake-ups; hands over (pg/handover.hpp)
 
@@ -105,8 +106,14 @@ struct Alive {
 };
 std::vector<ClaimedTask> claim_due(std::int32_t queue, core::Time from, core::Time until, const Alive &alive,
                                    std::int64_t owner, std::int32_t limit);
+// Which of the rows an owner has may have been handed to it.
+struct HandedRange {
+    core::Time from{}, until{};
+    std::int64_t most = 0;            // rows, those under way included
+    std::optional<std::int64_t> seen; // rows of anybody to look at; nullopt: as many as there are
+};
 // Sends of a queue that this owner has, those under way included, by due time.
-std::vector<ClaimedTask> read_handed(std::int32_t queue, core::Time from, std::int64_t owner, std::int64_t limit);
+std::vector<ClaimedTask> read_handed(std::int32_t queue, const HandedRange &range, std::int64_t owner);
 // Due tasks without claiming them: the row lock of the execution serializes them. Locks the executions and passes over
 // those that somebody else holds, so that they hide nobody behind them.
 std::vector<ClaimedTask> read_due(std::int32_t queue, core::Time from, core::Time until, std::int32_t limit);

@@ -50,6 +50,10 @@ is(handed(start_of('quick') x 100), '64/100', 'up to 64 of a transaction');
 is(handed(start_of('quick') . ' BEGIN ' . start_of('quick') . " RAISE 'x'; EXCEPTION WHEN raise_exception THEN NULL; END; "), '1/1', 'a savepoint rolled back takes its own along');
 is(handed(start_of('quick'), 'SET LOCAL synchronous_commit = off;'), '0/1', 'nothing whose commit does not wait for the disk');
 
+$node->safe_psql('postgres', q{SELECT hermes.set_tenant_limits('capped', '{"cost_per_day": 1}')});
+is(handed(q{PERFORM hermes.start_cascade('quick', '{}', tenant => 'capped');}), '0/1', 'nothing whose claim pays');
+is(handed(q{PERFORM hermes.start_cascade('quick', '{}', tenant => 'other');}), '1/1', 'but what costs nothing');
+
 # ---- the commit waits for the disk, although it was told otherwise after the start
 my ($flushed) = $node->safe_psql('postgres', q{BEGIN;
 SELECT FROM hermes.start_cascade('http', '{}', 'told-later');
