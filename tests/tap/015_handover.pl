@@ -102,5 +102,24 @@ for my $end (qw(ended killed))
 }
 has_room('http', 'the new one has room as well');
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM hermes.task}), 'nothing is left');
-$node->stop;
+# ---- a drain puts back what comes after its last claim
+my $hang = $sink->url . '/hang';
+$node->safe_psql('postgres', qq{SELECT hermes.create_provider('hangs', '{"kind": "http", "channel": "hangs", "timeout": "60s", "request": {"url": "$hang", "body": {}}}');
+SELECT hermes.create_cascade_rule('hangs', '{"steps": [{"channel": "hangs", "timeout": "1h"}]}')});
+setting($node, 'hermes.drain_timeout = 5s');
+$node->safe_psql('postgres', q{SELECT hermes.start_cascade('hangs', '{}', 'hanging')});
+ok($node->poll_query_until('postgres', q{SELECT in_flight = 1 FROM hermes.workers WHERE role = 'dispatcher'}), 'a request is under way');
+$node->append_conf('postgresql.conf', 'hermes.dispatchers = 0');
+my $put_back = $node->safe_psql('postgres', q{BEGIN;
+SELECT FROM hermes.start_cascade('http', '{}', 'drained');
+SELECT count(owner) FROM hermes.task WHERE xmin = pg_current_xact_id()::xid;
+SELECT FROM pg_reload_conf();
+DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM hermes.workers WHERE role = 'dispatcher' AND state = 'draining') LOOP PERFORM pg_sleep(0.01); END LOOP; END $$;
+COMMIT;});
+is($put_back =~ s/\n//gr, '1', 'handed over before the drain, committed in it');
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM hermes.tasks t JOIN hermes.cascades c USING (cascade_id) WHERE c.key = 'drained' AND NOT t.claimed AND t.claims = 0}), 'it is put back');
+is($node->safe_psql('postgres', q{SELECT state FROM hermes.workers WHERE role = 'dispatcher'}), 'draining', 'by the one that drains');
+setting($node, 'hermes.dispatchers = 1');
+ends_of('drained', 'another one sends it');
+$node->stop('immediate');
 done_testing();
