@@ -212,11 +212,6 @@ void Dispatcher::claim_bound(int index, Claims &claims) {
     claims.taken.push_back({index, pg::take_bound(index), core::kNever, handed, core::kNever, !queues.empty()});
     Clock::time_point &not_before = not_before_[static_cast<std::size_t>(index)];
     Taken &taken = claims.taken.back();
-    if (queues.empty() &&
-        taken.from != core::from_unix_micros(0)) { // a provider so new that its invalidation has not come yet
-        taken.resume = taken.from;
-        not_before = Clock::now() + kLockedRetry;
-    }
     for (const std::int32_t queue : queues) {
         if (claim_of_bound(queue, claims, not_before, queues.size() == 1)) {
             continue;

@@ -1,4 +1,5 @@
-// See wake.hpp. The callbacks run in every backend, between the commit record and the release of locks' waiters.
+// See wake.hpp. The callbacks run in every backend. Who is woken must find what it is woken for, and what was defined
+// with it: notes are published last of all, when the commit can be seen and its invalidations were sent.
 #include "pg/wake.hpp"
 
 #include "pg/deliveries.hpp"
@@ -195,11 +196,6 @@ void on_transaction(XactEvent event, void * /*arg*/) {
         break;
     case XACT_EVENT_COMMIT:
     case XACT_EVENT_PARALLEL_COMMIT:
-        if (g_pending.count != 0 || g_pending.overflow || g_pending.extension_change || g_pending.counted ||
-            g_pending.handovers != 0) {
-            publish();
-            forget();
-        }
         publish_series();
         publish_deliveries();
         publish_changes();
@@ -216,6 +212,16 @@ void on_transaction(XactEvent event, void * /*arg*/) {
         break;
     default:
         break;
+    }
+}
+
+// Comes once a resource owner, of which a transaction has many: the first one publishes.
+void on_release(ResourceReleasePhase phase, bool commit, bool top_level, void * /*arg*/) {
+    const bool noted = g_pending.count != 0 || g_pending.overflow || g_pending.extension_change || g_pending.counted ||
+                       g_pending.handovers != 0;
+    if (noted && phase == RESOURCE_RELEASE_AFTER_LOCKS && commit && top_level) {
+        publish();
+        forget();
     }
 }
 
@@ -282,6 +288,7 @@ void count(core::WorkflowCount what, std::uint32_t n) { count_at(kCounts + stati
 void register_transaction_callbacks() {
     RegisterXactCallback(on_transaction, nullptr);
     RegisterSubXactCallback(on_subtransaction, nullptr);
+    RegisterResourceReleaseCallback(on_release, nullptr);
 }
 
 core::Time take_bound(std::int32_t queue) {

@@ -1,7 +1,8 @@
-// Wake-ups at commit. Verbs note which queue got a task due when; the one transaction callback of the extension
-// publishes the notes at commit: it lowers the queue's bound in shared memory and sets the latch of the workers
-// concerned. A rolled back savepoint forgets its notes, a rollback all of them. PREPARE TRANSACTION drops them: the
-// fallback poll covers it. Nothing in here may raise at commit: notes are a fixed array.
+// Wake-ups at commit. Verbs note which queue got a task due when; the end of the commit, behind its invalidations,
+// publishes the notes: it lowers the queue's bound in shared memory and sets the latch of the workers concerned, who
+// find the task and all that was defined with it. A rolled back savepoint forgets its notes, a rollback all of them.
+// PREPARE TRANSACTION drops them: the fallback poll covers it. Nothing in here may raise at commit: notes are a fixed
+// array.
 #pragma once
 
 #include "core/time.hpp"

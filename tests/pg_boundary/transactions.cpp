@@ -300,3 +300,30 @@ HC_FUNCTION(hc_test_fail_in_scopes) {
     work_and_fail(kind, other);
     return pg::make_void();
 }
+
+// ---------------------------------------------------------------- commits
+
+namespace {
+
+long g_delay_ms = 0;
+
+void delay_invalidations(ResourceReleasePhase phase, bool commit, bool top_level, void * /*arg*/) {
+    if (phase == RESOURCE_RELEASE_BEFORE_LOCKS && top_level) { // what transactions release first
+        pg_usleep(commit ? 1000 * g_delay_ms : 0);
+        g_delay_ms = 0;
+    }
+}
+
+} // namespace
+
+// delay_invalidations(ms): once the commit of this transaction can be seen, others hear so much later of what it
+// invalidates.
+HC_FUNCTION(hc_test_delay_invalidations) {
+    static bool registered = false;
+    if (!registered) {
+        pg::call([] { RegisterResourceReleaseCallback(delay_invalidations, nullptr); });
+        registered = true;
+    }
+    g_delay_ms = args.integer(0, "ms");
+    return pg::make_void();
+}
