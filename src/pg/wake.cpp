@@ -215,11 +215,13 @@ void on_transaction(XactEvent event, void * /*arg*/) {
     }
 }
 
-// Comes once a resource owner, of which a transaction has many: the first one publishes.
+// Comes once a phase of each resource owner, of which a transaction has many: the first one publishes.
 void on_release(ResourceReleasePhase phase, bool commit, bool top_level, void * /*arg*/) {
-    const bool noted = g_pending.count != 0 || g_pending.overflow || g_pending.extension_change || g_pending.counted ||
-                       g_pending.handovers != 0;
-    if (noted && phase == RESOURCE_RELEASE_AFTER_LOCKS && commit && top_level) {
+    if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !commit || !top_level) {
+        return;
+    }
+    if (g_pending.count != 0 || g_pending.overflow || g_pending.extension_change || g_pending.counted ||
+        g_pending.handovers != 0) {
         publish();
         forget();
     }
