@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 namespace hc::workers {
 
@@ -35,6 +36,25 @@ http::Limits limits_of_settings() {
     limits.ca_file = pg::guc::ca_file;
     limits.max_connections = 1024;
     return limits;
+}
+
+// Of a recorded batch: what somebody else held. The others are no longer under way.
+template <class Item, class Key>
+std::vector<Item> held_back(std::vector<Item> batch, const std::vector<std::size_t> &locked, store::TaskKeys &under_way,
+                            Key key) {
+    std::vector<bool> held(batch.size());
+    for (const std::size_t i : locked) {
+        held[i] = true;
+    }
+    std::vector<Item> rest;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        if (held[i]) {
+            rest.push_back(std::move(batch[i]));
+        } else {
+            under_way.erase(std::invoke(key, batch[i]));
+        }
+    }
+    return rest;
 }
 
 } // namespace
@@ -139,12 +159,9 @@ void Dispatcher::record_batch(std::vector<Answered> batch) {
     transaction.commit_unflushed();
     slot_.batches.fetch_add(1, std::memory_order_relaxed);
     slot_.tasks.fetch_add(batch.size() - locked.size(), std::memory_order_relaxed);
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-        if (std::find(locked.begin(), locked.end(), i) == locked.end()) {
-            under_way_.erase(batch[i].send.key);
-        } else {
-            answered_.push_back({std::move(batch[i].send), Clock::now() + kLockedRetry});
-        }
+    const auto key = [](const Answered &answer) { return answer.send.key; };
+    for (Answered &answer : held_back(std::move(batch), locked, under_way_, key)) {
+        answered_.push_back({std::move(answer.send), Clock::now() + kLockedRetry});
     }
     rematch_later_.insert(rematch_later_.end(), hashes.begin(), hashes.end());
 }
@@ -190,18 +207,9 @@ void Dispatcher::record_report_batch(std::vector<engine::RecordedReport> batch) 
             Transaction transaction(fmt::format("recording {} reports", batch.size()).c_str());
             const std::vector<std::size_t> locked = engine::record_reports(batch, pg::now());
             transaction.commit_unflushed();
-            std::vector<engine::RecordedReport> later;
-            later.reserve(locked.size());
-            for (std::size_t i = 0; i < batch.size(); ++i) {
-                if (std::find(locked.begin(), locked.end(), i) == locked.end()) {
-                    under_way_.erase(batch[i].key);
-                } else {
-                    later.push_back(batch[i]);
-                }
-            }
-            webhooks_.again(std::move(later));
             slot_.batches.fetch_add(1, std::memory_order_relaxed);
-            slot_.tasks.fetch_add(batch.size(), std::memory_order_relaxed);
+            slot_.tasks.fetch_add(batch.size() - locked.size(), std::memory_order_relaxed);
+            webhooks_.again(held_back(std::move(batch), locked, under_way_, &engine::RecordedReport::key));
         },
         failure);
     if (!good) { // recorded again in a while; the receiver knows a repetition by its webhook-id

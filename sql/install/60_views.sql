@@ -57,7 +57,7 @@ FROM (SELECT workflow_id, number, kind, due, owner, queue < 0 AS put_aside, atte
 WHERE (t.kind <> 5 OR hermes.tenant_visible('*')) -- a rematch belongs to no cascade: for who may act for all tenants
   AND hermes.tenant_visible((SELECT w.tenant FROM hermes.workflow w WHERE w.id = t.workflow_id
                              UNION ALL SELECT c.tenant FROM hermes.closed c WHERE c.id = t.workflow_id LIMIT 1));
-COMMENT ON VIEW hermes.tasks IS 'Outstanding work: sends, timers, reports. put_aside: it waits for release_cascade or the end of a pause; incarnation names the row of hermes.workers that claimed it.';
+COMMENT ON VIEW hermes.tasks IS 'Outstanding work: sends, timers, reports. put_aside: it waits for release_cascade or the end of a pause; incarnation names the row of hermes.workers that claimed it or was handed it.';
 
 CREATE VIEW hermes.timers WITH (security_barrier) AS
 SELECT t.workflow_id AS cascade_id, t.number AS task, t.due, w.tenant

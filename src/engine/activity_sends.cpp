@@ -58,14 +58,15 @@ void render(Send &send, const store::HttpActivityRow &row, const Provider &provi
 
 } // namespace
 
-void claim_activity_sends(const ClaimRequest &request, const std::vector<store::ClaimedTask> &tasks, Claim &claim) {
+void claim_activity_sends(const ClaimRequest &request, const std::vector<store::ClaimedTask> &tasks, Claim &claim,
+                          std::vector<store::TaskKey> &waiting) {
     std::vector<store::TaskKey> keys;
     keys.reserve(tasks.size());
     for (const store::ClaimedTask &task : tasks) {
         keys.push_back({task.workflow_id, task.number});
     }
     const std::vector<store::HttpActivityRow> rows = store::read_activities(keys);
-    std::vector<store::TaskKey> waiting, orphans;
+    std::vector<store::TaskKey> orphans;
     store::Requeues paused; // put aside until the provider is resumed
     for (const store::ClaimedTask &task : tasks) {
         const store::TaskKey key{task.workflow_id, task.number};
@@ -105,11 +106,6 @@ void claim_activity_sends(const ClaimRequest &request, const std::vector<store::
     }
     store::delete_tasks(orphans);
     store::requeue_tasks(paused, true);
-    if (!waiting.empty()) {
-        const core::Time until = request.open_until.value_or(request.now);
-        store::release_tasks(waiting, until);
-        claim.resume = std::min(claim.resume.value_or(core::kNever), until);
-    }
 }
 
 std::vector<std::size_t> record_activities(const std::vector<RecordedSend> &answers) {

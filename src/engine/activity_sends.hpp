@@ -6,7 +6,8 @@
 
 namespace hc::engine {
 
-// Adds what the claimed tasks of a queue send to the claim.
-void claim_activity_sends(const ClaimRequest &request, const std::vector<store::ClaimedTask> &tasks, Claim &claim);
+// Adds what the claimed tasks of a queue send to the claim, and to `waiting` what waits for the provider's breaker.
+void claim_activity_sends(const ClaimRequest &request, const std::vector<store::ClaimedTask> &tasks, Claim &claim,
+                          std::vector<store::TaskKey> &waiting);
 
 } // namespace hc::engine

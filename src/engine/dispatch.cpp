@@ -263,13 +263,13 @@ Claim claim_sends(const ClaimRequest &request) {
         }
         claim.sends.push_back(std::move(send));
     }
+    if (!activities.empty()) {
+        claim_activity_sends(request, activities, claim, waiting);
+    }
     if (!waiting.empty()) {
         const core::Time until = request.open_until.value_or(request.now);
         store::put_back_sends(waiting, until);
         claim.resume = std::min(claim.resume.value_or(core::kNever), until);
-    }
-    if (!activities.empty()) {
-        claim_activity_sends(request, activities, claim);
     }
     pg::count(pg::Count::sends_claimed, static_cast<std::uint32_t>(tasks.size()));
     return claim;

@@ -15,6 +15,27 @@ namespace hc::pg {
 
 namespace {
 
+constexpr int kMaxHandovers = 64;
+
+struct Handovers { // of the current transaction
+    int count;
+    int commit_level; // synchronous_commit at the first one
+    bool lowered;     // it has been set to less after that,
+    int lowered_to;   // which it is again behind the commit
+};
+
+Handovers g_handovers;
+
+bool count_handover() noexcept {
+    if (g_handovers.count == kMaxHandovers) {
+        return false;
+    }
+    if (g_handovers.count++ == 0) {
+        g_handovers.commit_level = synchronous_commit;
+    }
+    return true;
+}
+
 // Of sends, or of reports that nobody has looked at.
 bool may_be_handed(std::int32_t queue) noexcept {
     return queue == kWebhookQueue || (queue >= kFirstProviderQueue && queue < kFirstEndpointQueue &&
@@ -40,7 +61,22 @@ std::optional<std::int64_t> hand_over(std::int32_t queue, core::Time due) {
     DatabaseSlot &slot = *my_database();
     const std::int64_t receiver = slot.receiver.load();
     const bool room = receiver != 0 && slot.receiver_room[bound_index(queue)].load(std::memory_order_relaxed) != 0;
-    return room && note_handover() ? std::optional(receiver) : std::nullopt;
+    return room && count_handover() ? std::optional(receiver) : std::nullopt;
+}
+
+void hold_commit_level() noexcept {
+    if (g_handovers.count != 0 && synchronous_commit < g_handovers.commit_level) {
+        g_handovers.lowered = true;
+        g_handovers.lowered_to = synchronous_commit;
+        synchronous_commit = g_handovers.commit_level;
+    }
+}
+
+void end_handovers() noexcept {
+    if (g_handovers.lowered) {
+        synchronous_commit = g_handovers.lowered_to;
+    }
+    g_handovers = {};
 }
 
 void become_receiver() noexcept {

@@ -22,6 +22,9 @@ namespace hc::pg {
 // the disk, and for standbys where there are synchronous ones; such a commit waits even if synchronous_commit is
 // lowered after that.
 std::optional<std::int64_t> hand_over(std::int32_t queue, core::Time due);
+// Around the commit of such a transaction, from the transaction callbacks: it waits as when the first was handed over.
+void hold_commit_level() noexcept;
+void end_handovers() noexcept; // at the end of every transaction
 
 // ---- in a dispatcher ----
 

@@ -4,6 +4,7 @@
 
 #include "pg/deliveries.hpp"
 #include "pg/executor_state.hpp"
+#include "pg/handover.hpp"
 #include "pg/outcomes.hpp"
 #include "pg/series.hpp"
 #include "pg/values.hpp"
@@ -14,7 +15,6 @@ namespace hc::pg {
 namespace {
 
 constexpr int kMaxNotes = 64;
-constexpr int kMaxHandovers = 64;
 constexpr int kCountedLevels = 8;
 constexpr int kCounts = static_cast<int>(Count::kCount);
 constexpr int kAllCounts = kCounts + static_cast<int>(core::kWorkflowCounts); // those of core::WorkflowCount last
@@ -29,11 +29,7 @@ struct Note {
 struct Pending { // of the current transaction
     Note notes[kMaxNotes];
     int count;
-    int handovers;
-    int commit_level; // synchronous_commit when the first one was handed over
-    bool lowered;     // it has been set to less after that,
-    int lowered_to;   // which it is again behind the commit
-    bool overflow;    // too many different notes: every queue may have work
+    bool overflow; // too many different notes: every queue may have work
     bool extension_change;
     std::uint32_t counters[kCountedLevels][kAllCounts]; // by nesting level; deeper ones share the last
     bool counted;
@@ -146,26 +142,8 @@ void publish() noexcept {
     }
 }
 
-// The commit of what is handed over waits as when it was handed over, whatever was set since: only for this commit.
-void hold_commit_level() noexcept {
-    if (g_pending.handovers != 0 && synchronous_commit < g_pending.commit_level) {
-        g_pending.lowered = true;
-        g_pending.lowered_to = synchronous_commit;
-        synchronous_commit = g_pending.commit_level;
-    }
-}
-
-void release_commit_level() noexcept {
-    if (g_pending.lowered) {
-        g_pending.lowered = false;
-        synchronous_commit = g_pending.lowered_to;
-    }
-}
-
 void forget() noexcept {
     g_pending.count = 0;
-    g_pending.handovers = 0;
-    release_commit_level();
     g_pending.overflow = false;
     g_pending.extension_change = false;
     if (g_pending.counted) {
@@ -196,6 +174,7 @@ void on_transaction(XactEvent event, void * /*arg*/) {
         break;
     case XACT_EVENT_COMMIT:
     case XACT_EVENT_PARALLEL_COMMIT:
+        end_handovers();
         publish_series();
         publish_deliveries();
         publish_changes();
@@ -205,6 +184,7 @@ void on_transaction(XactEvent event, void * /*arg*/) {
     case XACT_EVENT_PARALLEL_ABORT:
     case XACT_EVENT_PREPARE:
         forget();
+        end_handovers();
         forget_series();
         forget_deliveries();
         forget_changes();
@@ -220,8 +200,7 @@ void on_release(ResourceReleasePhase phase, bool commit, bool top_level, void * 
     if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !commit || !top_level) {
         return;
     }
-    if (g_pending.count != 0 || g_pending.overflow || g_pending.extension_change || g_pending.counted ||
-        g_pending.handovers != 0) {
+    if (g_pending.count != 0 || g_pending.overflow || g_pending.extension_change || g_pending.counted) {
         publish();
         forget();
     }
@@ -249,8 +228,6 @@ void on_subtransaction(SubXactEvent event, SubTransactionId /*mine*/, SubTransac
 
 } // namespace
 
-void note_task(std::int32_t queue, core::Time due) { note_task(queue, due, 0); }
-
 void note_task(std::int32_t queue, core::Time due, std::int64_t owner) {
     if (queue < 0 || core::is_program_queue(queue)) {
         return;
@@ -258,16 +235,6 @@ void note_task(std::int32_t queue, core::Time due, std::int64_t owner) {
     // all of one bound are one note
     const std::int32_t noted = queue < kFirstEndpointQueue ? queue : kFirstEndpointQueue;
     add_note({noted, GetCurrentTransactionNestLevel(), to_timestamptz(due), owner});
-}
-
-bool note_handover() noexcept {
-    if (g_pending.handovers == kMaxHandovers) {
-        return false;
-    }
-    if (g_pending.handovers++ == 0) {
-        g_pending.commit_level = synchronous_commit;
-    }
-    return true;
 }
 
 void note_workers() { g_pending.extension_change = true; }

@@ -42,12 +42,8 @@ static_assert(core::kEndOfProgramQueues <= kFirstEndpointQueue);
 
 // A task inserted in this (sub)transaction. One that is put aside (negative queue) wakes nobody; nor does one of a
 // program outside of the database, whose workers poll.
-void note_task(std::int32_t queue, core::Time due);
-// The same of one that is handed over (handover.hpp).
-void note_task(std::int32_t queue, core::Time due, std::int64_t owner);
-// One more is handed over in this transaction, whose commit waits for as much as it would now; false: it has been
-// enough.
-bool note_handover() noexcept;
+// With an owner it is handed over (handover.hpp).
+void note_task(std::int32_t queue, core::Time due, std::int64_t owner = 0);
 void note_workers(); // CREATE or DROP EXTENSION, or a change of the restore fence: launcher and workers look again
 
 void wake_dispatchers() noexcept; // of this database, now

@@ -87,6 +87,25 @@ for my $told (q{hermes.workflow_result('%s', '1 min') = '"told"'}, q{hermes.work
 	is($standby->safe_psql('postgres', "SELECT status FROM hermes.workflows WHERE execution_id = '$id'"), 'Completed',
 		sprintf "the standby knows what was told by $told", 'id');
 }
+
+# ---- a send that is handed over leaves when the standbys have it
+synchronous(q{'standby'}, 'on', '0');
+$primary->poll_query_until('postgres', q{SELECT current_setting('synchronous_commit') = 'on'}) or die 'not reloaded';
+$primary->safe_psql('postgres', q{SELECT hermes.start_cascade('http', '{}', 'first')});
+ok(wait_until(sub { $primary->safe_psql('postgres', q{BEGIN; SELECT FROM hermes.start_cascade('http', '{}', 'probe');
+	SELECT count(owner) FROM hermes.task WHERE xmin = pg_current_xact_id()::xid; ROLLBACK}) =~ /1/ }, 'room'), 'the dispatcher has room');
+ok($primary->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM hermes.tasks WHERE kind IN ('send', 'report'))}), 'and nothing to do');
+my @before = $sink->keys_of('/messages');
+$standby->stop;
+my $start = start_load($primary, 'postgres', 'synced', 'http', 1);
+ok($primary->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND backend_type = 'client backend'}), 'the start waits for the standby');
+$primary->safe_psql('postgres', q{SET synchronous_commit = local; SELECT hermes.start_cascade('quick', '{}', 'beside')});
+ok($primary->poll_query_until('postgres', q{SELECT count(*) = 0 FROM hermes.tasks t JOIN hermes.cascades c USING (cascade_id) WHERE c.key = 'beside' AND t.kind = 'send' AND t.claims = 0}), 'the dispatcher claims another one');
+is(scalar(() = $sink->keys_of('/messages')), @before, 'and has not sent what it was handed');
+$standby->start;
+is(scalar(keys %{ finish_load($start) }), 1, 'the start returns');
+ok($primary->poll_query_until('postgres', q{SELECT outcome = 'DELIVERED' FROM hermes.cascades WHERE key = 'synced-1'}), 'it is sent');
+is(scalar(() = $sink->keys_of('/messages')), @before + 1, 'once');
 synchronous(q{''}, 'on', '0');
 
 # ---- promotion, with work left by the primary
@@ -102,7 +121,7 @@ workers_are($standby, 'postgres', 1, 1, 'the workers start by themselves after t
 one_key($_) for qw(left sent);
 is($standby->safe_psql('postgres', 'SELECT held_since IS NULL AND timeline = 2 FROM hermes.fence'), 't',
 	'the restore fence takes a promotion for what it is');
-is(scalar(() = $sink->keys_of('/messages')), 50, 'requests leave the promoted server');
+is(scalar(() = $sink->keys_of('/messages')), @before + 1 + 50, 'requests leave the promoted server');
 is($standby->safe_psql('postgres', qq{SELECT hermes.signal_cascade('$open', 'dlr', '{"status": "delivered"}')}), 'applied',
 	'a receipt for a cascade of the old primary is applied');
 is($standby->safe_psql('postgres', q{SELECT hermes.start_cascade('quick', '{}', 'closed')}), $closed, 'keys of the old primary hold');

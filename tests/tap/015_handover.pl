@@ -102,6 +102,26 @@ for my $end (qw(ended killed))
 }
 has_room('http', 'the new one has room as well');
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM hermes.task}), 'nothing is left');
+
+# ---- the receiver ends, another dispatcher takes its place
+my $owner_of_next = 'BEGIN; ' . q{DO $$ BEGIN } . start_of('http') . q{ END $$; SELECT owner FROM hermes.task WHERE xmin = pg_current_xact_id()::xid; ROLLBACK};
+setting($node, 'hermes.dispatchers = 2');
+workers_are($node, 'postgres', 1, 2, 'a second dispatcher');
+my $receiver = $node->safe_psql('postgres', $owner_of_next);
+my $receiver_pid = $node->safe_psql('postgres', "SELECT pid FROM hermes.workers WHERE incarnation = $receiver");
+$node->safe_psql('postgres', "BEGIN; SELECT FROM hermes.start_cascade('http', '{}', 'orphan'); PREPARE TRANSACTION 'orphan'");
+$node->safe_psql('postgres', "SELECT pg_terminate_backend($receiver_pid)");
+ok(wait_until(sub { !alive($receiver_pid) }, 'the end of the receiver'), 'the receiver ends');
+$node->safe_psql('postgres', "COMMIT PREPARED 'orphan'");
+ends_of('orphan', 'what it was handed is sent');
+ok(wait_until(sub { my $next = $node->safe_psql('postgres', $owner_of_next); $next ne '' && $next ne $receiver }, 'a receiver'), 'another dispatcher is the receiver');
+setting($node, 'hermes.dispatchers = 1');
+workers_are($node, 'postgres', 1, 1, 'one dispatcher again');
+has_room('http', 'with room');
+$node->safe_psql('postgres', q{SELECT hermes.start_cascade('slow', '{}', 'report-3')});
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM hermes.timer}), 'one waits for its receipt');
+ok(wait_until(sub { handed(receipt_of('report-3')) eq '1/1' }, 'room for reports'), 'room for reports as well');
+
 # ---- a drain puts back what comes after its last claim
 my $hang = $sink->url . '/hang';
 $node->safe_psql('postgres', qq{SELECT hermes.create_provider('hangs', '{"kind": "http", "channel": "hangs", "timeout": "60s", "request": {"url": "$hang", "body": {}}}');
@@ -112,14 +132,17 @@ ok($node->poll_query_until('postgres', q{SELECT in_flight = 1 FROM hermes.worker
 $node->append_conf('postgresql.conf', 'hermes.dispatchers = 0');
 my $put_back = $node->safe_psql('postgres', q{BEGIN;
 SELECT FROM hermes.start_cascade('http', '{}', 'drained');
+DO $$ BEGIN } . receipt_of('report-3') . q{ END $$;
 SELECT count(owner) FROM hermes.task WHERE xmin = pg_current_xact_id()::xid;
 SELECT FROM pg_reload_conf();
 DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM hermes.workers WHERE role = 'dispatcher' AND state = 'draining') LOOP PERFORM pg_sleep(0.01); END LOOP; END $$;
 COMMIT;});
-is($put_back =~ s/\n//gr, '1', 'handed over before the drain, committed in it');
-ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM hermes.tasks t JOIN hermes.cascades c USING (cascade_id) WHERE c.key = 'drained' AND NOT t.claimed AND t.claims = 0}), 'it is put back');
+is($put_back =~ s/\n//gr, '2', 'a send and a report, handed over before the drain, committed in it');
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM hermes.tasks t JOIN hermes.cascades c USING (cascade_id) WHERE c.key = 'drained' AND NOT t.claimed AND t.claims = 0}), 'the send is put back');
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM hermes.tasks t JOIN hermes.cascades c USING (cascade_id) WHERE c.key = 'report-3' AND t.kind = 'report' AND NOT t.claimed}), 'so is the report');
 is($node->safe_psql('postgres', q{SELECT state FROM hermes.workers WHERE role = 'dispatcher'}), 'draining', 'by the one that drains');
 setting($node, 'hermes.dispatchers = 1');
-ends_of('drained', 'another one sends it');
+ends_of('drained', 'another one sends them');
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM hermes.task}), 'but for the one that hangs');
 $node->stop('immediate');
 done_testing();
